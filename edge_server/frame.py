@@ -1,0 +1,197 @@
+"""Frames: what crosses the link between phone and edge, as bytes.
+
+Sans-IO. A frame is a 32-byte header and a payload, the header big-endian:
+
+    offset  size  field
+    0       2     magic      "aS"
+    2       1     version    1
+    3       1     type       FrameType
+    4       8     session    the alias the edge gave the session; 0 before it did
+    12      2     epoch      counts the connections of a session
+    14      1     dtype      Dtype of the payload's elements
+    15      1     flags      Flags
+    16      4     position   absolute position of the first row, or of the token
+    20      2     rows       rows of an activation
+    22      2     columns    elements of a row
+    24      4     length     bytes of payload
+    28      4     checksum   CRC-32 of the header before it and of the payload
+
+Elements are little-endian, as every phone and server keeps them. Nothing is allocated for a length
+that the cap does not allow. It does not know sockets, sessions or tensors' meaning; the payloads of
+control frames are in `messages`.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+
+from edge_server.errors import FrameError
+
+HEADER_BYTES = 32
+MAGIC = b"aS"
+VERSION = 1
+# 512 rows of 8,192 float32: the largest prefill chunk any family here needs, with room.
+MAX_PAYLOAD_BYTES = 16 << 20
+_HEADER = struct.Struct(">2sBBQHBBIHHI")
+_CHECKSUM = struct.Struct(">I")
+
+
+class FrameType(IntEnum):
+    """What a frame is; the side that may send it is checked by the session."""
+
+    HELLO = 1  # phone: open a session
+    WELCOME = 2  # edge: here it is
+    SAMPLING = 3  # phone: how the next answer's tokens are to be chosen
+    ROWS = 4  # phone: activation rows from its last layer
+    TOKEN = 5  # edge: the token chosen after the last row
+    HIDDEN = 6  # edge, private mode: the last row, after the edge's last layer
+    CANCEL = 7  # phone: stop working for this answer; keep what was computed
+    ERROR = 8  # edge: a refusal the phone can act on
+    GOODBYE = 9  # either: the session is over
+
+
+class Dtype(IntEnum):
+    """Type of a payload's elements."""
+
+    BYTES = 0  # a control message
+    BF16 = 1
+    F16 = 2
+    F32 = 3
+    U32 = 4
+
+    @property
+    def element_bytes(self) -> int:
+        return (1, 2, 2, 4, 4)[self]
+
+
+class Flags(IntFlag):
+    """Bits that modify a frame."""
+
+    NONE = 0
+    RESULT_WANTED = 1  # on ROWS: answer with what follows the last row
+
+
+ACTIVATIONS = frozenset({FrameType.ROWS, FrameType.HIDDEN})
+_KNOWN_FLAGS = int(Flags.RESULT_WANTED)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame. For activations `rows * columns` elements of `dtype` fill the payload."""
+
+    type: FrameType
+    session: int = 0
+    epoch: int = 0
+    position: int = 0
+    dtype: Dtype = Dtype.BYTES
+    rows: int = 0
+    columns: int = 0
+    flags: Flags = Flags.NONE
+    payload: bytes | memoryview = b""
+
+
+def encode(frame: Frame) -> bytes:
+    """The bytes of `frame`; raises `FrameError` for one that no decoder would take."""
+    try:
+        header = _HEADER.pack(
+            MAGIC, VERSION, frame.type, frame.session, frame.epoch, frame.dtype, frame.flags,
+            frame.position, frame.rows, frame.columns, len(frame.payload))
+    except struct.error as error:
+        raise FrameError(f"A field of the frame is out of range: {error}.") from error
+    _check_shape(frame.type, frame.dtype, frame.rows, frame.columns, len(frame.payload))
+    checksum = zlib.crc32(frame.payload, zlib.crc32(header))
+    return b"".join((header, _CHECKSUM.pack(checksum), frame.payload))
+
+
+def decode(message: bytes | memoryview, max_payload_bytes: int = MAX_PAYLOAD_BYTES) -> Frame:
+    """The one frame that `message` holds, whole; anything else raises `FrameError`."""
+    length = payload_length(message, max_payload_bytes)
+    if len(message) != HEADER_BYTES + length:
+        raise FrameError(f"A frame of {HEADER_BYTES + length} B came as {len(message)} B.")
+    return _decode_whole(memoryview(message))
+
+
+def payload_length(header: bytes | bytearray | memoryview, max_payload_bytes: int) -> int:
+    """Payload bytes that follow `header`, once it is known to be acceptable."""
+    if len(header) < HEADER_BYTES:
+        raise FrameError(f"A frame has at least {HEADER_BYTES} B; this has {len(header)}.")
+    magic, version, *_, length = _HEADER.unpack_from(header)
+    if magic != MAGIC:
+        raise FrameError("These bytes are not an airsplit frame.",
+                         "Check that the URL is an airsplit edge's.")
+    if version != VERSION:
+        raise FrameError(f"The peer speaks frame version {version}; this is version {VERSION}.",
+                         "Install the same version on both sides.")
+    if length > max_payload_bytes:
+        raise FrameError(f"A frame of {length:,} B is over the limit of {max_payload_bytes:,} B.",
+                         "Send the prompt in smaller chunks.")
+    return int(length)
+
+
+def _decode_whole(message: memoryview) -> Frame:
+    (_, _, kind, session, epoch, dtype, flags, position, rows, columns, length
+     ) = _HEADER.unpack_from(message)
+    payload = message[HEADER_BYTES:]
+    (expected,) = _CHECKSUM.unpack_from(message, HEADER_BYTES - 4)
+    if zlib.crc32(payload, zlib.crc32(message[: HEADER_BYTES - 4])) != expected:
+        raise FrameError("The frame's checksum does not match.", "Send it again.")
+    try:
+        frame_type, element = FrameType(kind), Dtype(dtype)
+    except ValueError as error:
+        raise FrameError(f"The frame holds an unknown value: {error}.") from error
+    if flags & ~_KNOWN_FLAGS:
+        raise FrameError(f"The frame has unknown flags {flags:#x}.")
+    _check_shape(frame_type, element, rows, columns, length)
+    return Frame(frame_type, session, epoch, position, element, rows, columns, Flags(flags),
+                 payload)
+
+
+def _check_shape(kind: FrameType, dtype: Dtype, rows: int, columns: int, length: int) -> None:
+    if kind in ACTIVATIONS:
+        if dtype not in (Dtype.BF16, Dtype.F16, Dtype.F32) or rows == 0 or columns == 0:
+            raise FrameError(f"An activation of {rows} x {columns} {dtype.name} is none.")
+        if rows * columns * dtype.element_bytes != length:
+            raise FrameError(f"{rows} x {columns} {dtype.name} do not fill {length} B.")
+    elif rows or columns:
+        raise FrameError(f"A {kind.name} frame has no rows.")
+    elif kind is FrameType.TOKEN:
+        if dtype is not Dtype.U32 or length != 4:
+            raise FrameError("A TOKEN frame holds one 32-bit id.")
+    elif dtype is not Dtype.BYTES:
+        raise FrameError(f"A {kind.name} frame holds bytes, not {dtype.name}.")
+
+
+class FrameDecoder:
+    """Frames out of a byte stream that arrives in pieces of any size."""
+
+    def __init__(self, max_payload_bytes: int = MAX_PAYLOAD_BYTES) -> None:
+        self._max_payload_bytes = max_payload_bytes
+        self._buffer = bytearray()  # bounded: one header, then at most one allowed payload ahead
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """Take `data`; return the frames it completed. Raises `FrameError`, then is unusable."""
+        self._buffer += data
+        frames: list[Frame] = []
+        while len(self._buffer) >= HEADER_BYTES:
+            end = HEADER_BYTES + payload_length(self._buffer, self._max_payload_bytes)
+            if len(self._buffer) < end:
+                break
+            frames.append(_decode_whole(memoryview(bytes(self._buffer[:end]))))
+            del self._buffer[:end]
+        return frames
+
+
+def token_frame(session: int, epoch: int, position: int, token: int) -> Frame:
+    """The edge's answer to a row: `token` stands at `position`."""
+    return Frame(FrameType.TOKEN, session, epoch, position, Dtype.U32,
+                 payload=struct.pack("<I", token))
+
+
+def token_of(frame: Frame) -> int:
+    """The id that a TOKEN frame carries."""
+    if frame.type is not FrameType.TOKEN:
+        raise FrameError(f"A token was expected, and a {frame.type.name} frame came.")
+    return int.from_bytes(frame.payload, "little")
