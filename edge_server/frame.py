@@ -47,8 +47,8 @@ class FrameType(IntEnum):
     SAMPLING = 3  # phone: how the next answer's tokens are to be chosen
     ROWS = 4  # phone: activation rows from its last layer
     TOKEN = 5  # edge: the token chosen after the last row
-    HIDDEN = 6  # edge, private mode: the last row, after the edge's last layer
-    CANCEL = 7  # phone: stop working for this answer; keep what was computed
+    HIDDEN = 6  # edge, private mode: the last row (or all), after the edge's last layer
+    CANCEL = 7  # phone: give up this answer; the edge echoes it, and nothing of it comes after
     ERROR = 8  # edge: a refusal the phone can act on
     GOODBYE = 9  # either: the session is over
 
@@ -72,10 +72,11 @@ class Flags(IntFlag):
 
     NONE = 0
     RESULT_WANTED = 1  # on ROWS: answer with what follows the last row
+    ALL_ROWS = 2  # on ROWS, private mode: answer with every row, for the phone's own last layers
 
 
 ACTIVATIONS = frozenset({FrameType.ROWS, FrameType.HIDDEN})
-_KNOWN_FLAGS = int(Flags.RESULT_WANTED)
+_KNOWN_FLAGS = int(Flags.RESULT_WANTED | Flags.ALL_ROWS)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from edge_server.errors import FrameError, SessionError
 from edge_server.frame import Dtype
 from edge_server.split import LayerRange
 
+SPLIT_PATH = "/v1/split"  # of the WebSocket
 PROTOCOL = 1  # of the exchange of frames; refused when different
 _Enum = TypeVar("_Enum", bound=IntEnum)
 MAX_TEXT_BYTES = 1024  # an error's sentence fits; a hostile one is cut off

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
     Gemma2Config,
     Gemma3TextConfig,
     GemmaConfig,
     LlamaConfig,
     PreTrainedConfig,
-    PreTrainedModel,
+    PreTrainedTokenizerFast,
 )
 from transformers.models.auto import AutoModelForCausalLM
 
@@ -48,22 +49,70 @@ def configuration(family: str) -> PreTrainedConfig:
                        rope_parameters=scaled)
 
 
-def make_model(family: str, dtype: torch.dtype = torch.float32, seed: int = 0) -> PreTrainedModel:
-    """A model with seeded random weights; norms and biases random too, so that none is idle."""
-    torch.manual_seed(seed)
-    model: PreTrainedModel = AutoModelForCausalLM.from_config(configuration(family))
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if "norm" in name or name.endswith("bias"):
-                parameter.add_(torch.randn_like(parameter) * 0.1)
-    return model.to(dtype).eval()
+GEMMA_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}"
+    "{% if message['role'] == 'system' %}{{ raise_exception('System role not supported') }}"
+    "{% endif %}"
+    "{% set role = 'model' if message['role'] == 'assistant' else message['role'] %}"
+    "{{ '<start_of_turn>' + role + '\n' + message['content'] | trim + '<end_of_turn>\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}"
+)
+SPECIAL = ["<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>"]
+SAMPLE = ("the old king said to his son go out into the world and the young fisherman came to "
+          "the sea. it was dark, and no one answered him! who are you? model user system\n") * 4
+
+
+def save_tokenizer(folder: Path) -> None:
+    """A small tokenizer beside a checkpoint, with a chat template of Gemma's kind."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    tokenizer.train_from_iterator([SAMPLE], trainers.BpeTrainer(
+        vocab_size=VOCABULARY, special_tokens=SPECIAL, show_progress=False))
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A", special_tokens=[("<bos>", SPECIAL.index("<bos>"))])
+    maker: Any = PreTrainedTokenizerFast
+    maker(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>", bos_token="<bos>",
+        unk_token="<unk>", chat_template=GEMMA_TEMPLATE,
+        additional_special_tokens=["<start_of_turn>", "<end_of_turn>"]).save_pretrained(folder)
 
 
 def save_model(
     folder: Path, family: str, dtype: torch.dtype = torch.float32, seed: int = 0,
     max_shard_size: str = "5GB",
-) -> PreTrainedModel:
-    """Write a checkpoint folder; the returned model is the unsplit original."""
-    model = make_model(family, dtype, seed)
-    model.save_pretrained(folder, max_shard_size=max_shard_size)
+) -> Any:
+    """Write a checkpoint with seeded random weights; norms and biases too, so that none is idle.
+
+    Returns the unsplit original, loaded by the library: a model cast with `.to` would have lost
+    precision in its rotary frequencies, which loading keeps.
+    """
+    torch.manual_seed(seed)
+    factory: Any = AutoModelForCausalLM
+    model = factory.from_config(configuration(family))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "norm" in name or name.endswith("bias"):
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+        # A token's own embedding must not outweigh what the layers add to it, or a model with a
+        # tied embedding repeats its last token whatever the layers do. The final norm makes up for
+        # it: next-token distributions are about as sharp as a trained model's.
+        if model.config.tie_word_embeddings:
+            model.get_input_embeddings().weight.mul_(0.1)
+            model.model.norm.weight.add_(15.0)
+    model.to(dtype).save_pretrained(folder, max_shard_size=max_shard_size)
+    save_tokenizer(folder)
+    return load_model(folder, dtype)
+
+
+def load_model(folder: Path, dtype: torch.dtype) -> Any:
+    """The unsplit model, as transformers loads it, in memory of its own.
+
+    Loaded weights are views of the mapped file, at any alignment; matrix kernels choose their path
+    by alignment and then differ in the last bit, so a comparison of bits needs aligned copies.
+    """
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+    model.train(False)
+    for parameter in model.parameters():
+        parameter.data = parameter.data.clone()
     return model

@@ -33,6 +33,7 @@ class ReferenceStage:
         capacity: int,
     ) -> None:
         self.layers, self.dtype, self.slots, self.capacity = layers, dtype, slots, capacity
+        self._checkpoint = checkpoint
         self._hidden = checkpoint.architecture.hidden
         self._config = sliced_configuration(checkpoint, layers)
         self._model = _build(AutoModel, self._config, dtype)
@@ -82,6 +83,9 @@ class ReferenceStage:
         self._caches[slot], self._history[slot] = None, []
         if kept:
             self._extend(slot, torch.stack(kept))
+
+    def narrowed(self, layers: LayerRange) -> ReferenceStage:
+        return ReferenceStage(self._checkpoint, layers, self.dtype, self.slots, self.capacity)
 
     def bytes(self) -> int:
         cached = sum(tensor.nbytes for cache in self._caches if cache is not None

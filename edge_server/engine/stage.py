@@ -40,6 +40,12 @@ class Stage(Protocol):
     def truncate(self, slot: int, length: int) -> None:
         """Forget everything of `slot` from position `length` on; 0 frees it."""
 
+    def narrowed(self, layers: LayerRange) -> Stage:
+        """A stage of just these of its layers, sharing slots, and weights where it can.
+
+        A slot may be used through one view at a time.
+        """
+
     def bytes(self) -> int:
         """Memory held in weights and caches."""
 

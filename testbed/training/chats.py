@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-SENTENCE_END = re.compile(r"(?<=[.!?])[\"')_]*\s+(?=[\"'(_]*[A-Z])|(?<=[.!?][\"'_])\s+(?=[\"'(_]*[A-Z])")
+SENTENCE_END = re.compile(
+    r"(?<=[.!?])[\"')_]*\s+(?=[\"'(_]*[A-Z])|(?<=[.!?][\"'_])\s+(?=[\"'(_]*[A-Z])"
+)
 ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|St|Col|Capt|Gen|Prof|Rev|Lieut|Sergt|[A-Z])\.$")
 CONTINUE_REQUESTS = (
     "Go on.",
@@ -58,19 +60,20 @@ TOPIC_REQUESTS = (
     "A story about {}, please.",
     "I want a story about {}.",
 )
-TOPIC_NOUNS = frozenset(
-    """king queen prince princess knight soldier sailor captain pirate fisherman farmer hunter
-    miller tailor shoemaker smith baker merchant thief robber beggar priest monk doctor lawyer
-    judge teacher painter poet musician servant maid cook nurse boy girl child baby man woman
-    wife husband widow mother father brother sister daughter son grandmother uncle aunt stranger
-    witch wizard giant dwarf fairy dragon ghost monster devil angel god dog cat horse donkey cow
-    pig goat sheep wolf fox bear lion tiger elephant monkey mouse rat rabbit bird crow owl eagle
-    goose duck hen cock swan frog snake fish whale bee spider tree forest mountain river lake sea
-    island garden castle palace tower village town city house cottage church mill inn school ship
-    boat train letter ring sword crown treasure book picture clock lamp mirror key door storm
-    winter night dream murder detective policeman spy scientist professor robot rocket spaceship
-    planet Martian astronaut engineer inventor machine war battle general wedding journey""".split()
-)
+TOPIC_LIST = """
+king queen prince princess knight soldier sailor captain pirate fisherman farmer hunter miller
+tailor shoemaker smith baker merchant thief robber beggar priest monk doctor lawyer judge
+teacher painter poet musician servant maid cook nurse boy girl child baby man woman wife husband
+widow mother father brother sister daughter son grandmother uncle aunt stranger witch wizard
+giant dwarf fairy dragon ghost monster devil angel god dog cat horse donkey cow pig goat sheep
+wolf fox bear lion tiger elephant monkey mouse rat rabbit bird crow owl eagle goose duck hen
+cock swan frog snake fish whale bee spider tree forest mountain river lake sea island garden
+castle palace tower village town city house cottage church mill inn school ship boat train
+letter ring sword crown treasure book picture clock lamp mirror key door storm winter night
+dream murder detective policeman spy scientist professor robot rocket spaceship planet Martian
+astronaut engineer inventor machine war battle general wedding journey
+"""
+TOPIC_NOUNS = frozenset(TOPIC_LIST.split())
 TOPIC = re.compile(r"\b[Aa]n? (?:(?:old|young|little|poor|rich|great|wise|brave) )?([A-Za-z]+)\b")
 
 

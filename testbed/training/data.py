@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from testbed.training.chats import Turn, cut_chats
+from testbed.training.errors import BadTrainingInput
 from testbed.training.settings import TrainingSettings
 from testbed.training.tokenizer import (
     BOS_ID,
@@ -52,7 +53,7 @@ def read_stories(folder: Path, name: str) -> list[str]:
     """The stories of one file: a paragraph per line, a blank line between stories."""
     path = folder / f"{name}.txt.gz"
     if not path.is_file():
-        raise FileNotFoundError(
+        raise BadTrainingInput(
             f"No {path}. Give --data a folder with train.txt.gz and valid.txt.gz: UTF-8 text, one"
             " paragraph a line, a blank line between stories."
         )
@@ -60,8 +61,13 @@ def read_stories(folder: Path, name: str) -> list[str]:
         stories = [story.strip("\n") for story in stream.read().split("\n\n")]
     stories = [story for story in stories if story]
     if not stories:
-        raise ValueError(f"{path} holds no text; give a file with at least one story.")
+        raise BadTrainingInput(f"{path} holds no text; give a file with at least one story.")
     return stories
+
+
+def chosen_stories(folder: Path, settings: TrainingSettings) -> list[str]:
+    """The stories that are trained on."""
+    return read_stories(folder, "train")[: settings.story_limit or None]
 
 
 def encode_stories(tokenizer: Tokenizer, stories: list[str]) -> Tokens:
@@ -136,13 +142,14 @@ def prepare_corpus(
         "vocabulary_size": settings.vocabulary_size,
         "sequence_length": settings.sequence_length,
         "seed": settings.seed,
+        "story_limit": settings.story_limit,
     }
     marker = cache / "made_from.json"
     if not marker.is_file():
         _write_corpus(data, cache, settings, notice)
         marker.write_text(json.dumps(made_from))
     elif json.loads(marker.read_text()) != made_from:
-        raise ValueError(
+        raise BadTrainingInput(
             f"{cache} was made with {marker.read_text()}, not {json.dumps(made_from)}; give --out"
             " a new folder or delete this one."
         )
@@ -152,7 +159,7 @@ def prepare_corpus(
 
 
 def _write_corpus(data: Path, cache: Path, settings: TrainingSettings, notice: Notice) -> None:
-    train, valid = read_stories(data, "train"), read_stories(data, "valid")
+    train, valid = chosen_stories(data, settings), read_stories(data, "valid")
     notice(f"Training a tokenizer of {settings.vocabulary_size} tokens ...")
     tokenizer = train_tokenizer(
         (line for story in train for line in story.split("\n")), settings.vocabulary_size
@@ -177,7 +184,7 @@ def _plain_row(corpus: Corpus, index: int, settings: TrainingSettings) -> Tokens
     length = settings.sequence_length
     per_epoch = (len(corpus.train) - 1) // length - 1
     if per_epoch < 1:
-        raise ValueError(
+        raise BadTrainingInput(
             f"The training text has {len(corpus.train)} tokens, fewer than two rows of {length};"
             " give more text."
         )

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from testbed.training.errors import BadTrainingInput
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -21,22 +23,23 @@ class TrainingSettings:
     head_count: int = 4  # query heads
     key_value_head_count: int = 1  # key and value heads
     head_size: int = 64  # features per head
-    mlp_size: int = 1024  # features
+    mlp_size: int = 768  # features
     full_attention_every: int = 4  # layers; every so many-th sees everything, the others a window
     sliding_window: int = 256  # tokens
     maximum_positions: int = 2048  # tokens; declared in config.json (trained on sequence_length)
     sequence_length: int = 512  # tokens per training row
-    rows_per_step: int = 32  # rows per optimiser step
+    rows_per_step: int = 16  # rows per optimiser step
     rows_per_pass: int = 16  # rows per forward pass; several passes make up one step
-    chat_rows_per_step: int = 8  # rows of rows_per_step that hold chat samples
-    muon_learning_rate: float = 4e-3  # per step, for hidden matrices (scaled to AdamW's RMS)
-    adamw_learning_rate: float = 3e-3  # per step, for the embedding and the norm scales
+    story_limit: int = 0  # stories of the training text; 0 takes all
+    chat_rows_per_step: int = 4  # rows of rows_per_step that hold chat samples
+    muon_learning_rate: float = 2.5e-3  # per step, for hidden matrices (scaled to AdamW's RMS)
+    adamw_learning_rate: float = 2.5e-3  # per step, for the embedding and the norm scales
     weight_decay: float = 0.1  # fraction of the learning rate, matrices only
     gradient_clip: float = 1.0  # largest gradient norm of the AdamW parameters
     warmup_steps: int = 100  # steps
     seed: int = 17  # any integer; fixes initial weights and data order
-    steps: int = 3000  # steps in all, cool-down included
-    cooldown_steps: int = 800  # last steps, over which the learning rate falls to zero
+    steps: int = 3200  # steps in all, cool-down included
+    cooldown_steps: int = 900  # last steps, over which the learning rate falls to zero
 
     def identity(self) -> dict[str, Any]:
         """The fields that must stay the same when a run is resumed."""
@@ -63,6 +66,7 @@ QUICK_CHANGES: dict[str, int] = {
     "rows_per_pass": 8,
     "chat_rows_per_step": 2,
     "warmup_steps": 5,
+    "story_limit": 40,
     "steps": 60,
     "cooldown_steps": 20,
 }
@@ -70,20 +74,20 @@ QUICK_CHANGES: dict[str, int] = {
 
 def check_settings(settings: TrainingSettings) -> None:
     """Refuse settings that cannot work, naming the field and the remedy."""
-    if settings.steps < 1:
-        raise ValueError(f"--steps is {settings.steps}; give at least 1.")
+    if settings.steps < 0:
+        raise BadTrainingInput(f"--steps is {settings.steps}; give 0 (train nothing) or more.")
     if not 0 <= settings.cooldown_steps <= settings.steps:
-        raise ValueError(
+        raise BadTrainingInput(
             f"--cooldown-steps is {settings.cooldown_steps}, outside 0 to --steps"
             f" ({settings.steps}); choose a value in between."
         )
     if settings.rows_per_step % settings.rows_per_pass:
-        raise ValueError(
+        raise BadTrainingInput(
             f"rows_per_step {settings.rows_per_step} is not a multiple of rows_per_pass"
             f" {settings.rows_per_pass}; choose a divisor."
         )
     if not 0 <= settings.chat_rows_per_step < settings.rows_per_step:
-        raise ValueError(
+        raise BadTrainingInput(
             f"chat_rows_per_step {settings.chat_rows_per_step} must be at least 0 and below"
             f" rows_per_step {settings.rows_per_step}."
         )

@@ -13,6 +13,8 @@ from pathlib import Path
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from testbed.training.errors import BadTrainingInput
+
 SPECIAL_TOKENS = ("<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>")
 PAD_ID, EOS_ID, BOS_ID, UNK_ID, START_OF_TURN_ID, END_OF_TURN_ID = range(6)
 SMALLEST_VOCABULARY = len(SPECIAL_TOKENS) + 256
@@ -51,7 +53,7 @@ CHAT_TEMPLATE = """{{ bos_token }}
 def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> Tokenizer:
     """Learn a byte-level BPE of exactly the given size (or smaller, when the texts are tiny)."""
     if vocabulary_size < SMALLEST_VOCABULARY:
-        raise ValueError(
+        raise BadTrainingInput(
             f"A vocabulary of {vocabulary_size} tokens is too small: the special tokens and the"
             f" 256 bytes alone need {SMALLEST_VOCABULARY}."
         )
@@ -64,7 +66,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> Tokenizer:
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    tokenizer.train_from_iterable(texts, trainer)
+    tokenizer.train_from_iterator(texts, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<bos> $A",
         pair="<bos> $A <bos> $B",
@@ -75,7 +77,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> Tokenizer:
 
 def wrap_tokenizer(tokenizer: Tokenizer, maximum_positions: int) -> PreTrainedTokenizerFast:
     """The same tokenizer as transformers loads and saves it."""
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]  # untyped in transformers
         tokenizer_object=tokenizer,
         pad_token="<pad>",
         eos_token="<eos>",
@@ -91,5 +93,5 @@ def wrap_tokenizer(tokenizer: Tokenizer, maximum_positions: int) -> PreTrainedTo
 def load_tokenizer(path: Path) -> Tokenizer:
     """Read a tokenizer.json."""
     if not path.is_file():
-        raise FileNotFoundError(f"No tokenizer at {path}; run the training once to write it.")
+        raise BadTrainingInput(f"No tokenizer at {path}; run the training once to write it.")
     return Tokenizer.from_file(str(path))

@@ -7,9 +7,12 @@ a reason beside it, never 0.
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import json
 import os
 import platform
+import select
 import signal
 import statistics
 import subprocess
@@ -28,6 +31,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = ("torch", "transformers", "numpy", "websockets")
 REASON_CHARACTERS = 200  # of a failed worker's last line: enough to act on, short in a table
+PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 Figures = dict[str, Any]  # one worker's last line of stdout
 
 
@@ -90,9 +94,11 @@ def run_worker(
     environment: Mapping[str, str] | None = None,
 ) -> Figures:
     """Run one contender in a process group of its own; its last line of stdout is JSON."""
+    beside: Figures = {}
     process = start(command, threads, niceness, environment)
     try:
-        output, errors = process.communicate(timeout=timeout)
+        with others_busy(beside):
+            output, errors = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired as error:
         raise WorkerFailed(f"took more than {timeout:.0f} s") from error
     finally:
@@ -104,7 +110,7 @@ def run_worker(
     figures = json.loads(lines[-1])
     if "reason" in figures:
         raise WorkerFailed(str(figures["reason"])[:REASON_CHARACTERS])
-    return dict(figures)
+    return dict(figures) | beside
 
 
 def start(
@@ -118,7 +124,13 @@ def start(
     everything = dict(os.environ) | pinned | {"PYTHONPATH": path} | dict(environment or {})
     return subprocess.Popen(
         list(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
-        env=everything, start_new_session=True, preexec_fn=lambda: os.nice(niceness) and None)
+        env=everything, start_new_session=True, preexec_fn=functools.partial(_prepare, niceness))
+
+
+def _prepare(niceness: int) -> None:
+    """In the child: end with the parent, even one that was killed."""
+    ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    os.nice(niceness)
 
 
 def stop(process: subprocess.Popen[str]) -> None:
@@ -126,11 +138,28 @@ def stop(process: subprocess.Popen[str]) -> None:
     try:
         os.killpg(process.pid, signal.SIGTERM if process.poll() is None else signal.SIGKILL)
         process.wait(5)
-    except ProcessLookupError:
-        return
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(5)
+    except ProcessLookupError:
+        pass  # all of it had ended
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
+def wait_for_line(process: subprocess.Popen[str], beginning: str, timeout: float) -> str:
+    """The first line that `process` prints, which says that it is ready."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    ready, _, _ = select.select([process.stdout], [], [], timeout)
+    if not ready:
+        raise WorkerFailed(f"not ready within {timeout:.0f} s")
+    line = process.stdout.readline()
+    if line.startswith(beginning):
+        return line.strip()
+    stop_and_tell = [line] if line else process.stderr.read().strip().splitlines()
+    raise WorkerFailed((stop_and_tell or ["it ended without a word"])[-1][:REASON_CHARACTERS])
 
 
 def python(module: str, *arguments: object) -> list[str]:

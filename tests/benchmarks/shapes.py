@@ -75,6 +75,11 @@ def weights_per_token(shape: str) -> int:
     return architecture.layers * one_layer + architecture.hidden + output
 
 
+def prompt_ids(length: int, vocabulary: int) -> list[int]:
+    """Token ids without meaning, spread over the vocabulary."""
+    return [(index * 7919 + 11) % vocabulary for index in range(length)]
+
+
 def write(shape: str, folder: Path, seed: int = 0, shard_bytes: int = ONE_FILE) -> None:
     """Write config.json and bf16 safetensors of `shape` into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)

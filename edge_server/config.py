@@ -1,0 +1,30 @@
+"""Configuration of the edge server, with units. It is read once, at start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_server.engine.load import EngineOptions
+from edge_server.frame import HEADER_BYTES
+
+DEFAULT_PORT = 8470
+
+
+@dataclass(frozen=True)
+class EdgeConfig:
+    """What one edge server serves, and the limits it holds phones to."""
+
+    engine: EngineOptions
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    max_rows: int = 256  # rows a frame may carry: a prefill chunk
+    max_payload: int = 8 << 20  # bytes a frame may carry; 256 rows of 8,192 float32
+    pending_chunks: int = 4  # chunks of one session waiting to be computed before reading stops
+    hello_timeout: float = 10.0  # seconds a new connection has to say what it wants
+    idle_timeout: float = 900.0  # seconds without a frame before a session is ended
+    drain_timeout: float = 10.0  # seconds that open sessions get at shutdown
+
+    @property
+    def max_message(self) -> int:
+        """Bytes of the longest frame taken."""
+        return HEADER_BYTES + self.max_payload

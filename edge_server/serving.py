@@ -1,0 +1,63 @@
+"""One edge, put together: the model's parts it holds, its sessions and its worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from edge_server.config import EdgeConfig
+from edge_server.engine.checkpoint import Checkpoint
+from edge_server.engine.identity import identity_of
+from edge_server.engine.load import Engine, open_engine
+from edge_server.engine.parts import held
+from edge_server.errors import ConfigurationError
+from edge_server.sessions import Serving, Sessions
+from edge_server.split import LayerRange
+from edge_server.worker import Worker
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Everything the routes need."""
+
+    config: EdgeConfig
+    engine: Engine
+    serving: Serving
+    sessions: Sessions
+    worker: Worker
+
+    def describe(self) -> dict[str, Any]:
+        """What is served, for people and for phones that look before they ask."""
+        serving, options = self.serving, self.config.engine
+        return {
+            "identity": serving.identity,
+            "family": str(self.engine.checkpoint.architecture.family),
+            "layers": [serving.held.start, serving.held.end],
+            "total_layers": serving.total_layers,
+            "hidden": serving.hidden,
+            "output": serving.has_output,
+            "backend": self.engine.backend,
+            "dtype": self.engine.precision,
+            "memory_bytes": self.worker.memory(),
+            "limits": {"sessions": options.slots, "tokens": options.capacity,
+                       "rows_per_frame": self.config.max_rows},
+            "sessions": len(self.sessions),
+        }
+
+
+def open_edge(config: EdgeConfig, checkpoint: Checkpoint, layers: LayerRange | None) -> Edge:
+    """Load what `config` and `layers` say to serve (default: every layer the folder holds)."""
+    part = held(checkpoint)
+    total = checkpoint.architecture.layers
+    if layers is None:
+        if any(after.start != before.end
+               for before, after in zip(part.ranges, part.ranges[1:], strict=False)):
+            raise ConfigurationError(f"{checkpoint.folder} holds both ends of a model.",
+                                     "It is a phone's part; serve the edge folder instead.")
+        layers = LayerRange(part.ranges[0].start, part.ranges[-1].end)
+    has_output = part.output and layers.end == total
+    engine = open_engine(checkpoint, config.engine)
+    worker = Worker(engine, layers, has_output)
+    serving = Serving(identity_of(checkpoint), layers, total, checkpoint.architecture.hidden,
+                      engine.row_type, has_output)
+    return Edge(config, engine, serving, Sessions(config, serving), worker)

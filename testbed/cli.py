@@ -1,0 +1,68 @@
+"""`airsplit`: one entry point for every program, each in its own package.
+
+It only gathers options and prints errors; a command's heavy libraries load when it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import edge_server.command
+import testbed.split_command
+import ue_app.command
+from edge_server.errors import EdgeError
+from testbed import demo
+from ue_app.errors import PhoneError
+
+BUNDLED_MODEL = Path(__file__).parent / "models" / "story-gemma3"
+EXAMPLES = """examples:
+  airsplit demo                        an edge and a phone on this machine, with figures
+  airsplit edge                        serve the bundled model
+  airsplit ue "Once upon a time"       ask it
+  airsplit split gemma-2-2b --at 1 --out gemma-2-2b-split
+  airsplit inspect gemma-2-2b-split/head
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; errors a user can act on are one line, anything else is a bug."""
+    parsed = build_parser().parse_args(arguments)
+    try:
+        return int(parsed.run(parsed))
+    except (EdgeError, PhoneError) as error:
+        print(f"airsplit {parsed.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output left; nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of every command."""
+    parser = argparse.ArgumentParser(
+        prog="airsplit", epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="One language model in two halves, over a mobile link.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, summary: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    demo.configure(add("demo", "show it all on this machine, with figures"), BUNDLED_MODEL)
+    edge_server.command.configure(add("edge", "run the later layers for phones"), BUNDLED_MODEL)
+    ue_app.command.configure(add("ue", "run the first layers and ask"), BUNDLED_MODEL)
+    testbed.split_command.configure_split(add("split", "cut a checkpoint into parts"))
+    testbed.split_command.configure_inspect(
+        add("inspect", "explain a checkpoint folder or a part"), BUNDLED_MODEL)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""A training checkpoint: one safetensors file, replaced as a whole.
+
+Does: write and read weights, optimiser state, step and loss history; refuse to resume under other
+settings.
+Does not know: how training works, the data.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from transformers import Gemma3ForCausalLM
+
+from testbed.training.errors import BadTrainingInput
+from testbed.training.model import Optimisers, optimiser_tensors, restore_optimisers
+from testbed.training.settings import TrainingSettings
+
+CHECKPOINT_NAME = "checkpoint.safetensors"
+MODEL_PREFIX = "model:"
+
+
+@dataclass
+class History:
+    """Loss curves: (step, nats per token)."""
+
+    train: list[tuple[int, float]] = field(default_factory=list)
+    valid: list[tuple[int, float]] = field(default_factory=list)
+    seconds: float = 0.0  # seconds of training so far, all runs
+
+
+def save_checkpoint(
+    folder: Path,
+    step: int,
+    model: Gemma3ForCausalLM,
+    optimisers: Optimisers,
+    history: History,
+    settings: TrainingSettings,
+) -> None:
+    """Write the checkpoint after a number of finished steps."""
+    tensors = {MODEL_PREFIX + name: value.detach() for name, value in model.named_parameters()}
+    tensors |= optimiser_tensors(optimisers)
+    notes = {
+        "step": step,
+        "train": history.train,
+        "valid": history.valid,
+        "seconds": history.seconds,
+        "settings": settings.identity(),
+    }
+    part = folder / (CHECKPOINT_NAME + ".part")
+    contiguous = {name: value.contiguous().cpu() for name, value in tensors.items()}
+    save_file(contiguous, part, metadata={"notes": json.dumps(notes)})
+    os.replace(part, folder / CHECKPOINT_NAME)
+
+
+def load_checkpoint(
+    folder: Path,
+    model: Gemma3ForCausalLM,
+    optimisers: Optimisers | None,
+    settings: TrainingSettings,
+) -> tuple[int, History]:
+    """Restore a checkpoint into model and optimisers; gives the finished steps and the history."""
+    path = folder / CHECKPOINT_NAME
+    with safe_open(path, framework="pt") as stream:
+        notes = json.loads(stream.metadata()["notes"])
+        _refuse_other_settings(path, notes["settings"], settings)
+        tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(tensors[MODEL_PREFIX + name])
+    if optimisers is not None:
+        restore_optimisers(optimisers, tensors)
+    history = History(
+        [(int(step), float(loss)) for step, loss in notes["train"]],
+        [(int(step), float(loss)) for step, loss in notes["valid"]],
+        float(notes["seconds"]),
+    )
+    return int(notes["step"]), history
+
+
+def _refuse_other_settings(path: Path, saved: object, settings: TrainingSettings) -> None:
+    wanted = settings.identity()
+    if not isinstance(saved, dict) or saved != wanted:
+        known = saved if isinstance(saved, dict) else {}
+        changes = [
+            f"{name} {known.get(name)} -> {wanted.get(name)}"
+            for name in sorted(known.keys() | wanted.keys())
+            if known.get(name) != wanted.get(name)
+        ]
+        raise BadTrainingInput(
+            f"{path} was made with other settings ({', '.join(changes)}). Give the same ones to"
+            " resume, or a new --out folder to start afresh."
+        )

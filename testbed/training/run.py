@@ -1,0 +1,115 @@
+"""One call of the training program, from its options to its last message.
+
+Does: prepare the data, train with progress, draw the curve, export; say how to go on after a
+stop.
+Does not know: how options are spelled on the command line.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import torch
+from rich.console import Console
+
+from testbed.training.checkpoint import CHECKPOINT_NAME, History
+from testbed.training.curve import draw_curve
+from testbed.training.data import chosen_stories, prepare_corpus, read_stories
+from testbed.training.errors import BadTrainingInput
+from testbed.training.export import Finished, write_export
+from testbed.training.loop import RunOptions, StepReport, pick_device, train
+from testbed.training.progress import TrainingProgress
+from testbed.training.settings import TrainingSettings, check_settings
+
+CURVE_NAME = "training_curve.png"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for."""
+
+    data: Path  # folder with train.txt.gz and valid.txt.gz
+    out: Path  # folder of the training state
+    export: Path | None  # folder of the shippable model
+    threads: int  # CPU threads
+    compiled: bool  # compile the layers
+    save_every: int  # steps
+    valid_every: int  # steps
+    resume_command: str  # what to type to go on
+    card_command: str  # what to type to make such a model
+
+
+class StopFlag:
+    """Set by the first Ctrl-C or SIGTERM; the step at hand is finished then."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def ask(self, number: int, frame: FrameType | None) -> None:
+        """The signal handler."""
+        self.asked = True
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[StopFlag]:
+    """Catch Ctrl-C and SIGTERM inside the with statement."""
+    flag = StopFlag()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    earlier = [signal.signal(number, flag.ask) for number in numbers]
+    try:
+        yield flag
+    finally:
+        for number, handler in zip(numbers, earlier, strict=True):
+            signal.signal(number, handler)
+
+
+def run(request: Request, settings: TrainingSettings, console: Console) -> bool:
+    """Do what was asked; False when stopped before the last step."""
+    check_settings(settings)
+    if settings.steps == 0 and not (request.out / CHECKPOINT_NAME).is_file():
+        raise BadTrainingInput(
+            f"No {request.out / CHECKPOINT_NAME} to export; give --steps 1 or more to train first."
+        )
+    torch.set_num_threads(request.threads)
+
+    def notice(text: str) -> None:
+        console.print(text, soft_wrap=True, highlight=False)
+
+    tokenizer, corpus = prepare_corpus(request.data, request.out / "tokens", settings, notice)
+    options = RunOptions(request.out, request.compiled, request.save_every, request.valid_every)
+    curve = request.out / CURVE_NAME
+    with stop_on_signals() as flag, TrainingProgress(console, settings.steps) as progress:
+
+        def listen(report: StepReport, history: History) -> None:
+            progress.step_done(
+                report.step, report.loss, report.valid_loss, report.tokens_per_second
+            )
+            if report.valid_loss is not None:
+                draw_curve(history, settings.tokens_per_step(), curve)
+
+        model, step, history = train(
+            settings, corpus, tokenizer.get_vocab_size(), options, listen, lambda: flag.asked
+        )
+    if step < settings.steps:
+        notice(f"Stopped after step {step}, saved in {request.out}. Go on with:")
+        notice(request.resume_command)
+        return False
+    notice(f"{step} steps done, saved in {request.out}.")
+    if request.export is not None:
+        finished = Finished(
+            model=model,
+            tokenizer=tokenizer,
+            step=step,
+            history=history,
+            train_tokens=len(corpus.train),
+            train_stories=chosen_stories(request.data, settings),
+            valid_stories=read_stories(request.data, "valid"),
+            command=request.card_command,
+        )
+        write_export(finished, settings, request.export, pick_device().type, notice)
+    return True

@@ -1,0 +1,31 @@
+"""An `airsplit edge` process for a benchmark, as a user would start it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from edge_server.split import LayerRange
+from tests.benchmarks import report
+
+READY = "airsplit edge:"  # how the line begins that says where it listens
+
+
+@contextmanager
+def serving(
+    folder: Path, precision: str, layers: LayerRange, threads: int, timeout: float,
+    where: Sequence[str] = (), host: str = "127.0.0.1", port: int = 0, context: int = 2048,
+) -> Iterator[str]:
+    """Serve `layers` of `folder` until left; gives the URL. `where` goes before the command."""
+    everyone = ["--allow-anyone"] if host != "127.0.0.1" else []  # inside a namespace of our own
+    process = report.start(
+        [*where, *report.python(
+            "testbed.cli", "edge", "--model", folder, "--layers", f"{layers.start}:{layers.end}",
+            "--host", host, "--port", port, *everyone, "--sessions", 1, "--backend", "fast",
+            "--dtype", precision, "--threads", threads, "--context", context)], threads)
+    try:
+        line = report.wait_for_line(process, READY, timeout)
+        yield line.split()[-1]
+    finally:
+        report.stop(process)

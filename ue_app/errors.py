@@ -1,0 +1,47 @@
+"""The errors of the phone side.
+
+    PhoneError
+    ├── PromptError           the text cannot be turned into the model's input
+    ├── BadEdgeAddress        the URL of the edge is none
+    └── LinkError             the link to the edge does not carry the answer
+        ├── EdgeUnreachable     no connection came about
+        ├── LinkLost            the connection ended in the middle
+        └── LinkTimeout         the edge is connected and silent
+
+A refusal by the edge itself arrives as `edge_server.errors.SessionError`.
+"""
+
+from __future__ import annotations
+
+
+class PhoneError(Exception):
+    """Base of the tree: what is wrong, and what to do."""
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(f"{problem} {remedy}".strip())
+        self.problem = problem
+        self.remedy = remedy
+
+
+class PromptError(PhoneError):
+    """The text cannot be turned into the model's input."""
+
+
+class BadEdgeAddress(PhoneError):
+    """The URL of the edge is none."""
+
+
+class LinkError(PhoneError):
+    """The link to the edge does not carry the answer."""
+
+
+class EdgeUnreachable(LinkError):
+    """No connection came about."""
+
+
+class LinkLost(LinkError):
+    """The connection ended in the middle."""
+
+
+class LinkTimeout(LinkError):
+    """The edge is connected and silent."""

@@ -1,0 +1,182 @@
+"""The generation loop: ids in, tokens out, over whatever link it is handed.
+
+One loop for every mode: split, unsplit and private differ by link and placement alone. The
+conversation's ids are remembered as far as both sides hold their rows, so the next turn sends only
+what is new; what is asked again after a cancel starts where both are sure. It reads time from the
+clock it is given and knows no text beyond the stop strings' stream.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from edge_server.engine.sampling import Sampler
+from edge_server.errors import ConfigurationError
+from edge_server.frame import Flags
+from edge_server.messages import Sampling
+from ue_app.head import Head
+from ue_app.link import Link, Traffic
+from ue_app.prompt import TextStream
+
+Pieces = Generator[str, None, None]
+PRIVATE_CHUNKS_AHEAD = 2  # chunks sent before their rows are read; fewer than the edge queues
+
+
+class Finish(StrEnum):
+    """Why an answer ended."""
+
+    EOS = "eos"
+    STOP = "stop"
+    LENGTH = "length"
+    CONTEXT = "context"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When an answer ends."""
+
+    max_new_tokens: int = 256
+    stop_ids: frozenset[int] = frozenset()
+    capacity: int = 2048  # tokens the conversation may hold, on either side
+    chunk: int = 32  # prompt rows a frame
+
+
+@dataclass
+class Answer:
+    """One answer as it grows, and what it cost."""
+
+    prompt_tokens: int
+    reused_tokens: int  # of the prompt, held by both sides already
+    started: float  # by the loop's clock, seconds
+    traffic_before: Traffic | None
+    ids: list[int] = field(default_factory=list)
+    text: str = ""
+    times: list[float] = field(default_factory=list)  # when each token came, seconds
+    traffic_after_prompt: Traffic | None = None
+    traffic_after: Traffic | None = None
+    finish: Finish | None = None
+
+
+class Conversation:
+    """The loop, and how far both sides agree on what was said."""
+
+    def __init__(
+        self, head: Head, link: Link, limits: Limits, clock: Callable[[], float]
+    ) -> None:
+        self._head, self._link, self._limits, self._clock = head, link, limits, clock
+        self._held: list[int] = []  # ids whose rows both sides are sure to hold
+        self._sampler = Sampler(Sampling())
+        self.answer: Answer | None = None
+
+    def ask(
+        self, ids: Sequence[int], sampling: Sampling, stream: TextStream
+    ) -> Pieces:
+        """Answer `ids`, the whole conversation so far; yields text as it becomes certain.
+
+        Leaving the iterator early, or an interrupt in it, cancels the answer on both sides.
+        """
+        if len(ids) >= self._limits.capacity:
+            raise ConfigurationError(
+                f"The conversation has {len(ids)} tokens; {self._limits.capacity} fit.",
+                "Start a new one, shorten the prompt, or raise --context on both sides.")
+        reused = min(_common_prefix(self._held, ids), len(ids) - 1)
+        answer = self.answer = Answer(len(ids), reused, self._clock(), self._snapshot())
+        self._held = self._held[:reused]
+        self._sampler = Sampler(sampling)
+        completed = False
+        try:
+            if not self._head.placement.private:
+                self._link.start(sampling)
+            token = self._prefill(ids, reused)
+            answer.traffic_after_prompt = self._snapshot()
+            yield from self._continue(answer, token, stream)
+            completed = True
+        finally:
+            # An error of the link has broken it already; only a give-up has to be told.
+            answer.traffic_after = self._snapshot()
+            if not completed and answer.finish is None:
+                answer.finish = Finish.CANCELLED
+
+    def cancel(self) -> None:
+        """After an interrupted `ask`: tell the other side, keep what both are sure of."""
+        del self._held[self._link.cancel(len(self._held)):]
+
+    def _prefill(self, ids: Sequence[int], start: int) -> int:
+        """Send the prompt in chunks while earlier ones are computed; returns the first token."""
+        waiting: deque[int] = deque()  # positions of chunks whose rows are to come back
+        for at in range(start, len(ids), self._limits.chunk):
+            chunk = ids[at : at + self._limits.chunk]
+            last = at + len(chunk) == len(ids)
+            flags = self._head.step_flags if last else self._head.chunk_flags
+            self._link.send(at, self._head.rows(chunk, at), flags)
+            if flags & Flags.ALL_ROWS and not last:
+                waiting.append(at)
+                if len(waiting) >= PRIVATE_CHUNKS_AHEAD:
+                    self._absorb(waiting.popleft())
+        while waiting:
+            self._absorb(waiting.popleft())
+        token = self._result(at)
+        self._held = list(ids)
+        return token
+
+    def _continue(self, answer: Answer, token: int, stream: TextStream) -> Pieces:
+        while True:
+            answer.times.append(self._clock())
+            answer.ids.append(token)
+            stopped = token in self._limits.stop_ids
+            text = "" if stopped else stream.push(token)
+            answer.finish = self._finished(answer, stopped, stream)
+            if answer.finish not in (None, Finish.STOP):
+                text += stream.finish()
+            answer.text += text
+            if text:
+                yield text
+            if answer.finish is not None:
+                return
+            position = len(self._held)
+            self._link.send(position, self._head.rows([token], position), self._head.step_flags)
+            following = self._result(position)
+            self._held.append(token)
+            token = following
+
+    def _finished(self, answer: Answer, stopped: bool, stream: TextStream) -> Finish | None:
+        if stopped:
+            return Finish.EOS
+        if stream.stopped:
+            return Finish.STOP
+        if len(answer.ids) >= self._limits.max_new_tokens:
+            return Finish.LENGTH
+        return Finish.CONTEXT if len(self._held) >= self._limits.capacity else None
+
+    def _absorb(self, position: int) -> None:
+        hidden = self._link.receive()
+        assert not isinstance(hidden, int)  # the mode was agreed on when the session opened
+        self._head.absorb(hidden, position)
+
+    def _result(self, position: int) -> int:
+        """The token that follows the rows sent last, from `position` on."""
+        result = self._link.receive()
+        if isinstance(result, int):
+            return result
+        row = result
+        if self._head.step_flags & Flags.ALL_ROWS:
+            row = self._head.absorb(result, position)
+        return self._head.choose(row, self._sampler)
+
+    def _snapshot(self) -> Traffic | None:
+        traffic = self._link.traffic
+        return None if traffic is None else Traffic(traffic.sent, traffic.received)
+
+
+def _common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
+    """How many ids `left` and `right` begin with alike."""
+    count = 0
+    for one, other in zip(left, right, strict=False):
+        if one != other:
+            break
+        count += 1
+    return count

@@ -1,0 +1,86 @@
+"""What the phone sends its rows through: the interface, and the link that needs no network.
+
+A link carries rows at absolute positions and gives back, in order, a token or hidden rows for each
+send that asked for a result. The generation loop is the same over every link. `client` holds the
+one that reaches an edge.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from edge_server.engine.load import Engine
+from edge_server.engine.sampling import Sampler
+from edge_server.frame import Flags
+from edge_server.messages import Sampling
+from edge_server.split import LayerRange
+
+Result = int | torch.Tensor
+
+
+@dataclass
+class Traffic:
+    """Bytes on the socket, all protocols above TCP included."""
+
+    sent: int = 0
+    received: int = 0
+
+
+class Link(Protocol):
+    """The way to the layers that the phone does not run."""
+
+    traffic: Traffic | None  # None where nothing is sent
+
+    def start(self, sampling: Sampling) -> None:
+        """A new answer begins; tokens are to be chosen so."""
+
+    def send(self, position: int, rows: torch.Tensor, flags: Flags) -> None:
+        """Rows from `position` on; `flags` say what is to come back."""
+
+    def receive(self) -> Result:
+        """The next result that a send asked for: a token, or hidden rows in private mode."""
+
+    def cancel(self, kept: int) -> int:
+        """Give up the answer: results still due are dropped, positions from `kept` on are void.
+
+        Returns how many positions the other side still holds: 0 where the link was rebuilt.
+        """
+
+    def close(self) -> None:
+        """Free what the link holds."""
+
+
+class LocalLink:
+    """The later layers in this process: the unsplit model, through the same loop."""
+
+    traffic: Traffic | None = None
+
+    def __init__(self, engine: Engine, layers: LayerRange) -> None:
+        self._stage = engine.stage(layers)
+        self._output = engine.output()
+        self._sampler = Sampler(Sampling())
+        self._results: deque[int] = deque()
+
+    def start(self, sampling: Sampling) -> None:
+        self._sampler = Sampler(sampling)
+
+    def send(self, position: int, rows: torch.Tensor, flags: Flags) -> None:
+        count = rows.shape[0]
+        out = self._stage.forward([0] * count, range(position, position + count), rows)
+        if flags & Flags.RESULT_WANTED:
+            self._results.append(self._sampler.choose(self._output.logits(out[-1:])[0]))
+
+    def receive(self) -> Result:
+        return self._results.popleft()
+
+    def cancel(self, kept: int) -> int:
+        self._results.clear()
+        self._stage.truncate(0, min(kept, self._stage.length(0)))
+        return self._stage.length(0)
+
+    def close(self) -> None:
+        self._stage.truncate(0, 0)

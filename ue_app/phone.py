@@ -1,0 +1,100 @@
+"""Puts the phone side together: model folder, placement, link and conversation."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge_server.engine.checkpoint import Checkpoint
+from edge_server.engine.identity import identity_of
+from edge_server.engine.load import Engine, EngineOptions, open_engine
+from edge_server.engine.parts import held, open_folders
+from edge_server.engine.tensors import WIRE_TYPES
+from edge_server.errors import ConfigurationError
+from edge_server.messages import Hello, Mode
+from ue_app.client import EdgeLink, LinkConfig
+from ue_app.generate import Conversation, Limits
+from ue_app.head import Head, Placement, place
+from ue_app.link import Link, LocalLink
+from ue_app.prompt import Prompter
+
+
+@dataclass(frozen=True)
+class PhoneConfig:
+    """What one phone runs, and whom it asks for the rest."""
+
+    models: tuple[Path, ...]  # checkpoint folder, whole or parts of one
+    link: LinkConfig | None  # None: every layer runs here
+    engine: EngineOptions = field(default_factory=EngineOptions)
+    split: int | None = None  # layers that run here; None: all a part holds, or 1 of a whole
+    tail: int | None = None  # last layers that run here too, with the output head: private mode
+    max_new_tokens: int = 256
+    chunk: int = 32  # prompt rows a frame
+
+
+@dataclass(frozen=True)
+class Phone:
+    """A phone that is ready to ask."""
+
+    prompter: Prompter
+    engine: Engine
+    placement: Placement
+    head: Head
+    link: Link
+    conversation: Conversation
+
+    def place(self) -> str:
+        """Where the layers run, in words."""
+        first, remote, last = (
+            self.placement.first, self.placement.remote, self.placement.last)
+        if isinstance(self.link, LocalLink):
+            return "all layers here"
+        here = f"layers {first} here" + (f" and {last}" if last is not None else "")
+        return f"{here}, {remote} at the edge"
+
+
+def open_phone(config: PhoneConfig) -> Phone:
+    """Load the phone's layers, and open the session where there is an edge."""
+    checkpoint = open_folders(config.models)
+    placement = placement_of(checkpoint, config)
+    prompter = Prompter(config.models[0])
+    engine = open_engine(checkpoint, config.engine)
+    head = Head(engine, placement)  # before the session: no edge waits while the phone loads
+    link: Link
+    capacity, chunk = config.engine.capacity, config.chunk
+    if config.link is None:
+        link = LocalLink(engine, placement.remote)
+    else:
+        hello = Hello(identity_of(checkpoint), placement.remote, WIRE_TYPES[engine.row_type],
+                      Mode.PRIVATE if placement.private else Mode.TOKENS)
+        edge = EdgeLink(config.link, hello)
+        capacity = min(capacity, edge.welcome.capacity)
+        chunk = min(chunk, edge.welcome.max_rows)
+        link = edge
+    limits = Limits(config.max_new_tokens, prompter.stop_ids, capacity, chunk)
+    conversation = Conversation(head, link, limits, time.monotonic)
+    return Phone(prompter, engine, placement, head, link, conversation)
+
+
+def placement_of(checkpoint: Checkpoint, config: PhoneConfig) -> Placement:
+    """Where the layers run, from what the folder holds and what was asked for."""
+    part = held(checkpoint)
+    total = checkpoint.architecture.layers
+    if not part.embedding or part.ranges[0].start:
+        raise ConfigurationError(
+            f"{checkpoint.folder} holds {checkpoint.manifest.describe()}."
+            if checkpoint.manifest else f"{checkpoint.folder} holds no embedding.",
+            "The phone needs the head (or phone) folder; this one is for the edge.")
+    first = part.ranges[0].end
+    split, tail = config.split, config.tail
+    if split is None:
+        split = first if first < total else 1
+    if tail is None and part.output and len(part.ranges) > 1:
+        tail = total - part.ranges[-1].start  # a phone folder of `split --private`
+    if config.link is None:
+        if tail is not None:
+            raise ConfigurationError("--local runs every layer here, so nothing is private of it.",
+                                     "Leave out --private or --local.")
+        return place(split, total, None)
+    return place(split, total, tail)
