@@ -54,6 +54,9 @@ def layer_range(text: str) -> LayerRange:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM."""
+    # First of all: a clash of ports is told at once, and phones that call while the model loads
+    # wait in the queue instead of being turned away.
+    listener = listen(arguments.host, arguments.port, arguments.allow_anyone)
     import uvicorn
 
     from edge_server.app import create_app
@@ -64,7 +67,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     logging.basicConfig(level=arguments.log_level.upper(),
                         format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    listener = listen(arguments.host, arguments.port, arguments.allow_anyone)
     options = EngineOptions(arguments.backend, arguments.dtype, arguments.sessions,
                             arguments.context, arguments.threads)
     config = EdgeConfig(options, arguments.host, listener.getsockname()[1])
@@ -86,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def listen(host: str, port: int, allow_anyone: bool) -> socket.socket:
-    """A listening socket, taken before the model is loaded so that a clash is told at once."""
+    """A listening socket; refuses to be reachable from other machines unless told so."""
     try:
         address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, OverflowError) as error:

@@ -53,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--cooldown-steps",
         type=int,
-        help=f"last steps with falling learning rate (default {DEFAULT_COOLDOWN_SHARE:.0%} of all)",
+        help=f"last steps with falling learning rate (default {DEFAULT_COOLDOWN_SHARE:.0%}% of all)",
     )
     add("--seed", type=int, default=defaults.seed, help="default %(default)s")
     add(
@@ -88,13 +88,10 @@ def check_counts(options: argparse.Namespace) -> None:
             raise BadTrainingInput(f"--{name.replace('_', '-')} is {value}; give 1 or more.")
 
 
-def card_command(options: argparse.Namespace, settings: TrainingSettings) -> str:
-    """The command that makes such a model from nothing."""
+def card_command(options: argparse.Namespace) -> str:
+    """How the command begins that makes such a model from nothing."""
     quick = " --quick" if options.quick else ""
-    return (
-        f"python -m testbed.train_demo --data FOLDER --out STATE{quick} --steps {settings.steps}"
-        f" --cooldown-steps {settings.cooldown_steps} --seed {settings.seed} --export MODEL"
-    )
+    return f"python -m testbed.train_demo --data FOLDER --out STATE{quick}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -109,7 +106,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         check_counts(options)
-        settings = settings_from(options)
         request = Request(
             data=options.data,
             out=options.out,
@@ -119,9 +115,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             save_every=options.save_every,
             valid_every=options.valid_every,
             resume_command=shlex.join(["python", "-m", "testbed.train_demo", *words]),
-            card_command=card_command(options, settings),
+            card_command=card_command(options),
         )
-        return 0 if run(request, settings, console) else 1
+        return 0 if run(request, settings_from(options), console) else 1
     except BadTrainingInput as error:
         console.print(f"error: {error}", soft_wrap=True, highlight=False, markup=False)
         return 2

@@ -45,7 +45,7 @@ class LinkConfig:
     """How patient the phone is."""
 
     url: str  # http(s):// or ws(s)://, host and port of the edge
-    connect_timeout: float = 5.0  # seconds until a connection stands
+    connect_timeout: float = 20.0  # seconds until a session stands; an edge may still be loading
     answer_timeout: float = 60.0  # seconds of silence while a result is due
 
 

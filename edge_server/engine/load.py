@@ -6,6 +6,7 @@ that a command's help, or a side that runs no layers, does not wait for them.
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from edge_server.engine.tensors import STORED_TYPES
 from edge_server.errors import ConfigurationError
 from edge_server.split import LayerRange
 
+logger = logging.getLogger("edge_server.engine")
 _TORCH_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -111,8 +113,13 @@ def open_engine(checkpoint: Checkpoint, options: EngineOptions) -> Engine:
 
 
 def _best_backend(precision: str) -> str:
-    from edge_server.engine.kernels.build import kernel_available
+    from edge_server.engine.kernels.build import NoKernels, build
 
-    if precision == "fp16" or not kernel_available():
+    if precision == "fp16":
+        return "reference"  # the one that computes in it
+    try:
+        build()
+    except NoKernels as error:
+        logger.warning("%s Until then the slower reference backend runs.", error)
         return "reference"
     return "fast"

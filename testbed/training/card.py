@@ -34,9 +34,9 @@ class CardFacts:
     device: str
     threads: int
     score: Score
-    long_score: Score
     stride: int  # tokens
     samples: list[Sample]
+    cooldown_steps: int  # steps
     command: str
 
 
@@ -49,7 +49,7 @@ def card_text(settings: TrainingSettings, facts: CardFacts) -> str:
         _quality(settings, facts),
         _samples(facts),
         _limits(settings),
-        _reproduce(facts),
+        _reproduce(settings, facts),
     )
     return "\n".join(sections)
 
@@ -119,7 +119,7 @@ the plain text {epochs:.2f} times through |
 | Optimisers | Muon (hidden matrices, learning rate {settings.muon_learning_rate:g}), AdamW \
 (embedding and norms, {settings.adamw_learning_rate:g}) |
 | Schedule | warm-up {settings.warmup_steps} steps, stable, linear cool-down over the last \
-{settings.cooldown_steps} steps |
+{facts.cooldown_steps} steps |
 | Seed | {settings.seed} |
 | Machine | {facts.device}, {facts.threads} threads, {facts.training_seconds / 60:.0f} minutes \
 of wall time (shared with other work) |
@@ -129,15 +129,15 @@ of wall time (shared with other work) |
 
 
 def _quality(settings: TrainingSettings, facts: CardFacts) -> str:
-    score, long_score = facts.score, facts.long_score
+    score = facts.score
     return f"""## Quality
 
-Measured on the {facts.valid_stories} validation stories with the weights as shipped (bfloat16 values, computed in
-float32 by `transformers`). Each story is encoded as `<bos>` text `<eos>`; every token after
-`<bos>` is scored once, {score.tokens:,} tokens in all. A window of {settings.sequence_length}
-tokens moves on by {facts.stride} tokens, and each window scores only the tokens no earlier window
-has scored; so every token sees at least {settings.sequence_length - facts.stride} tokens before
-it, where the story has them.
+Measured on the {facts.valid_stories} validation stories with the weights as shipped (bfloat16
+values, computed in float32 by `transformers`). Each story is encoded as `<bos>` text `<eos>`;
+every token after `<bos>` is scored once, {score.tokens:,} tokens in all. A window of
+{settings.sequence_length} tokens moves on by {facts.stride} tokens, and each window scores only
+the tokens no earlier window has scored; so every token sees at least
+{settings.sequence_length - facts.stride} tokens before it, where the story has them.
 
 | Measure | Value |
 |---|---|
@@ -145,8 +145,6 @@ it, where the story has them.
 | Perplexity per token | **{score.token_perplexity:.2f}** |
 | Perplexity per word (white space; {score.words:,} words) | {score.word_perplexity:.1f} |
 | Bits per byte ({score.text_bytes:,} bytes of UTF-8) | {score.bits_per_byte:.4f} |
-| Perplexity per token with windows of {settings.maximum_positions} tokens, \
-longer than any row it was trained on | {long_score.token_perplexity:.2f} |
 """
 
 
@@ -179,11 +177,12 @@ def _limits(settings: TrainingSettings) -> str:
 """
 
 
-def _reproduce(facts: CardFacts) -> str:
+def _reproduce(settings: TrainingSettings, facts: CardFacts) -> str:
     return f"""## Reproduce
 
 ```
-{facts.command}
+{facts.command} --steps {facts.steps} \\
+    --cooldown-steps {facts.cooldown_steps} --seed {settings.seed} --export MODEL
 ```
 
 with FOLDER holding `train.txt.gz` and `valid.txt.gz` (UTF-8 text, one paragraph a line, a blank

@@ -11,10 +11,12 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 from transformers import Gemma3ForCausalLM
 
 from testbed.training.errors import BadTrainingInput
@@ -32,6 +34,7 @@ class History:
     train: list[tuple[int, float]] = field(default_factory=list)
     valid: list[tuple[int, float]] = field(default_factory=list)
     seconds: float = 0.0  # seconds of training so far, all runs
+    cooldown_steps: int = 0  # steps so far that belong to the cool-down
 
 
 def save_checkpoint(
@@ -50,6 +53,7 @@ def save_checkpoint(
         "train": history.train,
         "valid": history.valid,
         "seconds": history.seconds,
+        "cooldown_steps": history.cooldown_steps,
         "settings": settings.identity(),
     }
     part = folder / (CHECKPOINT_NAME + ".part")
@@ -66,10 +70,8 @@ def load_checkpoint(
 ) -> tuple[int, History]:
     """Restore a checkpoint into model and optimisers; gives the finished steps and the history."""
     path = folder / CHECKPOINT_NAME
-    with safe_open(path, framework="pt") as stream:
-        notes = json.loads(stream.metadata()["notes"])
-        _refuse_other_settings(path, notes["settings"], settings)
-        tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+    notes, tensors = _read(path)
+    _refuse_other_settings(path, notes["settings"], settings)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(tensors[MODEL_PREFIX + name])
@@ -79,8 +81,21 @@ def load_checkpoint(
         [(int(step), float(loss)) for step, loss in notes["train"]],
         [(int(step), float(loss)) for step, loss in notes["valid"]],
         float(notes["seconds"]),
+        int(notes["cooldown_steps"]),
     )
     return int(notes["step"]), history
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as stream:
+            notes = json.loads(stream.metadata()["notes"])
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise BadTrainingInput(
+            f"{path} is no checkpoint of this program ({error}); give --out a new folder."
+        ) from error
+    return notes, tensors
 
 
 def _refuse_other_settings(path: Path, saved: object, settings: TrainingSettings) -> None:

@@ -57,9 +57,14 @@ def read_stories(folder: Path, name: str) -> list[str]:
             f"No {path}. Give --data a folder with train.txt.gz and valid.txt.gz: UTF-8 text, one"
             " paragraph a line, a blank line between stories."
         )
-    with gzip.open(path, "rt", encoding="utf-8") as stream:
-        stories = [story.strip("\n") for story in stream.read().split("\n\n")]
-    stories = [story for story in stories if story]
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as stream:
+            text = stream.read()
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise BadTrainingInput(
+            f"{path} is not UTF-8 text packed with gzip ({error}); pack it anew."
+        ) from error
+    stories = [story for part in text.split("\n\n") if (story := part.strip("\n"))]
     if not stories:
         raise BadTrainingInput(f"{path} holds no text; give a file with at least one story.")
     return stories

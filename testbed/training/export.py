@@ -39,7 +39,7 @@ class Finished:
     train_tokens: int  # tokens of the training text
     train_stories: list[str]
     valid_stories: list[str]
-    command: str  # how it was trained
+    command: str  # the start of the command that makes such a model
 
 
 def generation_config() -> GenerationConfig:
@@ -93,8 +93,6 @@ def write_export(
     score = score_stories(
         model, tokenizer, finished.valid_stories, settings.sequence_length, stride
     )
-    positions = settings.maximum_positions
-    long_score = score_stories(model, tokenizer, finished.valid_stories, positions, positions)
     facts = CardFacts(
         parameters=model.num_parameters(),
         weights_bytes=(folder / "model.safetensors").stat().st_size,
@@ -108,9 +106,9 @@ def write_export(
         device=device,
         threads=torch.get_num_threads(),
         score=score,
-        long_score=long_score,
         stride=stride,
         samples=write_samples(model, tokenizer, SAMPLE_PROMPTS, SAMPLE_SEED),
+        cooldown_steps=finished.history.cooldown_steps,
         command=finished.command,
     )
     (folder / "MODEL_CARD.md").write_text(card_text(settings, facts), encoding="utf-8")

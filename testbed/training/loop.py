@@ -126,6 +126,7 @@ def train(
         speed = settings.tokens_per_step() / (time.monotonic() - begin)
         step += 1
         history.train.append((step, round(loss, 4)))
+        history.cooldown_steps = max(0, step - settings.steps + settings.cooldown_steps)
         valid = None
         if step % options.valid_every == 0 or step == settings.steps:
             valid = validation_loss(forward, corpus.valid, settings)

@@ -41,7 +41,7 @@ class Request:
     save_every: int  # steps
     valid_every: int  # steps
     resume_command: str  # what to type to go on
-    card_command: str  # what to type to make such a model
+    card_command: str  # how the command that makes such a model begins
 
 
 class StopFlag:

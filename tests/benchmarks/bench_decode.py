@@ -49,7 +49,7 @@ def main() -> None:
             models = llama_models(folder, options)
             for threads in options.threads:
                 contenders = assemble(shape, folder, models, threads, options)
-                measured = report.round_robin(contenders, options.rounds, report.progress)
+                measured = report.round_robin(contenders, options)
                 rows = figures(shape, threads, measured)
                 show(shape, threads, rows, options)
                 results += rows
@@ -79,6 +79,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--llama-python", default=sys.executable, metavar="PATH",
                         help="interpreter that has llama_cpp and gguf")
     parser.add_argument("--timeout", type=float, default=600.0, help="seconds a process may take")
+    report.add_quiet_options(parser)
     options = parser.parse_args()
     quick = options.quick
     options.shapes = options.shapes or (["tiny"] if quick else ["gemma3-270m", "gemma-2b"])

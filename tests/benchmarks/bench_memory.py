@@ -73,6 +73,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--timeout", type=float, default=300.0, help="seconds a process may take")
     parser.add_argument("--worker", choices=sorted(WORKERS), help=argparse.SUPPRESS)
     parser.add_argument("--model", type=Path, help=argparse.SUPPRESS)
+    report.add_quiet_options(parser)
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 3)
     return options
@@ -86,7 +87,7 @@ def measure(folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
                   "transformers: whole, from_pretrained": "transformers"}
     measured = report.round_robin(
         {name: functools.partial(run, worker, folder, options)
-         for name, worker in names.items()}, options.rounds, report.progress)
+         for name, worker in names.items()}, options)
     rows: list[dict[str, Any]] = []
     base: float | None = None
     for name, one in measured.items():
@@ -157,7 +158,8 @@ def run_phone(options: argparse.Namespace) -> int:
     for position in range(PROMPT, len(ids)):
         head.rows(ids[position:position + 1], position)
     per_layer = sum(math.prod(extents) for extents in layer_tensors(architecture).values())
-    return ELEMENT_BYTES[options.precision] * per_layer * options.layers
+    layers: int = options.layers
+    return ELEMENT_BYTES[options.precision] * per_layer * layers
 
 
 def import_transformers(options: argparse.Namespace) -> int | None:

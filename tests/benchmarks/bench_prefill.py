@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import functools
 import json
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -43,8 +42,7 @@ def main() -> None:
         for megabits in options.megabits:
             with slow_link(megabits, options.relay) as link:
                 kind = link.kind
-                measured = report.round_robin(assemble(link, folder, options), options.rounds,
-                                              report.progress)
+                measured = report.round_robin(assemble(link, folder, options), options)
             results.append({"megabits": megabits, "link": kind} | summary(measured, options))
     show(results, kind, options)
     report.finish("prefill", vars(options), results)
@@ -72,6 +70,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--timeout", type=float, default=120.0, help="seconds a process may take")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--model", type=Path, help=argparse.SUPPRESS)
+    report.add_quiet_options(parser)
     options = parser.parse_args()
     options.megabits = options.megabits or ([20.0] if options.quick else [10.0, 20.0, 40.0])
     options.rounds = options.rounds or (1 if options.quick else 3)
@@ -105,7 +104,8 @@ def transfer(link: Link, options: argparse.Namespace) -> Figures:
 
 
 def chunks(options: argparse.Namespace) -> int:
-    return -(-options.prompt // options.chunk)
+    count: int = -(-options.prompt // options.chunk)
+    return count
 
 
 def compute(options: argparse.Namespace) -> Figures:
@@ -171,9 +171,7 @@ def summary(measured: dict[str, Measured], options: argparse.Namespace) -> Figur
         "sum_ms": total if known else None, "expected_ms": expected,
         "in_chunks_ms": chunked, "as_one_ms": measured["as one"].middle("prefill_ms"),
         "x_expected": close, "met": close is not None and close <= ALLOWED,
-        "others_busy": statistics.fmean(
-            [figures["others_busy"] for one in measured.values() for figures in one.rounds
-             if "others_busy" in figures] or [float("nan")]),
+        "others_busy": measured["in chunks"].middle("others_busy"),
         "reasons": {name: one.reason for name, one in measured.items() if one.reason},
         "rounds": {name: one.rounds for name, one in measured.items()},
     }

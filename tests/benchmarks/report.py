@@ -7,6 +7,7 @@ a reason beside it, never 0.
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import functools
 import json
@@ -31,6 +32,8 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = ("torch", "transformers", "numpy", "websockets")
 REASON_CHARACTERS = 200  # of a failed worker's last line: enough to act on, short in a table
+IDLE_SECONDS = 0.5  # looked at before a measurement
+IDLE_PROCESSORS = 0.1  # that others may use and still count as idle
 PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 Figures = dict[str, Any]  # one worker's last line of stdout
 
@@ -64,22 +67,50 @@ def ratio(value: float | None, base: float | None) -> float | None:
     return value / base if value is not None and base else None
 
 
+def add_quiet_options(parser: argparse.ArgumentParser) -> None:
+    """What a benchmark on a shared machine may do for peace."""
+    group = parser.add_argument_group("on a machine that does other work too")
+    group.add_argument("--wait", type=float, default=0.0, metavar="SECONDS",
+                       help="before each measurement, wait this long for others to be idle")
+    group.add_argument("--hold", type=int, metavar="GROUP",
+                       help="process group to stop (SIGSTOP) during each measurement")
+
+
+@contextmanager
+def quiet(options: argparse.Namespace) -> Iterator[None]:
+    """Stop the process group that may be stopped, then wait for the others, for a while."""
+    if options.hold is not None:
+        os.killpg(options.hold, signal.SIGSTOP)
+    try:
+        deadline = time.monotonic() + options.wait
+        while time.monotonic() < deadline:
+            beside: Figures = {}
+            with others_busy(beside):
+                time.sleep(IDLE_SECONDS)
+            if beside["others_busy"] < IDLE_PROCESSORS:
+                break
+        yield
+    finally:
+        if options.hold is not None:
+            os.killpg(options.hold, signal.SIGCONT)
+
+
 def round_robin(
-    contenders: Mapping[str, Callable[[], Figures]], rounds: int,
-    progress: Callable[[str], None] = lambda line: None,
+    contenders: Mapping[str, Callable[[], Figures]], options: argparse.Namespace
 ) -> dict[str, Measured]:
     """Run every contender once a round, so that a slow minute hits all of them alike.
 
     A contender that fails is left out of later rounds and keeps its reason.
     """
     measured = {name: Measured() for name in contenders}
-    for number in range(rounds):
+    for number in range(options.rounds):
         for name, run in contenders.items():
             if measured[name].reason is not None:
                 continue
-            progress(f"round {number + 1}/{rounds}: {name}")
+            progress(f"round {number + 1}/{options.rounds}: {name}")
             try:
-                measured[name].rounds.append(run())
+                with quiet(options):
+                    measured[name].rounds.append(run())
             except (WorkerFailed, OSError) as error:  # a missing figure must not cost the others
                 measured[name].reason = str(error) or type(error).__name__
     return measured

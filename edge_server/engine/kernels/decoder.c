@@ -7,14 +7,10 @@
    its end, so that cutting a model at any layer changes nothing.
    It knows no tokens, no files and no sessions. */
 #include "attention.h"
-#include "linear.h"
-#include "pool.h"
+#include "product.h"
 
-#define ROWS 64 /* rows that run together: bounds scratch, and is past what a panel gains from */
 #define ROW_SKEW 64 /* bytes that keep neighbouring rows out of the same cache sets */
 #define EXPORT __attribute__((visibility("default")))
-
-enum activation { GELU_TANH, SILU };
 
 struct layer {
     struct matrix query_key_value, attention_output, gate_up, down;
@@ -197,64 +193,6 @@ static void prepare_normed(const struct stage *s, int precision, int row, const 
 }
 
 /* ---- products ---- */
-
-enum finish { PLAIN, GATED, LOGITS };
-
-struct product {
-    const struct matrix *matrix;
-    const struct activations *x;
-    float *out;
-    size_t stride;
-    int rows, precision;
-    enum finish finish;
-    enum activation activation; /* GATED */
-    int outputs;                /* LOGITS: those that exist */
-    float softcap;              /* LOGITS */
-};
-
-/* A gated panel holds 32 outputs of the gate and the same 32 of the other projection. */
-static void finish_gated(const struct product *p, const float *tile, float *out)
-{
-    for (int i = 0; i < PANEL / 2; i += LANES) {
-        vector_f gate = load_f(tile + i), other = load_f(tile + PANEL / 2 + i);
-        gate = p->activation == SILU ? silu(gate) : gelu_tanh(gate);
-        store_f(out + i, gate * other);
-    }
-}
-
-static void finish_row(const struct product *p, int panel, int row, float *tile)
-{
-    float *out = p->out + row * p->stride;
-    if (p->matrix->bias != NULL)
-        for (int i = 0; i < PANEL; i += LANES)
-            store_f(tile + i, load_f(tile + i) + load_f(p->matrix->bias + panel * PANEL + i));
-    if (p->finish == LOGITS && p->softcap > 0.0f)
-        for (int i = 0; i < PANEL; i += LANES)
-            store_f(tile + i, soft_cap(load_f(tile + i), p->softcap));
-    if (p->finish == GATED) {
-        finish_gated(p, tile, out + (size_t)panel * (PANEL / 2));
-        return;
-    }
-    int left = p->finish == LOGITS ? p->outputs - panel * PANEL : PANEL;
-    memcpy(out + (size_t)panel * PANEL, tile, (size_t)(left < PANEL ? left : PANEL) * sizeof *out);
-}
-
-static void run_product(const struct product *p, int thread, int threads)
-{
-    float tile[TILE_ROWS][PANEL];
-    int first, end, tiles = (p->rows + TILE_ROWS - 1) / TILE_ROWS;
-    size_t bytes = panel_bytes(p->precision, p->matrix->inputs);
-    share(p->matrix->outputs / PANEL, threads, thread, &first, &end);
-    for (int panel = first; panel < end; panel++)
-        for (int part = 0; part < tiles; part++) {
-            int row = p->rows * part / tiles, rows = p->rows * (part + 1) / tiles - row;
-            struct tile t = {.weights = p->matrix->panels + panel * bytes, .x = p->x, .row = row,
-                             .inputs = p->matrix->inputs, .out = tile};
-            multiply(p->precision, &t, rows, part, tiles);
-            for (int r = 0; r < rows; r++)
-                finish_row(p, panel, row + r, tile[r]);
-        }
-}
 
 static void run_layer_product(const struct call *call, const struct matrix *matrix,
                               enum finish finish, struct pool *pool, int thread)

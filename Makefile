@@ -1,0 +1,66 @@
+# airsplit: `make demo` and `make test` do everything on a fresh machine.
+# Needed beforehand: Python 3.11 or newer, git, make. A C compiler is installed with apt where this
+# runs as root, and named where it does not; without one the slower reference backend is used.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PIP_OPTIONS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo test test-all check exactness bench clean
+
+help:  ## list these targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(READY)  ## make .venv with everything in it
+
+demo: $(READY)  ## an edge and a phone on this machine, with figures
+	$(BIN)/airsplit demo
+
+test: $(READY)  ## the tests, in minutes
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-all: $(READY)  ## the tests, slow ones too
+	$(BIN)/python -m pytest -n 2
+
+check: $(READY)  ## style, types, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_imports.py
+
+exactness: $(READY)  ## print the matrix: family x split x precision against unsplit transformers
+	$(BIN)/python -m tests.exactness
+
+bench: $(READY)  ## every benchmark, quickly; run one by itself for its full form
+	@for file in tests/benchmarks/bench_*.py; do \
+		name=$$(basename $$file .py); echo "== $$name"; \
+		$(BIN)/python -m tests.benchmarks.$$name --quick || exit 1; \
+	done
+
+clean:  ## remove what was made here
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "airsplit needs Python 3.11 or newer; found: $$($(PYTHON) --version 2>&1)."; \
+		echo "Install it (Debian: apt-get install python3.11 python3.11-venv)," \
+			"or name one: make PYTHON=/path/to/python3.11"; exit 1; }
+	@command -v cc >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && apt-get install -y -qq gcc libc6-dev; \
+		else \
+			echo "No C compiler: the fast backend stays off." \
+				"To have it: apt-get install gcc libc6-dev, then make clean setup."; \
+		fi; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && apt-get install -y -qq python3-venv; \
+		else \
+			echo "This Python has no venv module. Install it: apt-get install python3-venv"; exit 1; \
+		fi; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q $(PIP_OPTIONS) torch==2.13.0
+	$(BIN)/pip install -q $(PIP_OPTIONS) -c constraints.txt -e ".[dev]"
+	@$(BIN)/python -m edge_server.engine.kernels.build || true
+	@touch $(READY)

@@ -1,0 +1,126 @@
+/* A packed matrix times some rows, and what becomes of the results.
+
+   The panels of a matrix are spread over threads; a panel meets all rows in tiles of nearly equal
+   height while it is in a near cache. It knows nothing about layers. */
+#ifndef AIRSPLIT_PRODUCT_H
+#define AIRSPLIT_PRODUCT_H
+
+#include "pool.h"
+#include "tiles.h"
+
+#define ROWS 64 /* rows that run together: bounds scratch, and is past what a panel gains from */
+
+/* How far ahead a single tile asks for weights: measured best on Zen 5, where plain loads reach
+   32 GB/s and asking 1 to 16 KiB ahead reaches 42. */
+#define AHEAD_BYTES 4096
+/* Two or three tiles share a piece of a panel while it is in the first-level cache, each asking for
+   its part of the next piece; more tiles are bound by arithmetic and take whole panels. */
+#define PIECE_BYTES 16384
+#define MOST_PIECED_TILES 3
+
+enum activation { GELU_TANH, SILU };
+
+enum finish { PLAIN, GATED, LOGITS };
+
+struct product {
+    const struct matrix *matrix;
+    const struct activations *x;
+    float *out;
+    size_t stride;
+    int rows, precision;
+    enum finish finish;
+    enum activation activation; /* GATED */
+    int outputs;                /* LOGITS: those that exist */
+    float softcap;              /* LOGITS */
+};
+
+/* A gated panel holds 32 outputs of the gate and the same 32 of the other projection. */
+static void finish_gated(const struct product *p, const float *tile, float *out)
+{
+    for (int i = 0; i < PANEL / 2; i += LANES) {
+        vector_f gate = load_f(tile + i), other = load_f(tile + PANEL / 2 + i);
+        gate = p->activation == SILU ? silu(gate) : gelu_tanh(gate);
+        store_f(out + i, gate * other);
+    }
+}
+
+static void finish_row(const struct product *p, int panel, int row, float *tile)
+{
+    float *out = p->out + row * p->stride;
+    if (p->matrix->bias != NULL)
+        for (int i = 0; i < PANEL; i += LANES)
+            store_f(tile + i, load_f(tile + i) + load_f(p->matrix->bias + panel * PANEL + i));
+    if (p->finish == LOGITS && p->softcap > 0.0f)
+        for (int i = 0; i < PANEL; i += LANES)
+            store_f(tile + i, soft_cap(load_f(tile + i), p->softcap));
+    if (p->finish == GATED) {
+        finish_gated(p, tile, out + (size_t)panel * (PANEL / 2));
+        return;
+    }
+    int left = p->finish == LOGITS ? p->outputs - panel * PANEL : PANEL;
+    memcpy(out + (size_t)panel * PANEL, tile, (size_t)(left < PANEL ? left : PANEL) * sizeof *out);
+}
+
+/* One piece of a panel times one tile of the rows. */
+INLINE void multiply_part(enum precision precision, const struct product *p, struct tile *t,
+                          int height, int part, int tiles)
+{
+    size_t bytes = panel_bytes(precision, t->inputs);
+    size_t steps = (size_t)t->inputs / (precision == FP32 ? 1 : precision == BF16 ? 2 : 4);
+    t->x = p->x;
+    if (tiles == 1) {
+        t->fetch = t->weights + AHEAD_BYTES;
+        t->fetch_step = STEP_BYTES;
+        t->fetch_group = GROUP_BYTES - GROUP / 4 * STEP_BYTES;
+        multiply_tile(precision, t, height, TILE_LANES / (LINE / 4));
+        return;
+    }
+    t->fetch = t->weights + bytes + bytes * part / tiles;
+    t->fetch_step = (bytes / tiles + steps - 1) / steps;
+    t->fetch_group = 0;
+    if (tiles <= MOST_PIECED_TILES)
+        multiply_tile(precision, t, height, 2);
+    else
+        multiply_tile(precision, t, height, 1);
+}
+
+INLINE void run_panel(enum precision precision, const struct product *p, int panel)
+{
+    float sums[ROWS][PANEL];
+    size_t group_bytes = panel_bytes(precision, GROUP);
+    int tiles = (p->rows + TILE_ROWS - 1) / TILE_ROWS, groups = p->matrix->inputs / GROUP;
+    int pieces = 1;
+    if (tiles > 1 && tiles <= MOST_PIECED_TILES)
+        pieces = (int)((groups * group_bytes + PIECE_BYTES - 1) / PIECE_BYTES);
+    for (int piece = 0; piece < pieces; piece++) {
+        int first = groups * piece / pieces, count = groups * (piece + 1) / pieces - first;
+        struct tile t = {
+            .weights = p->matrix->panels + ((size_t)panel * groups + first) * group_bytes,
+            .first = first * GROUP, .inputs = count * GROUP};
+        for (int part = 0; part < tiles; part++) {
+            t.row = p->rows * part / tiles;
+            t.sums = sums + (pieces > 1 ? t.row : 0);
+            int height = p->rows * (part + 1) / tiles - t.row;
+            if (piece == 0)
+                memset(t.sums, 0, sizeof *t.sums * height);
+            multiply_part(precision, p, &t, height, part, tiles);
+            for (int row = 0; piece == pieces - 1 && row < height; row++)
+                finish_row(p, panel, t.row + row, t.sums[row]);
+        }
+    }
+}
+
+static void run_product(const struct product *p, int thread, int threads)
+{
+    int first, end;
+    share(p->matrix->outputs / PANEL, threads, thread, &first, &end);
+    for (int panel = first; panel < end; panel++)
+        if (p->precision == FP32)
+            run_panel(FP32, p, panel);
+        else if (p->precision == BF16)
+            run_panel(BF16, p, panel);
+        else
+            run_panel(INT8, p, panel);
+}
+
+#endif

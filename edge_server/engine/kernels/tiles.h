@@ -1,0 +1,218 @@
+/* Tiles: some rows times one panel of packed weights, with every sum in a register.
+
+   A tile is compiled once for each number of rows it can have. All of them walk the inputs in the
+   same order with the same operations, so a row's result does not depend on its company. While it
+   computes, a tile asks for weights that are needed later: for few rows memory is the bound, and for
+   many it would otherwise stand idle. */
+#ifndef AIRSPLIT_TILES_H
+#define AIRSPLIT_TILES_H
+
+#include "pack.h"
+
+/* rows * vectors sums, vectors weights and one row's value fit the registers */
+#if LANES == 16
+#define TILE_ROWS 6
+#define TILE_VECTORS 4
+#else
+#define TILE_ROWS 4
+#define TILE_VECTORS 2
+#endif
+#define TILE_LANES (TILE_VECTORS * LANES)
+
+#define LINE 64 /* bytes of a cache line */
+#define STEP_BYTES (4 * PANEL) /* weights of a panel that a step takes: 1, 2 or 4 inputs' */
+
+struct tile {
+    const uint8_t *weights; /* of a piece of a panel */
+    const uint8_t *fetch;   /* weights that come later, asked for meanwhile, some each step */
+    size_t fetch_step;      /* bytes */
+    size_t fetch_group;     /* int8: bytes more after each group */
+    const struct activations *x;
+    int row;           /* the first */
+    int first, inputs; /* of the piece; multiples of GROUP */
+    float (*sums)[PANEL]; /* [rows][PANEL], added to */
+};
+
+INLINE uint32_t load_word(const uint8_t *from)
+{
+    uint32_t word;
+    memcpy(&word, from, sizeof word);
+    return word;
+}
+
+INLINE const uint8_t *fetch_lines(const uint8_t *at, size_t step, int lines)
+{
+    UNROLL for (int line = 0; line < lines; line++)
+        __builtin_prefetch(at + line * LINE, 0, 2);
+    return at + step;
+}
+
+INLINE void load_sums(const struct tile *t, int lane, int rows,
+                      vector_f sums[TILE_ROWS][TILE_VECTORS])
+{
+    UNROLL for (int r = 0; r < rows; r++)
+        UNROLL for (int v = 0; v < TILE_VECTORS; v++)
+            sums[r][v] = load_f(t->sums[r] + lane + v * LANES);
+}
+
+INLINE void store_sums(const struct tile *t, int lane, int rows,
+                       vector_f sums[TILE_ROWS][TILE_VECTORS])
+{
+    UNROLL for (int r = 0; r < rows; r++)
+        UNROLL for (int v = 0; v < TILE_VECTORS; v++)
+            store_f(t->sums[r] + lane + v * LANES, sums[r][v]);
+}
+
+INLINE void tile_fp32(const struct tile *t, int lane, int rows, int lines)
+{
+    const float *weights = (const float *)t->weights + lane;
+    const uint8_t *x = t->x->values + t->row * t->x->row_bytes + 4 * t->first;
+    const uint8_t *fetch = t->fetch + 4 * lane;
+    vector_f sums[TILE_ROWS][TILE_VECTORS];
+    load_sums(t, lane, rows, sums);
+    for (int k = 0; k < t->inputs; k++, weights += PANEL) {
+        fetch = fetch_lines(fetch, t->fetch_step, lines);
+        vector_f w[TILE_VECTORS];
+        UNROLL for (int v = 0; v < TILE_VECTORS; v++)
+            w[v] = load_f(weights + v * LANES);
+        UNROLL for (int r = 0; r < rows; r++) {
+            float value;
+            memcpy(&value, x + r * t->x->row_bytes + 4 * (size_t)k, sizeof value);
+            UNROLL for (int v = 0; v < TILE_VECTORS; v++)
+                sums[r][v] = multiply_add(w[v], all_f(value), sums[r][v]);
+        }
+    }
+    store_sums(t, lane, rows, sums);
+}
+
+/* Two neighbouring inputs of each lane's output, times those of a row. */
+INLINE vector_f multiply_pairs(vector_f sum, vector_i weights, uint32_t pair)
+{
+#if LANES == 16 && defined(__AVX512BF16__)
+    return (vector_f)_mm512_dpbf16_ps((__m512)sum, (__m512bh)weights,
+                                      (__m512bh)_mm512_set1_epi32((int)pair));
+#else
+    vector_f even = (vector_f)(weights << 16), odd = (vector_f)(weights & (int32_t)0xffff0000);
+    sum = multiply_add(even, (vector_f)all_i((int32_t)(pair << 16)), sum);
+    return multiply_add(odd, (vector_f)all_i((int32_t)(pair & 0xffff0000u)), sum);
+#endif
+}
+
+INLINE void tile_bf16(const struct tile *t, int lane, int rows, int lines)
+{
+    const uint8_t *weights = t->weights + 4 * lane, *fetch = t->fetch + 4 * lane;
+    const uint8_t *x = t->x->values + t->row * t->x->row_bytes + 2 * t->first;
+    vector_f sums[TILE_ROWS][TILE_VECTORS];
+    load_sums(t, lane, rows, sums);
+    for (int k = 0; k < t->inputs / 2; k++, weights += STEP_BYTES) {
+        fetch = fetch_lines(fetch, t->fetch_step, lines);
+        vector_i w[TILE_VECTORS];
+        UNROLL for (int v = 0; v < TILE_VECTORS; v++)
+            memcpy(&w[v], weights + v * LANES * 4, sizeof w[v]);
+        UNROLL for (int r = 0; r < rows; r++) {
+            uint32_t pair = load_word(x + r * t->x->row_bytes + 4 * (size_t)k);
+            UNROLL for (int v = 0; v < TILE_VECTORS; v++)
+                sums[r][v] = multiply_pairs(sums[r][v], w[v], pair);
+        }
+    }
+    store_sums(t, lane, rows, sums);
+}
+
+/* Four neighbouring inputs of each lane's output, times those of a row; exact. */
+INLINE vector_i multiply_quads(vector_i sum, vector_i weights, uint32_t quad)
+{
+#if LANES == 16 && defined(__AVX512VNNI__)
+    return (vector_i)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)weights,
+                                         _mm512_set1_epi32((int)quad));
+#elif LANES == 8 && defined(__AVXVNNI__)
+    return (vector_i)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)weights,
+                                             _mm256_set1_epi32((int)quad));
+#elif LANES == 8
+    __m256i x = _mm256_set1_epi32((int)quad), bytes = _mm256_set1_epi32(0x00ff00ff);
+    __m256i even = _mm256_and_si256((__m256i)weights, bytes);
+    __m256i odd = _mm256_and_si256(_mm256_srli_epi32((__m256i)weights, 8), bytes);
+    __m256i x_even = _mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8);
+    sum += (vector_i)_mm256_madd_epi16(even, x_even);
+    return sum + (vector_i)_mm256_madd_epi16(odd, _mm256_srai_epi16(x, 8));
+#elif BYTE_OFFSET == 0
+    return (vector_i)vdotq_s32((int32x4_t)sum, vreinterpretq_s8_s32((int32x4_t)weights),
+                               vreinterpretq_s8_u32(vdupq_n_u32(quad)));
+#else
+    UNROLL for (int byte = 0; byte < 4; byte++)
+        sum += ((weights >> (8 * byte)) & 255) * (int32_t)(int8_t)(quad >> (8 * byte));
+    return sum;
+#endif
+}
+
+/* One group of inputs: whole-number sums, started where they cancel the weights' offset. */
+INLINE void sum_group(const struct tile *t, const uint8_t *weights, const uint8_t *x,
+                      const uint8_t *fetch, int rows, int lines,
+                      vector_i whole[TILE_ROWS][TILE_VECTORS])
+{
+    for (int k = 0; k < GROUP / 4; k++, weights += STEP_BYTES) {
+        fetch = fetch_lines(fetch, t->fetch_step, lines);
+        vector_i w[TILE_VECTORS];
+        UNROLL for (int v = 0; v < TILE_VECTORS; v++)
+            memcpy(&w[v], weights + v * LANES * 4, sizeof w[v]);
+        UNROLL for (int r = 0; r < rows; r++) {
+            uint32_t quad = load_word(x + r * t->x->row_bytes + 4 * k);
+            UNROLL for (int v = 0; v < TILE_VECTORS; v++)
+                whole[r][v] = multiply_quads(whole[r][v], w[v], quad);
+        }
+    }
+}
+
+/* The registers hold one group's whole sums; the float ones stay in memory, used once a group. */
+INLINE void tile_int8(const struct tile *t, int lane, int rows, int lines)
+{
+    const uint8_t *weights = t->weights, *fetch = t->fetch + 4 * lane;
+    const uint8_t *x = t->x->values + t->row * t->x->row_bytes + t->first;
+    size_t groups = t->x->groups, first_group = t->row * groups + t->first / GROUP;
+    const float *scales = t->x->scales + first_group;
+    const int32_t *starts = t->x->starts + first_group;
+    for (int group = 0; group < t->inputs / GROUP; group++, weights += GROUP_BYTES, x += GROUP) {
+        vector_i whole[TILE_ROWS][TILE_VECTORS];
+        UNROLL for (int r = 0; r < rows; r++)
+            UNROLL for (int v = 0; v < TILE_VECTORS; v++)
+                whole[r][v] = all_i(starts[r * groups + group]);
+        sum_group(t, weights + 4 * lane, x, fetch, rows, lines, whole);
+        fetch += GROUP / 4 * t->fetch_step + t->fetch_group;
+        const uint16_t *weight_scales = (const uint16_t *)(weights + PANEL * GROUP) + lane;
+        UNROLL for (int v = 0; v < TILE_VECTORS; v++) {
+            vector_f scale = load_bf16(weight_scales + v * LANES);
+            UNROLL for (int r = 0; r < rows; r++) {
+                float *sum = t->sums[r] + lane + v * LANES;
+                store_f(sum, multiply_add(to_float(whole[r][v]), scale * scales[r * groups + group],
+                                          load_f(sum)));
+            }
+        }
+    }
+}
+
+INLINE void multiply_rows(enum precision precision, const struct tile *t, int rows, int lines)
+{
+    for (int lane = 0; lane < PANEL; lane += TILE_LANES)
+        if (precision == INT8)
+            tile_int8(t, lane, rows, lines);
+        else if (precision == BF16)
+            tile_bf16(t, lane, rows, lines);
+        else
+            tile_fp32(t, lane, rows, lines);
+}
+
+/* The number of rows becomes a constant. */
+INLINE void multiply_tile(enum precision precision, const struct tile *t, int rows, int lines)
+{
+    switch (rows) {
+    case 1: multiply_rows(precision, t, 1, lines); break;
+    case 2: multiply_rows(precision, t, 2, lines); break;
+    case 3: multiply_rows(precision, t, 3, lines); break;
+    case 4: multiply_rows(precision, t, 4, lines); break;
+#if TILE_ROWS == 6
+    case 5: multiply_rows(precision, t, 5, lines); break;
+    case 6: multiply_rows(precision, t, 6, lines); break;
+#endif
+    }
+}
+
+#endif
