@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser, default_model: Path) -> None:
                         help="layers to load (default: all the folder holds)")
     parser.add_argument("--host", default="127.0.0.1",
                         help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8470,
+    parser.add_argument("--port", type=port, default=8470,
                         help="port to listen on; 0 picks a free one (default: %(default)s)")
     parser.add_argument("--allow-anyone", action="store_true",
                         help="listen beyond this machine although anyone there can then use it")
@@ -50,6 +50,14 @@ def layer_range(text: str) -> LayerRange:
         return LayerRange(int(start), int(end))
     except (ValueError, ConfigurationError):
         raise argparse.ArgumentTypeError(f"{text!r} is not START:END, such as 1:26") from None
+
+
+def port(text: str) -> int:
+    """A TCP port, for argparse: the system would wrap a larger number around."""
+    value = int(text)
+    if not 0 <= value < 65536:
+        raise argparse.ArgumentTypeError(f"{text} is not a port; give 0 to 65535")
+    return value
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -102,6 +102,8 @@ def encode(frame: Frame) -> bytes:
             frame.position, frame.rows, frame.columns, len(frame.payload))
     except struct.error as error:
         raise FrameError(f"A field of the frame is out of range: {error}.") from error
+    if frame.flags & ~_KNOWN_FLAGS or len(frame.payload) > MAX_PAYLOAD_BYTES:
+        raise FrameError(f"No peer takes flags {frame.flags:#x} and {len(frame.payload):,} B.")
     _check_shape(frame.type, frame.dtype, frame.rows, frame.columns, len(frame.payload))
     checksum = zlib.crc32(frame.payload, zlib.crc32(header))
     return b"".join((header, _CHECKSUM.pack(checksum), frame.payload))

@@ -87,7 +87,10 @@ class Welcome:
 
     @classmethod
     def unpack(cls, payload: bytes | memoryview) -> Welcome:
-        return cls(*_unpack(cls._FIELDS, payload, "WELCOME"))
+        welcome = cls(*_unpack(cls._FIELDS, payload, "WELCOME"))
+        if not welcome.capacity or not welcome.max_rows:
+            raise FrameError("WELCOME takes no rows.")
+        return welcome
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,9 @@ class Sampling:
 
     def __post_init__(self) -> None:
         checks = (
-            (0.0 <= self.temperature <= 100.0, "temperature", "0 (greedy) to 100"),
+            # Below, the scores divided by it leave the range of float32.
+            (self.temperature == 0.0 or 0.01 <= self.temperature <= 100.0, "temperature",
+             "0 (greedy), or 0.01 to 100"),
             (0 <= self.top_k < 2**31, "top-k", "0 (all) or more"),
             (0.0 < self.top_p <= 1.0, "top-p", "above 0, at most 1"),
             (0.0 <= self.min_p <= 1.0, "min-p", "0 to 1"),

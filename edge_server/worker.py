@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 
 from edge_server.engine.load import Engine
-from edge_server.engine.stage import Output, Stage
+from edge_server.engine.stage import Output, Stage, warm_up
 from edge_server.engine.tensors import to_bytes
 from edge_server.errors import EdgeError, SessionError
 from edge_server.frame import Flags, Frame, FrameType, token_frame
@@ -31,6 +31,7 @@ class Worker:
         self._stage: Stage = engine.stage(held)
         self._views: dict[LayerRange, Stage] = {held: self._stage}
         self._output: Output | None = engine.output() if has_output else None
+        warm_up(self._stage, self._output, engine.checkpoint.architecture.hidden)
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._loop, name="edge-worker", daemon=True)
 

@@ -83,9 +83,6 @@ def run_split(arguments: argparse.Namespace) -> int:
 
 def run_inspect(arguments: argparse.Namespace) -> int:
     """Print what a folder is, holds and needs."""
-    from rich.console import Console
-    from rich.table import Table
-
     from edge_server.engine.checkpoint import Checkpoint
     from edge_server.engine.parts import verify
 
@@ -98,11 +95,10 @@ def run_inspect(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(facts))
         return 0
-    table = Table(show_header=False, box=None)
+    width = max(map(len, facts)) + 2
     for name, value in facts.items():
-        table.add_row(name.replace("_", " "),
-                      f"{value:,}" if isinstance(value, int) and value > 9999 else str(value))
-    Console(soft_wrap=True).print(table)
+        shown = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
+        print(f"{name.replace('_', ' '):<{width}}{shown}")
     return 0
 
 

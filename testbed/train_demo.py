@@ -53,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--cooldown-steps",
         type=int,
-        help=f"last steps with falling learning rate (default {DEFAULT_COOLDOWN_SHARE:.0%}% of all)",
+        help=f"last steps, learning rate falling (default {DEFAULT_COOLDOWN_SHARE:.0%}% of all)",
     )
     add("--seed", type=int, default=defaults.seed, help="default %(default)s")
     add(

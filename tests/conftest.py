@@ -1,21 +1,33 @@
-"""Fixtures for every test: one processor thread, and small checkpoints made once a run."""
+"""Fixtures for every test: one processor thread, small checkpoints made once a run, a real edge."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
-from transformers.utils import logging
+import uvicorn
+from transformers.utils import logging as library_logging
 
+import edge_server.app
+from edge_server.serving import Edge
+from testbed.cli import build_parser
 from tests.models import save_model
 
 torch.set_num_threads(1)  # tiny matrices: threads would only wait for each other
-logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the library's
-logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # the library's
+library_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the library's
+library_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # the library's
+# No deadline: an example is never slow or fast by itself on a shared machine.
+hypothesis.settings.register_profile("airsplit", deadline=None)
+hypothesis.settings.load_profile("airsplit")
 
 MakeCheckpoint = Callable[..., Path]
+START_SECONDS = 60.0  # a broken edge must not hang the run
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +50,108 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Kernels stay cached for the user; what tests remember of models does not."""
     folder = tmp_path_factory.mktemp("cache")
     pytest.MonkeyPatch().setattr("edge_server.engine.identity.cache_folder", lambda: folder)
+
+
+@dataclass
+class RunningEdge:
+    """`airsplit edge` in a thread of this process: its address, and its insides for effects."""
+
+    url: str
+    port: int
+    edge: Edge
+    closed: threading.Semaphore  # released once for each session that has ended and freed its slot
+
+
+RunEdge = Callable[..., RunningEdge]
+
+
+@dataclass
+class _Start:
+    """What a starting edge hands out."""
+
+    ready: threading.Event = field(default_factory=threading.Event)
+    server: uvicorn.Server | None = None
+    edge: Edge | None = None
+    failure: BaseException | None = None
+
+
+class _Errors(logging.Handler):
+    """Keeps what the server logged as errors."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(self.format(record))
+
+
+@pytest.fixture
+def running_edge() -> Iterator[RunEdge]:
+    """`running_edge(folder, "--sessions", 1)` is an edge as its command configures it.
+
+    The command itself runs, in a thread, on a free port. A test fails if the edge logged an error:
+    whatever a phone does, it is no bug of the edge's.
+    """
+    threads: list[tuple[threading.Thread, uvicorn.Server]] = []
+    errors = _Errors()
+    watched = [logging.getLogger(name) for name in ("uvicorn.error", "edge_server", "asyncio")]
+
+    def run(folder: Path, *options: object) -> RunningEdge:
+        thread, start = _start(folder, options)
+        for logger in watched:  # after uvicorn configured its own
+            logger.addHandler(errors)
+        assert start.server is not None
+        assert start.edge is not None
+        threads.append((thread, start.server))
+        closed = threading.Semaphore(0)
+        release = start.edge.worker.release
+        start.edge.worker.release = (  # type: ignore[method-assign]  # to see it happen
+            lambda session: (release(session), closed.release())[0])
+        port = start.edge.config.port
+        return RunningEdge(f"http://127.0.0.1:{port}", port, start.edge, closed)
+
+    yield run
+    for thread, server in threads:
+        server.should_exit = True
+        thread.join(START_SECONDS)
+    for logger in watched:
+        logger.removeHandler(errors)
+    assert not any(thread.is_alive() for thread, _ in threads)
+    assert errors.messages == []
+
+
+def _start(folder: Path, options: tuple[object, ...]) -> tuple[threading.Thread, _Start]:
+    """Run the command in a thread, until its server answers."""
+    start = _Start()
+
+    class Observed(uvicorn.Server):
+        async def startup(self, sockets: object = None) -> None:
+            await super().startup(sockets)  # type: ignore[arg-type]  # handed on as it came
+            start.server = self
+            start.ready.set()
+
+    def create_app(edge: Edge) -> object:
+        start.edge = edge
+        return original(edge)
+
+    def run() -> None:
+        try:
+            arguments.run(arguments)
+        except BaseException as failure:
+            start.failure = failure
+            start.ready.set()
+
+    original = edge_server.app.create_app
+    arguments = build_parser().parse_args(
+        ["edge", "--model", str(folder), "--port", "0", "--threads", "1", *map(str, options)])
+    thread = threading.Thread(target=run, name="edge", daemon=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("uvicorn.Server", Observed)
+        patch.setattr("edge_server.app.create_app", create_app)
+        thread.start()
+        if not start.ready.wait(START_SECONDS):
+            pytest.fail("the edge did not start")
+    if start.failure is not None:
+        raise start.failure
+    return thread, start

@@ -13,6 +13,7 @@ import torch
 
 from edge_server.engine.load import Engine
 from edge_server.engine.sampling import Sampler
+from edge_server.engine.stage import warm_up
 from edge_server.errors import ConfigurationError
 from edge_server.frame import Flags
 from edge_server.split import LayerRange
@@ -52,6 +53,10 @@ class Head:
         self._first = engine.stage(placement.first)
         self._last = engine.stage(placement.last) if placement.last is not None else None
         self._output = engine.output() if placement.last is not None else None
+        hidden = engine.checkpoint.architecture.hidden
+        warm_up(self._first, None, hidden)
+        if self._last is not None:
+            warm_up(self._last, self._output, hidden)
 
     @property
     def step_flags(self) -> Flags:

@@ -15,6 +15,7 @@ import torch
 
 from edge_server.engine.load import Engine
 from edge_server.engine.sampling import Sampler
+from edge_server.engine.stage import warm_up
 from edge_server.frame import Flags
 from edge_server.messages import Sampling
 from edge_server.split import LayerRange
@@ -64,6 +65,7 @@ class LocalLink:
         self._output = engine.output()
         self._sampler = Sampler(Sampling())
         self._results: deque[int] = deque()
+        warm_up(self._stage, self._output, engine.checkpoint.architecture.hidden)
 
     def start(self, sampling: Sampling) -> None:
         self._sampler = Sampler(sampling)

@@ -11,8 +11,8 @@ from edge_server.engine.identity import identity_of
 from edge_server.engine.load import Engine, EngineOptions, open_engine
 from edge_server.engine.parts import held, open_folders
 from edge_server.engine.tensors import WIRE_TYPES
-from edge_server.errors import ConfigurationError
-from edge_server.messages import Hello, Mode
+from edge_server.errors import ConfigurationError, HashMismatch, SessionError
+from edge_server.messages import ErrorCode, Hello, Mode
 from ue_app.client import EdgeLink, LinkConfig
 from ue_app.generate import Conversation, Limits
 from ue_app.head import Head, Placement, place
@@ -68,13 +68,24 @@ def open_phone(config: PhoneConfig) -> Phone:
     else:
         hello = Hello(identity_of(checkpoint), placement.remote, WIRE_TYPES[engine.row_type],
                       Mode.PRIVATE if placement.private else Mode.TOKENS)
-        edge = EdgeLink(config.link, hello)
+        edge = _open_link(config.link, hello, checkpoint)
         capacity = min(capacity, edge.welcome.capacity)
         chunk = min(chunk, edge.welcome.max_rows)
         link = edge
     limits = Limits(config.max_new_tokens, prompter.stop_ids, capacity, chunk)
     conversation = Conversation(head, link, limits, time.monotonic)
     return Phone(prompter, engine, placement, head, link, conversation)
+
+
+def _open_link(config: LinkConfig, hello: Hello, checkpoint: Checkpoint) -> EdgeLink:
+    try:
+        return EdgeLink(config, hello)
+    except SessionError as error:
+        if error.code != ErrorCode.WRONG_MODEL:
+            raise
+        # The edge cannot know which folder the phone was given.
+        raise HashMismatch(f"{checkpoint.folder} and the model at {config.url} differ. "
+                           f"{error.problem}", error.remedy) from error
 
 
 def placement_of(checkpoint: Checkpoint, config: PhoneConfig) -> Placement:

@@ -69,6 +69,14 @@ class Output(Protocol):
         """Memory held in weights."""
 
 
+def warm_up(stage: Stage, output: Output | None, hidden: int) -> None:
+    """Run one row through and forget it: threads start and memory is touched before it counts."""
+    rows = stage.forward([0], [0], torch.zeros(1, hidden, dtype=stage.dtype))
+    if output is not None:
+        output.logits(rows)
+    stage.truncate(0, 0)
+
+
 def check_rows(
     stage: Stage, slots: Sequence[int], positions: Sequence[int], rows: torch.Tensor, hidden: int
 ) -> None:

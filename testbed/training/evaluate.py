@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as functional
 from torch import Tensor
-from transformers import BatchEncoding, Gemma3ForCausalLM, PreTrainedTokenizerBase
+from transformers import Gemma3ForCausalLM, PreTrainedTokenizerBase
 
 IGNORED_TARGET = -100
 WINDOWS_PER_PASS = 8  # windows per forward pass
@@ -132,14 +132,11 @@ def write_samples(
     """One seeded answer to each prompt, through the chat template."""
     samples = []
     for prompt in prompts:
-        encoded = tokenizer.apply_chat_template(
-            [{"role": "user", "content": prompt}],
-            add_generation_prompt=True,
-            return_tensors="pt",
-            return_dict=True,
+        messages = [{"role": "user", "content": prompt}]
+        text = str(
+            tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         )
-        assert isinstance(encoded, BatchEncoding)
-        encoded = encoded.to(model.device)
+        encoded = tokenizer(text, add_special_tokens=False, return_tensors="pt").to(model.device)
         torch.manual_seed(seed)
         output = model.generate(  # type: ignore[misc]  # its self type names a mixin
             **encoded,
@@ -150,6 +147,6 @@ def write_samples(
             max_new_tokens=SAMPLE_TOKENS,
         )
         new = output[0, encoded["input_ids"].shape[1] :]
-        text = str(tokenizer.decode(new, skip_special_tokens=True))
-        samples.append(Sample(prompt, seed, text, len(new) < SAMPLE_TOKENS))
+        answer = str(tokenizer.decode(new, skip_special_tokens=True))
+        samples.append(Sample(prompt, seed, answer, len(new) < SAMPLE_TOKENS))
     return samples

@@ -63,10 +63,8 @@ def test_trains_and_exports_a_model_that_loads(
     assert model.generation_config is not None
     assert model.generation_config.eos_token_id == [1, 5]
     tokenizer = AutoTokenizer.from_pretrained(model_folder)
-    prompt = tokenizer.apply_chat_template(
-        [{"role": "user", "content": "Tell me a story."}], add_generation_prompt=True
-    )["input_ids"]
-    assert tokenizer.decode(prompt) == (
+    messages = [{"role": "user", "content": "Tell me a story."}]
+    assert tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True) == (
         "<bos><start_of_turn>user\nTell me a story.<end_of_turn>\n<start_of_turn>model\n"
     )
     assert tokenizer.encode("a king")[0] == tokenizer.bos_token_id == 2

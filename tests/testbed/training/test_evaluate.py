@@ -28,7 +28,7 @@ def test_windows_score_every_token_once(count: int, stride: int) -> None:
 
 
 def test_a_short_text_scores_as_in_one_pass(prepared: Prepared) -> None:
-    model = build_model(TOY, 320).eval()
+    model = build_model(TOY, 320)
     wrapped = wrap_tokenizer(prepared[0], 256)
     stories = ["There was a king.", "A ship!\nIt sank."]
     score = score_stories(model, wrapped, stories, 64, 32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tokenizers import Tokenizer
 
@@ -42,7 +44,7 @@ def test_encoding_begins_with_bos(prepared: Prepared) -> None:
 
 def test_chat_template_renders_as_gemmas(prepared: Prepared) -> None:
     wrapped = wrap_tokenizer(prepared[0], 256)
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": " Tell me a story. "},
         {"role": "assistant", "content": "There was a king."},

@@ -70,4 +70,4 @@ def write_toy_data(folder: Path, seed: int = 5) -> Path:
 
 def toy(**changes: int) -> TrainingSettings:
     """The tiny settings with changes."""
-    return dataclasses.replace(TOY, **changes)  # type: ignore[arg-type]  # all fields here are ints
+    return dataclasses.replace(TOY, **changes)
