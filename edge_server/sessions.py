@@ -74,6 +74,7 @@ class Job:
     rows: torch.Tensor
     flags: Flags
     sampler: Sampler
+    computed: list[torch.Tensor] = field(default_factory=list)  # rows so far that all go back
 
     @property
     def cancelled(self) -> bool:

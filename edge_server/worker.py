@@ -1,4 +1,4 @@
-"""Runs the jobs of all sessions on one thread of its own, in the order they came.
+"""Runs the jobs of all sessions on one thread of its own, many sessions in one step.
 
 The thread owns stages and caches, so nothing else locks them; results go to a callback, which the
 server hands over to its event loop. It knows no sockets.
@@ -9,8 +9,11 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import torch
+
+from edge_server.batching import BatchQueue, Slice
 from edge_server.engine.load import Engine
 from edge_server.engine.stage import Output, Stage, warm_up
 from edge_server.engine.tensors import to_bytes
@@ -22,6 +25,8 @@ from edge_server.split import LayerRange
 
 logger = logging.getLogger("edge_server.worker")
 Reply = Callable[[Job, Frame | EdgeError | None], None]  # an answer, a refusal, or nothing
+STEP_ROWS = 256  # rows of a step: beyond it a step only gets longer, not more efficient
+PROMPT_ROWS = 16  # rows of others' prompts in a step that carries tokens somebody waits for
 
 
 class Worker:
@@ -32,7 +37,10 @@ class Worker:
         self._views: dict[LayerRange, Stage] = {held: self._stage}
         self._output: Output | None = engine.output() if has_output else None
         warm_up(self._stage, self._output, engine.checkpoint.architecture.hidden)
-        self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._waiting = BatchQueue(STEP_ROWS, PROMPT_ROWS)
+        self._replies: dict[int, Reply] = {}  # by id of the job, until it is answered
+        self._stopping = False
         self._thread = threading.Thread(target=self._loop, name="edge-worker", daemon=True)
 
     def start(self) -> None:
@@ -40,7 +48,7 @@ class Worker:
 
     def stop(self) -> None:
         """Finish what is queued, then end the thread."""
-        self._queue.put(None)
+        self._inbox.put(None)
         self._thread.join()
 
     def memory(self) -> int:
@@ -48,47 +56,109 @@ class Worker:
         return self._stage.bytes() + (self._output.bytes() if self._output else 0)
 
     def submit(self, job: Job, reply: Reply) -> None:
-        self._queue.put(lambda: reply(job, self._guarded(job)))
+        """Run `job` after the session's earlier ones; `reply` is called on the worker's thread."""
+        def put() -> None:
+            self._replies[id(job)] = reply
+            self._waiting.put(job)
+        self._inbox.put(put)
 
     def release(self, session: Session) -> None:
-        """Free the session's cache, after whatever it still has queued."""
-        self._queue.put(lambda: self._view(session.layers).truncate(session.slot, 0))
+        """Free a closed session's cache; what it still has queued will not run."""
+        self._inbox.put(lambda: self._view(session.layers).truncate(session.slot, 0))
 
     def _loop(self) -> None:
-        while (task := self._queue.get()) is not None:
-            task()
+        while self._waiting or not self._stopping:
+            self._take_in()
+            for job in self._waiting.drop_cancelled():
+                self._answer(job, None)
+            slices = self._waiting.take()
+            if slices:
+                self._step(slices)
 
-    def _guarded(self, job: Job) -> Frame | EdgeError | None:
-        if job.cancelled:
-            return None
+    def _take_in(self) -> None:
+        """Take what has arrived; wait for something only where nothing is left to compute."""
+        while True:
+            try:
+                task = self._inbox.get(block=not (self._waiting or self._stopping))
+            except queue.Empty:
+                return
+            if task is None:
+                self._stopping = True
+            else:
+                task()
+
+    def _step(self, slices: Sequence[Slice]) -> None:
+        """Run one step; what is wrong with one session's rows is told to that session alone."""
         try:
-            return self._run(job)
+            results = self._run(slices)
         except EdgeError as error:
-            return error
+            if len(slices) > 1:
+                for piece in slices:
+                    self._step([piece])
+                return
+            results = [error]
         except Exception:
-            # The boundary of one session: a bug met by one phone must not end the others'.
-            logger.exception("a job of %d rows failed", job.rows.shape[0])
-            return SessionError(ErrorCode.INTERNAL, "The edge failed on these rows.",
-                                "Try again; if it stays, the edge's log says more.")
+            # The boundary of one step: a bug met by one phone must not end the others' sessions.
+            logger.exception("a step of %d rows failed", sum(map(len, slices)))
+            failed = SessionError(ErrorCode.INTERNAL, "The edge failed on these rows.",
+                                  "Try again; if it stays, the edge's log says more.")
+            results = [failed] * len(slices)
+        for piece, result in zip(slices, results, strict=True):
+            if piece.completes or isinstance(result, EdgeError):
+                self._answer(piece.job, result)
 
-    def _run(self, job: Job) -> Frame | None:
-        session, count = job.session, job.rows.shape[0]
-        positions = range(job.position, job.position + count)
-        rows = self._view(session.layers).forward([session.slot] * count, positions, job.rows)
-        if not job.flags & (Flags.RESULT_WANTED | Flags.ALL_ROWS):
+    def _answer(self, job: Job, result: Frame | EdgeError | None) -> None:
+        reply = self._replies.pop(id(job), None)
+        if reply is not None:
+            reply(job, result)
+
+    def _run(self, slices: Sequence[Slice]) -> list[Frame | EdgeError | None]:
+        """All rows of `slices` through the layers at once; what each session gets."""
+        slots = [piece.job.session.slot for piece in slices for _ in range(len(piece))]
+        positions = [piece.job.position + row
+                     for piece in slices for row in range(piece.start, piece.end)]
+        rows = torch.cat([piece.job.rows[piece.start : piece.end] for piece in slices])
+        rows = self._view(slices[0].job.session.layers).forward(slots, positions, rows)
+        of_slice = torch.split(rows, [len(piece) for piece in slices])
+        choosing = [index for index, piece in enumerate(slices)
+                    if piece.completes and piece.job.session.mode is Mode.TOKENS
+                    and piece.job.flags & Flags.RESULT_WANTED]
+        results: list[Frame | EdgeError | None] = [
+            None if index in choosing else self._hidden(piece, part)
+            for index, (piece, part) in enumerate(zip(slices, of_slice, strict=True))]
+        if choosing:
+            assert self._output is not None  # the handshake admits TOKENS only where it is loaded
+            logits = self._output.logits(torch.stack([of_slice[index][-1] for index in choosing]))
+            for index, scores in zip(choosing, logits, strict=True):
+                results[index] = _choose(slices[index].job, scores)
+        return results
+
+    def _hidden(self, piece: Slice, rows: torch.Tensor) -> Frame | None:
+        """The rows that go back in private mode."""
+        job, session = piece.job, piece.job.session
+        if session.mode is not Mode.PRIVATE:
             return None
-        if session.mode is Mode.PRIVATE:
-            back = rows if job.flags & Flags.ALL_ROWS else rows[-1:]
-            first = job.position + count - back.shape[0]
-            return Frame(FrameType.HIDDEN, session.number, 0, first, session.dtype,
-                         back.shape[0], back.shape[1], payload=to_bytes(back))
-        last = rows[-1:]
-        assert self._output is not None  # the handshake admits TOKENS only where it is loaded
-        token = job.sampler.choose(self._output.logits(last)[0])
-        return token_frame(session.number, 0, job.position + count, token)
+        if job.flags & Flags.ALL_ROWS:
+            job.computed.append(rows)
+            rows = torch.cat(job.computed) if piece.completes else rows
+        if not piece.completes or not job.flags & (Flags.ALL_ROWS | Flags.RESULT_WANTED):
+            return None
+        back = rows if job.flags & Flags.ALL_ROWS else rows[-1:]
+        first = job.position + len(job.rows) - len(back)
+        return Frame(FrameType.HIDDEN, session.number, 0, first, session.dtype,
+                     back.shape[0], back.shape[1], payload=to_bytes(back))
 
     def _view(self, layers: LayerRange) -> Stage:
         """The layers a session asked for, out of those loaded."""
         if layers not in self._views:
             self._views[layers] = self._stage.narrowed(layers)
         return self._views[layers]
+
+
+def _choose(job: Job, logits: torch.Tensor) -> Frame | EdgeError:
+    """The session's next token; scores that allow none are that session's error."""
+    try:
+        token = job.sampler.choose(logits)
+    except EdgeError as error:
+        return error
+    return token_frame(job.session.number, 0, job.position + len(job.rows), token)

@@ -121,6 +121,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BadTrainingInput as error:
         console.print(f"error: {error}", soft_wrap=True, highlight=False, markup=False)
         return 2
+    except KeyboardInterrupt:  # outside the training steps, where nothing needs saving
+        console.print("Stopped; the same command goes on.")
+        return 1
 
 
 if __name__ == "__main__":

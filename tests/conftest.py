@@ -16,6 +16,7 @@ from transformers.utils import logging as library_logging
 
 import edge_server.app
 from edge_server.serving import Edge
+from edge_server.sessions import Session
 from testbed.cli import build_parser
 from tests.models import save_model
 
@@ -106,8 +107,12 @@ def running_edge() -> Iterator[RunEdge]:
         threads.append((thread, start.server))
         closed = threading.Semaphore(0)
         release = start.edge.worker.release
-        start.edge.worker.release = (  # type: ignore[method-assign]  # to see it happen
-            lambda session: (release(session), closed.release())[0])
+
+        def release_and_tell(session: Session) -> None:
+            release(session)
+            closed.release()
+
+        start.edge.worker.release = release_and_tell  # type: ignore[method-assign]  # to see it
         port = start.edge.config.port
         return RunningEdge(f"http://127.0.0.1:{port}", port, start.edge, closed)
 

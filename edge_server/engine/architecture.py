@@ -79,16 +79,16 @@ def read_architecture(config: Mapping[str, Any], source: str) -> Architecture:
     family = reader.family()
     layers = reader.positive_integer("num_hidden_layers")
     heads = reader.positive_integer("num_attention_heads")
-    key_value_heads = reader.positive_integer("num_key_value_heads", heads)
+    gemma = family is not Family.LLAMA  # whose library classes have defaults of their own
+    key_value_heads = reader.positive_integer("num_key_value_heads", None if gemma else heads)
     hidden = reader.positive_integer("hidden_size")
-    head_dimension = reader.positive_integer("head_dim", hidden // heads)
+    head_dimension = reader.positive_integer("head_dim", None if gemma else hidden // heads)
     if heads % key_value_heads:
         raise reader.refuse("num_key_value_heads", "does not divide num_attention_heads")
     if head_dimension % 2:
         raise reader.refuse("head_dim", "is odd, and rotary embeddings need pairs")
     if config.get("use_bidirectional_attention"):
         raise reader.refuse("use_bidirectional_attention", "is set, and only causal decoders run")
-    gemma = family is not Family.LLAMA
     capped = family is Family.GEMMA2
     scalar = reader.positive_number("query_pre_attn_scalar", 256.0) if (
         family in (Family.GEMMA2, Family.GEMMA3)
@@ -237,8 +237,10 @@ class _Reader:
                 "sliding_window_pattern", 6)
             return ["sliding_attention" if (index + 1) % period else "full_attention"
                     for index in range(layers)]
-        known = {"sliding_attention", "full_attention"}
-        if not isinstance(kinds, list) or len(kinds) != layers or not set(kinds) <= known:
+        known = ("sliding_attention", "full_attention")
+        if not isinstance(kinds, list) or len(kinds) != layers or any(
+            kind not in known for kind in kinds
+        ):
             raise self.refuse("layer_types", f"is not a list of {layers} known attention kinds")
         return [str(kind) for kind in kinds]
 
@@ -261,17 +263,16 @@ class _Reader:
 
     def _rope_parameters(self, kind: str | None = None) -> dict[str, Any]:
         """Parameters in the new spelling, from either (`rope_theta` and `rope_scaling` are old)."""
+        theta = self.config.get("rope_theta")
+        old = {} if theta is None or kind == "sliding_attention" else {"rope_theta": theta}
         parameters = self.config.get("rope_parameters")
         if isinstance(parameters, Mapping):
             nested = parameters.get(kind) if kind else None
-            return dict(nested if isinstance(nested, Mapping) else
-                        {} if kind and "full_attention" in parameters else parameters)
-        old: dict[str, Any] = {}
-        if kind != "sliding_attention":
-            scaling = self.config.get("rope_scaling")
-            old |= dict(scaling) if isinstance(scaling, Mapping) else {}
-            if self.config.get("rope_theta") is not None:
-                old["rope_theta"] = self.config["rope_theta"]
+            return old | dict(nested if isinstance(nested, Mapping) else
+                              {} if kind and "full_attention" in parameters else parameters)
+        scaling = self.config.get("rope_scaling")
+        if kind != "sliding_attention" and isinstance(scaling, Mapping):
+            old |= dict(scaling)
         return old
 
     def _rope(self, parameters: dict[str, Any], default_theta: float) -> Rope:

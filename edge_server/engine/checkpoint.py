@@ -80,7 +80,7 @@ class Checkpoint:
         """The stored element type of the layers ("BF16", "F16", "F32")."""
         for name, entry in self.tensors.items():
             if name in self.expected and len(entry.shape) == 2:
-                return entry.dtype
+                return self.entry(name).dtype
         raise MissingTensor(f"{self.folder} holds no weights.", "Download or split it again.")
 
     def entry(self, name: str) -> TensorEntry:
@@ -185,7 +185,8 @@ def read_header(file: Path) -> dict[str, TensorEntry]:
                 int(about["data_offsets"][1]) - int(about["data_offsets"][0]))
             for name, about in header.items() if name != "__metadata__"
         }
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError,
+            OverflowError) as error:
         raise DamagedFile(f"{file} has an unreadable header ({error}).",
                           "Download it again.") from error
     for name, entry in entries.items():

@@ -122,7 +122,7 @@ the plain text {epochs:.2f} times through |
 {facts.cooldown_steps} steps |
 | Seed | {settings.seed} |
 | Machine | {facts.device}, {facts.threads} threads, {facts.training_seconds / 60:.0f} minutes \
-of wall time (shared with other work) |
+of wall time in all |
 
 ![Loss over tokens](training_curve.png)
 """

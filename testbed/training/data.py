@@ -49,14 +49,20 @@ class Corpus:
     chat_mask: Mask  # same shape; 1 where the token is to be predicted
 
 
-def read_stories(folder: Path, name: str) -> list[str]:
-    """The stories of one file: a paragraph per line, a blank line between stories."""
+def data_path(folder: Path, name: str) -> Path:
+    """One of the two data files."""
     path = folder / f"{name}.txt.gz"
     if not path.is_file():
         raise BadTrainingInput(
             f"No {path}. Give --data a folder with train.txt.gz and valid.txt.gz: UTF-8 text, one"
             " paragraph a line, a blank line between stories."
         )
+    return path
+
+
+def read_stories(folder: Path, name: str) -> list[str]:
+    """The stories of one file: a paragraph per line, a blank line between stories."""
+    path = data_path(folder, name)
     try:
         with gzip.open(path, "rt", encoding="utf-8") as stream:
             text = stream.read()
@@ -148,15 +154,18 @@ def prepare_corpus(
         "sequence_length": settings.sequence_length,
         "seed": settings.seed,
         "story_limit": settings.story_limit,
+        "packed_bytes": [data_path(data, name).stat().st_size for name in ("train", "valid")],
     }
     marker = cache / "made_from.json"
     if not marker.is_file():
         _write_corpus(data, cache, settings, notice)
-        marker.write_text(json.dumps(made_from))
+        part = marker.with_suffix(".part")
+        part.write_text(json.dumps(made_from))
+        os.replace(part, marker)
     elif json.loads(marker.read_text()) != made_from:
         raise BadTrainingInput(
-            f"{cache} was made with {marker.read_text()}, not {json.dumps(made_from)}; give --out"
-            " a new folder or delete this one."
+            f"{cache} was made from {marker.read_text()}, not {json.dumps(made_from)}; give the"
+            " same data and settings, or a new folder as --out."
         )
     names = ("train", "valid", "chat_tokens", "chat_mask")
     arrays = [numpy.load(cache / f"{name}.npy", mmap_mode="r") for name in names]

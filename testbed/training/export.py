@@ -37,9 +37,22 @@ class Finished:
     step: int  # finished steps
     history: History
     train_tokens: int  # tokens of the training text
-    train_stories: list[str]
-    valid_stories: list[str]
+
+
+@dataclass(frozen=True)
+class Stories:
+    """The texts behind a model."""
+
+    train: list[str]
+    valid: list[str]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How and where a model was trained."""
+
     command: str  # the start of the command that makes such a model
+    device: str
 
 
 def generation_config() -> GenerationConfig:
@@ -64,12 +77,12 @@ def write_model(finished: Finished, settings: TrainingSettings, folder: Path) ->
     shipped.generation_config = generation_config()
     shipped.save_pretrained(folder)
     wrap_tokenizer(finished.tokenizer, settings.maximum_positions).save_pretrained(folder)
-    for path in folder.iterdir():
-        path.chmod(0o644)
-    size = (folder / "model.safetensors").stat().st_size
+    weights = folder / "model.safetensors"
+    weights.chmod(0o644)  # safetensors writes it for the owner alone
+    size = weights.stat().st_size
     if size > LARGEST_WEIGHTS:
         raise BadTrainingInput(
-            f"{folder / 'model.safetensors'} has {size / 1e6:.0f} MB, more than the"
+            f"{weights} has {size / 1e6:.0f} MB, more than the"
             f" {LARGEST_WEIGHTS / 1e6:.0f} MB that ship; train a smaller model."
         )
 
@@ -77,8 +90,9 @@ def write_model(finished: Finished, settings: TrainingSettings, folder: Path) ->
 def write_export(
     finished: Finished,
     settings: TrainingSettings,
+    stories: Stories,
+    origin: Origin,
     folder: Path,
-    device: str,
     notice: Callable[[str], None],
 ) -> None:
     """The whole folder, its card with measurements of the weights just written."""
@@ -90,26 +104,24 @@ def write_export(
     tokenizer = AutoTokenizer.from_pretrained(folder)
     notice("Measuring its perplexity ...")
     stride = settings.sequence_length // 2
-    score = score_stories(
-        model, tokenizer, finished.valid_stories, settings.sequence_length, stride
-    )
+    score = score_stories(model, tokenizer, stories.valid, settings.sequence_length, stride)
     facts = CardFacts(
         parameters=model.num_parameters(),
         weights_bytes=(folder / "model.safetensors").stat().st_size,
-        train_stories=len(finished.train_stories),
-        train_bytes=sum(len(story.encode("utf-8")) for story in finished.train_stories),
-        valid_stories=len(finished.valid_stories),
+        train_stories=len(stories.train),
+        train_bytes=sum(len(story.encode("utf-8")) for story in stories.train),
+        valid_stories=len(stories.valid),
         train_tokens=finished.train_tokens,
         vocabulary_size=finished.tokenizer.get_vocab_size(),
         steps=finished.step,
         training_seconds=finished.history.seconds,
-        device=device,
+        device=origin.device,
         threads=torch.get_num_threads(),
         score=score,
         stride=stride,
         samples=write_samples(model, tokenizer, SAMPLE_PROMPTS, SAMPLE_SEED),
         cooldown_steps=finished.history.cooldown_steps,
-        command=finished.command,
+        command=origin.command,
     )
     (folder / "MODEL_CARD.md").write_text(card_text(settings, facts), encoding="utf-8")
     notice(

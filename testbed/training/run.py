@@ -7,6 +7,8 @@ Does not know: how options are spelled on the command line.
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +18,13 @@ from types import FrameType
 
 import torch
 from rich.console import Console
+from tokenizers import Tokenizer
 
 from testbed.training.checkpoint import CHECKPOINT_NAME, History
 from testbed.training.curve import draw_curve
-from testbed.training.data import chosen_stories, prepare_corpus, read_stories
+from testbed.training.data import Corpus, chosen_stories, prepare_corpus, read_stories
 from testbed.training.errors import BadTrainingInput
-from testbed.training.export import Finished, write_export
+from testbed.training.export import Finished, Origin, Stories, write_export
 from testbed.training.loop import RunOptions, StepReport, pick_device, train
 from testbed.training.progress import TrainingProgress
 from testbed.training.settings import TrainingSettings, check_settings
@@ -55,6 +58,12 @@ class StopFlag:
         self.asked = True
 
 
+def compiler_found() -> bool:
+    """Whether torch.compile will find a C++ compiler for the CPU."""
+    names = (os.environ.get("CXX"), "g++", "clang++", "c++")
+    return any(name is not None and shutil.which(name) is not None for name in names)
+
+
 @contextmanager
 def stop_on_signals() -> Iterator[StopFlag]:
     """Catch Ctrl-C and SIGTERM inside the with statement."""
@@ -68,6 +77,16 @@ def stop_on_signals() -> Iterator[StopFlag]:
             signal.signal(number, handler)
 
 
+def make_folder(path: Path, option: str) -> None:
+    """Make an output folder before any work is done for it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadTrainingInput(
+            f"{option} {path} cannot be made a folder ({error.strerror}); choose another place."
+        ) from error
+
+
 def run(request: Request, settings: TrainingSettings, console: Console) -> bool:
     """Do what was asked; False when stopped before the last step."""
     check_settings(settings)
@@ -75,14 +94,42 @@ def run(request: Request, settings: TrainingSettings, console: Console) -> bool:
         raise BadTrainingInput(
             f"No {request.out / CHECKPOINT_NAME} to export; give --steps 1 or more to train first."
         )
+    make_folder(request.out, "--out")
+    if request.export is not None:
+        make_folder(request.export, "--export")
     torch.set_num_threads(request.threads)
 
     def notice(text: str) -> None:
         console.print(text, soft_wrap=True, highlight=False)
 
     tokenizer, corpus = prepare_corpus(request.data, request.out / "tokens", settings, notice)
-    options = RunOptions(request.out, request.compiled, request.save_every, request.valid_every)
-    curve = request.out / CURVE_NAME
+    compiled = request.compiled and compiler_found()
+    if compiled is not request.compiled:
+        notice("No C++ compiler found: training without torch.compile, which is slower.")
+    options = RunOptions(request.out, compiled, request.save_every, request.valid_every)
+    finished = _train(settings, corpus, tokenizer, options, console)
+    if finished.step < settings.steps:
+        notice(f"Stopped after step {finished.step}, saved in {request.out}. Go on with:")
+        notice(request.resume_command)
+        return False
+    notice(f"{finished.step} steps done, saved in {request.out}.")
+    if request.export is not None:
+        stories = Stories(
+            chosen_stories(request.data, settings), read_stories(request.data, "valid")
+        )
+        origin = Origin(request.card_command, pick_device().type)
+        write_export(finished, settings, stories, origin, request.export, notice)
+    return True
+
+
+def _train(
+    settings: TrainingSettings,
+    corpus: Corpus,
+    tokenizer: Tokenizer,
+    options: RunOptions,
+    console: Console,
+) -> Finished:
+    curve = options.folder / CURVE_NAME
     with stop_on_signals() as flag, TrainingProgress(console, settings.steps) as progress:
 
         def listen(report: StepReport, history: History) -> None:
@@ -95,21 +142,4 @@ def run(request: Request, settings: TrainingSettings, console: Console) -> bool:
         model, step, history = train(
             settings, corpus, tokenizer.get_vocab_size(), options, listen, lambda: flag.asked
         )
-    if step < settings.steps:
-        notice(f"Stopped after step {step}, saved in {request.out}. Go on with:")
-        notice(request.resume_command)
-        return False
-    notice(f"{step} steps done, saved in {request.out}.")
-    if request.export is not None:
-        finished = Finished(
-            model=model,
-            tokenizer=tokenizer,
-            step=step,
-            history=history,
-            train_tokens=len(corpus.train),
-            train_stories=chosen_stories(request.data, settings),
-            valid_stories=read_stories(request.data, "valid"),
-            command=request.card_command,
-        )
-        write_export(finished, settings, request.export, pick_device().type, notice)
-    return True
+    return Finished(model, tokenizer, step, history, len(corpus.train))

@@ -19,7 +19,7 @@ def test_the_picture_is_the_tree(module: object) -> None:
         if match:
             path = [*path[: len(match.group(1)) // 4 - 1], match.group(2)]
             drawn[match.group(2)] = path[-2] if len(path) > 1 else "Exception"
-    real = {name: kind.__base__.__name__ for name, kind in vars(module).items()
+    real = {name: kind.__bases__[0].__name__ for name, kind in vars(module).items()
             if isinstance(kind, type) and issubclass(kind, Exception)}
     assert drawn == real
 

@@ -250,7 +250,7 @@ def test_what_no_decoder_takes_is_not_made(frame: Frame) -> None:
 def test_errors_say_what_to_do() -> None:
     message = bytearray(encode(Frame(FrameType.GOODBYE)))
     message[2] = 2
-    with pytest.raises(FrameError, match="version 2.*Install the same version"):
+    with pytest.raises(FrameError, match=r"version 2.*Install the same version"):
         decode(bytes(message))
     with pytest.raises(FrameError, match=r"not an airsplit frame.*URL"):
         decode(b"x" * 40)

@@ -115,6 +115,8 @@ def test_a_signal_saves_and_names_the_command_to_go_on(
         (("--steps", "-3"), "--steps is -3"),
         (("--steps", "0"), "to export; give --steps 1 or more"),
         (("--steps", "5", "--cooldown-steps", "9"), "--cooldown-steps is 9"),
+        (("--out", "/dev/null/x"), "--out /dev/null/x cannot be made a folder"),
+        (("--export", "/dev/null/x"), "--export /dev/null/x cannot be made a folder"),
         (("--threads", "0"), "--threads is 0"),
         (("--save-every", "0"), "--save-every is 0"),
     ],
@@ -138,7 +140,16 @@ def test_another_seed_does_not_resume(
 ) -> None:
     assert call(data, tmp_path / "out", "--steps", "1", "--cooldown-steps", "0") == 0
     assert call(data, tmp_path / "out", "--seed", "18") == 2
-    assert "new folder" in capsys.readouterr().out
+    assert "a new folder" in capsys.readouterr().out
+
+
+def test_other_data_does_not_resume(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(data, tmp_path / "out", "--steps", "1", "--cooldown-steps", "0") == 0
+    other = write_toy_data(tmp_path / "other", seed=6)
+    assert call(other, tmp_path / "out") == 2
+    assert "same data" in capsys.readouterr().out
 
 
 def test_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:

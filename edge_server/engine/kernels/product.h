@@ -13,10 +13,9 @@
 /* How far ahead a single tile asks for weights: measured best on Zen 5, where plain loads reach
    32 GB/s and asking 1 to 16 KiB ahead reaches 42. */
 #define AHEAD_BYTES 4096
-/* Two or three tiles share a piece of a panel while it is in the first-level cache, each asking for
-   its part of the next piece; more tiles are bound by arithmetic and take whole panels. */
+/* Few tiles share a piece of a panel while it is in the first-level cache, each asking for its part
+   of the next piece; more tiles are bound by arithmetic and take whole panels. */
 #define PIECE_BYTES 16384
-#define MOST_PIECED_TILES 3
 
 enum activation { GELU_TANH, SILU };
 
@@ -62,48 +61,52 @@ static void finish_row(const struct product *p, int panel, int row, float *tile)
 }
 
 /* One piece of a panel times one tile of the rows. */
-INLINE void multiply_part(enum precision precision, const struct product *p, struct tile *t,
-                          int height, int part, int tiles)
+INLINE void multiply_part(enum precision precision, struct tile *t, int height, int part, int tiles)
 {
     size_t bytes = panel_bytes(precision, t->inputs);
     size_t steps = (size_t)t->inputs / (precision == FP32 ? 1 : precision == BF16 ? 2 : 4);
-    t->x = p->x;
-    if (tiles == 1) {
+    enum company company = tiles == 1 ? ALONE : tiles <= FEW_TILES ? FEW : MANY;
+    if (company == ALONE) {
         t->fetch = t->weights + AHEAD_BYTES;
         t->fetch_step = STEP_BYTES;
         t->fetch_group = GROUP_BYTES - GROUP / 4 * STEP_BYTES;
-        multiply_tile(precision, t, height, TILE_LANES / (LINE / 4));
-        return;
+    } else {
+        t->fetch = t->weights + bytes + bytes * part / tiles;
+        t->fetch_step = (bytes / tiles + steps - 1) / steps;
+        t->fetch_group = 0;
     }
-    t->fetch = t->weights + bytes + bytes * part / tiles;
-    t->fetch_step = (bytes / tiles + steps - 1) / steps;
-    t->fetch_group = 0;
-    if (tiles <= MOST_PIECED_TILES)
-        multiply_tile(precision, t, height, 2);
-    else
-        multiply_tile(precision, t, height, 1);
+    TILES[precision][company](t, height);
+}
+
+/* Logits go to memory no cache holds; stores that wait for it would hold up the sums' own. */
+INLINE void claim_results(const struct product *p, int panel, int row, int height)
+{
+    for (int r = row; p->finish == LOGITS && r < row + height; r++)
+        for (int i = 0; i < PANEL; i += LINE / 4)
+            __builtin_prefetch(p->out + r * p->stride + (size_t)panel * PANEL + i, 1, 3);
 }
 
 INLINE void run_panel(enum precision precision, const struct product *p, int panel)
 {
-    float sums[ROWS][PANEL];
+    float sums[ROWS][PANEL] __attribute__((aligned(LINE)));
     size_t group_bytes = panel_bytes(precision, GROUP);
     int tiles = (p->rows + TILE_ROWS - 1) / TILE_ROWS, groups = p->matrix->inputs / GROUP;
     int pieces = 1;
-    if (tiles > 1 && tiles <= MOST_PIECED_TILES)
+    if (tiles > 1 && tiles <= FEW_TILES)
         pieces = (int)((groups * group_bytes + PIECE_BYTES - 1) / PIECE_BYTES);
     for (int piece = 0; piece < pieces; piece++) {
         int first = groups * piece / pieces, count = groups * (piece + 1) / pieces - first;
         struct tile t = {
             .weights = p->matrix->panels + ((size_t)panel * groups + first) * group_bytes,
-            .first = first * GROUP, .inputs = count * GROUP};
+            .x = p->x, .first = first * GROUP, .inputs = count * GROUP};
         for (int part = 0; part < tiles; part++) {
             t.row = p->rows * part / tiles;
             t.sums = sums + (pieces > 1 ? t.row : 0);
             int height = p->rows * (part + 1) / tiles - t.row;
+            claim_results(p, panel, t.row, height);
             if (piece == 0)
                 memset(t.sums, 0, sizeof *t.sums * height);
-            multiply_part(precision, p, &t, height, part, tiles);
+            multiply_part(precision, &t, height, part, tiles);
             for (int row = 0; piece == pieces - 1 && row < height; row++)
                 finish_row(p, panel, t.row + row, t.sums[row]);
         }

@@ -178,12 +178,14 @@ INLINE void tile_int8(const struct tile *t, int lane, int rows, int lines)
         sum_group(t, weights + 4 * lane, x, fetch, rows, lines, whole);
         fetch += GROUP / 4 * t->fetch_step + t->fetch_group;
         const uint16_t *weight_scales = (const uint16_t *)(weights + PANEL * GROUP) + lane;
-        UNROLL for (int v = 0; v < TILE_VECTORS; v++) {
-            vector_f scale = load_bf16(weight_scales + v * LANES);
-            UNROLL for (int r = 0; r < rows; r++) {
+        vector_f scale[TILE_VECTORS];
+        UNROLL for (int v = 0; v < TILE_VECTORS; v++)
+            scale[v] = load_bf16(weight_scales + v * LANES);
+        UNROLL for (int r = 0; r < rows; r++) {
+            vector_f row_scale = all_f(scales[r * groups + group]);
+            UNROLL for (int v = 0; v < TILE_VECTORS; v++) {
                 float *sum = t->sums[r] + lane + v * LANES;
-                store_f(sum, multiply_add(to_float(whole[r][v]), scale * scales[r * groups + group],
-                                          load_f(sum)));
+                store_f(sum, multiply_add(to_float(whole[r][v]), scale[v] * row_scale, load_f(sum)));
             }
         }
     }
@@ -200,19 +202,41 @@ INLINE void multiply_rows(enum precision precision, const struct tile *t, int ro
             tile_fp32(t, lane, rows, lines);
 }
 
-/* The number of rows becomes a constant. */
-INLINE void multiply_tile(enum precision precision, const struct tile *t, int rows, int lines)
-{
-    switch (rows) {
-    case 1: multiply_rows(precision, t, 1, lines); break;
-    case 2: multiply_rows(precision, t, 2, lines); break;
-    case 3: multiply_rows(precision, t, 3, lines); break;
-    case 4: multiply_rows(precision, t, 4, lines); break;
-#if TILE_ROWS == 6
-    case 5: multiply_rows(precision, t, 5, lines); break;
-    case 6: multiply_rows(precision, t, 6, lines); break;
-#endif
+typedef void tile_function(const struct tile *t, int rows);
+
+/* The number of rows becomes a constant. Each kind is a function of its own: with a caller's
+   variables in registers too, row pointers would spill in the loops. */
+#define DEFINE_TILE(name, precision, lines)                                                        \
+    static __attribute__((noinline)) void name(const struct tile *t, int rows)                     \
+    {                                                                                              \
+        switch (rows) {                                                                            \
+        case 1: multiply_rows(precision, t, 1, lines); break;                                      \
+        case 2: multiply_rows(precision, t, 2, lines); break;                                      \
+        case 3: multiply_rows(precision, t, 3, lines); break;                                      \
+        case 4: multiply_rows(precision, t, 4, lines); break;                                      \
+        case 5: multiply_rows(precision, t, TILE_ROWS >= 5 ? 5 : 1, lines); break;                 \
+        case 6: multiply_rows(precision, t, TILE_ROWS >= 6 ? 6 : 1, lines); break;                 \
+        }                                                                                          \
     }
-}
+
+#define ALONE_LINES (TILE_LANES * 4 / LINE)
+DEFINE_TILE(fp32_alone, FP32, ALONE_LINES)
+DEFINE_TILE(fp32_few, FP32, 2)
+DEFINE_TILE(fp32_many, FP32, 1)
+DEFINE_TILE(bf16_alone, BF16, ALONE_LINES)
+DEFINE_TILE(bf16_few, BF16, 2)
+DEFINE_TILE(bf16_many, BF16, 1)
+DEFINE_TILE(int8_alone, INT8, ALONE_LINES)
+DEFINE_TILE(int8_few, INT8, 2)
+DEFINE_TILE(int8_many, INT8, 1)
+
+/* By precision, and by how many tiles share the weights, and so how many lines a step asks for. */
+#define FEW_TILES 3
+enum company { ALONE, FEW, MANY };
+static tile_function *const TILES[3][3] = {
+    [FP32] = {fp32_alone, fp32_few, fp32_many},
+    [BF16] = {bf16_alone, bf16_few, bf16_many},
+    [INT8] = {int8_alone, int8_few, int8_many},
+};
 
 #endif

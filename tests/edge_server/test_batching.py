@@ -1,0 +1,114 @@
+"""Which rows a step takes: everybody's next token first, prompts in slices, order kept."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_server.batching import BatchQueue, Slice
+from edge_server.engine.sampling import Sampler
+from edge_server.frame import Dtype, Flags
+from edge_server.messages import Mode, Sampling
+from edge_server.sessions import Job, Session
+from edge_server.split import LayerRange
+
+LAYERS = LayerRange(1, 4)
+
+
+def make_session(number: int, layers: LayerRange = LAYERS) -> Session:
+    return Session(number, number - 1, layers, Mode.TOKENS, Dtype.F32)
+
+
+def make_job(session: Session, rows: int, position: int = 0) -> Job:
+    return Job(session, session.answer, position, torch.zeros(rows, 2), Flags.NONE,
+               Sampler(Sampling()))
+
+
+def shape(slices: list[Slice]) -> list[tuple[int, int, int]]:
+    return [(piece.job.session.number, piece.start, piece.end) for piece in slices]
+
+
+def test_nothing_waits() -> None:
+    waiting = BatchQueue(8, 4)
+    assert not waiting
+    assert waiting.take() == []
+
+
+def test_single_rows_of_all_sessions_go_together() -> None:
+    waiting = BatchQueue(8, 4)
+    for number in (1, 2, 3):
+        waiting.put(make_job(make_session(number), 1))
+    assert shape(waiting.take()) == [(1, 0, 1), (2, 0, 1), (3, 0, 1)]
+    assert not waiting
+
+
+def test_a_long_prompt_runs_in_slices_beside_tokens() -> None:
+    waiting = BatchQueue(8, 4)
+    waiting.put(make_job(make_session(1), 10))
+    waiting.put(make_job(make_session(2), 1))
+    assert shape(waiting.take()) == [(2, 0, 1), (1, 0, 4)]
+    assert shape(waiting.take()) == [(1, 4, 10)]  # nobody else waits: all that is left
+
+
+def test_prompts_take_turns() -> None:
+    waiting = BatchQueue(6, 4)
+    waiting.put(make_job(make_session(1), 20))
+    waiting.put(make_job(make_session(2), 20))
+    assert shape(waiting.take()) == [(1, 0, 6)]
+    assert shape(waiting.take()) == [(2, 0, 6)]
+    assert shape(waiting.take()) == [(1, 6, 12)]
+
+
+def test_jobs_of_one_session_stay_in_order() -> None:
+    waiting = BatchQueue(8, 4)
+    session = make_session(1)
+    waiting.put(make_job(session, 2, 0))
+    waiting.put(make_job(session, 1, 2))
+    first, second = waiting.take(), waiting.take()
+    assert [piece.job.position for piece in first + second] == [0, 2]
+
+
+def test_a_step_runs_one_range_of_layers() -> None:
+    waiting = BatchQueue(8, 4)
+    waiting.put(make_job(make_session(1), 1))
+    waiting.put(make_job(make_session(2, LayerRange(2, 4)), 1))
+    assert shape(waiting.take()) == [(1, 0, 1)]
+    assert shape(waiting.take()) == [(2, 0, 1)]
+
+
+def test_cancelled_jobs_are_dropped_and_the_next_answer_runs() -> None:
+    waiting = BatchQueue(8, 4)
+    session = make_session(1)
+    old = make_job(session, 20)
+    waiting.put(make_job(make_session(2), 1))
+    waiting.put(old)
+    waiting.take()
+    session.answer += 1
+    new = make_job(session, 3)
+    waiting.put(new)
+    assert waiting.drop_cancelled() == [old]
+    assert shape(waiting.take()) == [(1, 0, 3)]
+    assert not waiting
+
+
+@given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 30)), max_size=20),
+       st.integers(1, 12), st.integers(1, 6))
+def test_every_row_runs_once_and_in_order(
+    jobs: list[tuple[int, int]], max_rows: int, prompt_rows: int
+) -> None:
+    waiting = BatchQueue(max_rows, prompt_rows)
+    sessions = {number: make_session(number) for number in range(1, 6)}
+    reached = dict.fromkeys(sessions, 0)
+    for number, rows in jobs:
+        waiting.put(make_job(sessions[number], rows, reached[number]))
+        reached[number] += rows
+    ran = dict.fromkeys(sessions, 0)
+    while waiting:
+        slices = waiting.take()
+        assert 0 < sum(map(len, slices)) <= max_rows
+        assert len({piece.job.session.number for piece in slices}) == len(slices)
+        for piece in slices:
+            assert piece.job.position + piece.start == ran[piece.job.session.number]
+            ran[piece.job.session.number] += len(piece)
+    assert ran == reached
