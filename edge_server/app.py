@@ -100,7 +100,8 @@ class Connection:
 
     async def _receive(self, timeout: float, code: ErrorCode) -> Frame:
         try:
-            message = await asyncio.wait_for(self._socket.receive_bytes(), timeout)
+            async with asyncio.timeout(timeout):
+                message = await self._socket.receive_bytes()
         except TimeoutError:
             raise SessionError(code, f"Nothing came for {timeout:.0f} s.",
                                "Open the session again.") from None

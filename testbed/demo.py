@@ -119,18 +119,20 @@ def figures(split: Sequence[dict[str, Any]], whole: Sequence[dict[str, Any]]) ->
     from rich.table import Table
 
     first = split[0]
-    table = Table(title=f"medians of {len(split)} rounds each, {first['backend']} "
-                        f"{first['dtype']}, {first['tokens']} tokens")
+    table = Table(
+        title=f"{first['backend']} {first['dtype']}, {first['tokens']} tokens, "
+              f"median of {len(split)} rounds each",
+        caption="bytes are counted on the socket, WebSocket and frame headers included")
     table.add_column("")
-    table.add_column(f"split: {first['split']} of {first['layers']} layers on the phone",
-                     justify="right")
+    table.add_column(f"split at {first['split']} of {first['layers']}", justify="right")
     table.add_column("unsplit", justify="right")
     rows = (
         ("time to first token", "time_to_first_token", 1000.0, "{:,.1f} ms"),
         ("tokens a second", "tokens_per_second", 1.0, "{:,.1f}"),
-        ("bytes up a token, on the socket", "bytes_up_per_token", 1.0, "{:,.0f} B"),
-        ("bytes down a token, on the socket", "bytes_down_per_token", 1.0, "{:,.0f} B"),
-        ("bytes up, prompt and all", "bytes_up", 1.0, "{:,.0f} B"),
+        ("bytes up a token", "bytes_up_per_token", 1.0, "{:,.0f} B"),
+        ("bytes down a token", "bytes_down_per_token", 1.0, "{:,.0f} B"),
+        ("bytes up in all", "bytes_up", 1.0, "{:,.0f} B"),
+        ("bytes down in all", "bytes_down", 1.0, "{:,.0f} B"),
     )
     for name, key, scale, form in rows:
         table.add_row(name, _median(split, key, scale, form), _median(whole, key, scale, form))
