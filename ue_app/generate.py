@@ -73,11 +73,13 @@ class Conversation:
         self.answer: Answer | None = None
 
     def ask(
-        self, ids: Sequence[int], sampling: Sampling, stream: TextStream
+        self, ids: Sequence[int], sampling: Sampling, stream: TextStream,
+        max_new_tokens: int | None = None,
     ) -> Pieces:
         """Answer `ids`, the whole conversation so far; yields text as it becomes certain.
 
-        Leaving the iterator early, or an interrupt in it, cancels the answer on both sides.
+        An iterator that is closed or interrupted before its end leaves the answer cancelled here;
+        `cancel` then tells the other side.
         """
         if len(ids) >= self._limits.capacity:
             raise ConfigurationError(
@@ -87,19 +89,18 @@ class Conversation:
         answer = self.answer = Answer(len(ids), reused, self._clock(), self._snapshot())
         self._held = self._held[:reused]
         self._sampler = Sampler(sampling)
-        completed = False
         try:
             if not self._head.placement.private:
                 self._link.start(sampling)
             token = self._prefill(ids, reused)
             answer.traffic_after_prompt = self._snapshot()
-            yield from self._continue(answer, token, stream)
-            completed = True
+            yield from self._continue(
+                answer, token, stream, max_new_tokens or self._limits.max_new_tokens)
+        except (GeneratorExit, KeyboardInterrupt):
+            answer.finish = answer.finish or Finish.CANCELLED
+            raise
         finally:
-            # An error of the link has broken it already; only a give-up has to be told.
             answer.traffic_after = self._snapshot()
-            if not completed and answer.finish is None:
-                answer.finish = Finish.CANCELLED
 
     def cancel(self) -> None:
         """After an interrupted `ask`: tell the other side, keep what both are sure of."""
@@ -123,13 +124,15 @@ class Conversation:
         self._held = list(ids)
         return token
 
-    def _continue(self, answer: Answer, token: int, stream: TextStream) -> Pieces:
+    def _continue(
+        self, answer: Answer, token: int, stream: TextStream, max_new_tokens: int
+    ) -> Pieces:
         while True:
             answer.times.append(self._clock())
             answer.ids.append(token)
             stopped = token in self._limits.stop_ids
             text = "" if stopped else stream.push(token)
-            answer.finish = self._finished(answer, stopped, stream)
+            answer.finish = self._finished(answer, stopped, stream, max_new_tokens)
             if answer.finish not in (None, Finish.STOP):
                 text += stream.finish()
             answer.text += text
@@ -143,12 +146,14 @@ class Conversation:
             self._held.append(token)
             token = following
 
-    def _finished(self, answer: Answer, stopped: bool, stream: TextStream) -> Finish | None:
+    def _finished(
+        self, answer: Answer, stopped: bool, stream: TextStream, max_new_tokens: int
+    ) -> Finish | None:
         if stopped:
             return Finish.EOS
         if stream.stopped:
             return Finish.STOP
-        if len(answer.ids) >= self._limits.max_new_tokens:
+        if len(answer.ids) >= max_new_tokens:
             return Finish.LENGTH
         return Finish.CONTEXT if len(self._held) >= self._limits.capacity else None
 
