@@ -14,6 +14,7 @@ from pathlib import Path
 import edge_server.command
 import testbed.split_command
 import ue_app.command
+import ue_app.gateway_command
 from edge_server.errors import EdgeError
 from testbed import demo
 from ue_app.errors import PhoneError
@@ -58,6 +59,8 @@ def build_parser() -> argparse.ArgumentParser:
     demo.configure(add("demo", "show it all on this machine, with figures"), BUNDLED_MODEL)
     edge_server.command.configure(add("edge", "run the later layers for phones"), BUNDLED_MODEL)
     ue_app.command.configure(add("ue", "run the first layers and ask"), BUNDLED_MODEL)
+    ue_app.gateway_command.configure(
+        add("gateway", "serve an OpenAI-compatible API over the split"), BUNDLED_MODEL)
     testbed.split_command.configure_split(add("split", "cut a checkpoint into parts"))
     testbed.split_command.configure_inspect(
         add("inspect", "explain a checkpoint folder or a part"), BUNDLED_MODEL)

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_server.engine.options import add_engine_options, positive
+from edge_server.engine.options import positive
+from ue_app.options import add_phone_options, phone_config
 
 if TYPE_CHECKING:
     from edge_server.messages import Sampling
     from ue_app.phone import Phone
     from ue_app.prompt import Turn
 
-DEFAULT_EDGE = "http://127.0.0.1:8470"
 CANCELLED = 130  # exit status of a program that Ctrl-C ended
 EXAMPLES = """examples:
   airsplit ue "Once upon a time there was a fisherman"     ask the edge on this machine
@@ -35,18 +35,7 @@ def configure(parser: argparse.ArgumentParser, default_model: Path) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("prompt", nargs="*", help="what to ask; each is a turn (default: from "
                                                   "standard input)")
-    parser.add_argument("--edge", metavar="URL", default=DEFAULT_EDGE,
-                        help="address of the edge (default: %(default)s)")
-    parser.add_argument("--local", action="store_true", help="run every layer here, with no edge")
-    parser.add_argument("--model", type=Path, action="append", metavar="DIR",
-                        help="checkpoint folder, whole or the head part; repeat to join parts "
-                             "(default: the bundled model)")
-    parser.add_argument("--split", type=int, metavar="K",
-                        help="layers that run here (default: what the part holds; 1 of a whole)")
-    parser.add_argument("--private", action="store_true",
-                        help="run the last layers and the choice of tokens here too")
-    parser.add_argument("--tail", type=int, metavar="N",
-                        help="last layers that --private keeps here (default: 1, or the part's)")
+    add_phone_options(parser)
     parser.add_argument("--raw", action="store_true",
                         help="take the prompt as it is, without the chat template")
     parser.add_argument("--system", metavar="TEXT", help="a system turn before the first")
@@ -55,12 +44,7 @@ def configure(parser: argparse.ArgumentParser, default_model: Path) -> None:
     parser.add_argument("--report", type=Path, metavar="FILE",
                         help="write that object to FILE, beside the text")
     parser.add_argument("--quiet", action="store_true", help="no line of figures after an answer")
-    parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS",
-                        help="how long the edge may be silent (default: %(default)s)")
-    parser.add_argument("--chunk", type=positive, default=32, metavar="ROWS",
-                        help="prompt rows sent at a time (default: %(default)s)")
     _add_sampling_options(parser)
-    add_engine_options(parser)
     parser.set_defaults(run=run, default_model=default_model)
 
 
@@ -83,21 +67,11 @@ def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask every turn, then leave; 130 when Ctrl-C cancelled the answer."""
-    from edge_server.engine.load import EngineOptions
-    from ue_app.client import LinkConfig
-    from ue_app.phone import PhoneConfig, open_phone
+    from ue_app.phone import open_phone
 
-    models = tuple(arguments.model or [arguments.default_model])
-    tail = arguments.tail if arguments.tail is not None else (1 if arguments.private else None)
-    phone = open_phone(PhoneConfig(
-        models=models,
-        link=None if arguments.local else LinkConfig(arguments.edge,
-                                                     answer_timeout=arguments.timeout),
-        engine=EngineOptions(arguments.backend, arguments.dtype, 1, arguments.context,
-                             arguments.threads),
-        split=arguments.split, tail=tail, max_new_tokens=arguments.max_new_tokens,
-        chunk=arguments.chunk))
-    sampling = _sampling(arguments, models[0])
+    config = phone_config(arguments, arguments.max_new_tokens)
+    phone = open_phone(config)
+    sampling = _sampling(arguments, config.models[0])
     session = _Terminal(arguments, phone, sampling)
     try:
         return session.ask_all()

@@ -1,0 +1,97 @@
+"""One phone that several callers may ask, one after another: what a server or a page builds on.
+
+It opens the phone when first asked, opens it again after the link broke, and lets one question run
+at a time. Answers come as pieces of text with the record of the answer so far. It knows no HTTP and
+no widgets.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+
+from edge_server.errors import EdgeError
+from edge_server.messages import Sampling
+from ue_app.errors import LinkError
+from ue_app.generate import Answer
+from ue_app.phone import Phone, PhoneConfig, open_phone
+from ue_app.prompt import Turn
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to answer, and how."""
+
+    turns: tuple[Turn, ...] | None  # a conversation; None where `text` is to be continued
+    text: str = ""
+    sampling: Sampling = field(default_factory=Sampling)
+    stop: tuple[str, ...] = ()
+    max_new_tokens: int | None = None  # None: the phone's own limit
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some more text of an answer, and the answer so far."""
+
+    text: str
+    answer: Answer
+
+
+class Service:
+    """A phone behind a lock."""
+
+    def __init__(self, config: PhoneConfig) -> None:
+        self._config = config
+        self._lock = threading.Lock()
+        self._phone: Phone | None = None
+
+    def open(self) -> Phone:
+        """The phone, opened now unless it is; raises what keeps it from opening."""
+        if self._phone is None:
+            self._phone = open_phone(self._config)
+        return self._phone
+
+    def ask(
+        self, question: Question, cancelled: threading.Event
+    ) -> Generator[Piece, None, Answer]:
+        """Answer `question` once it is its turn; `cancelled` ends it early, on both sides."""
+        with self._lock:
+            phone = self.open()
+            ids = (phone.prompter.encode_raw(question.text) if question.turns is None
+                   else phone.prompter.encode_turns(question.turns))
+            pieces = phone.conversation.ask(
+                ids, question.sampling, phone.prompter.stream(question.stop),
+                question.max_new_tokens)
+            try:
+                for text in pieces:
+                    answer = phone.conversation.answer
+                    assert answer is not None  # `ask` has begun
+                    yield Piece(text, answer)
+                    if cancelled.is_set():
+                        break
+            except (LinkError, EdgeError):
+                self.close()  # the next question starts on a fresh link
+                raise
+            finally:
+                pieces.close()
+                self._settle(phone)
+            answer = phone.conversation.answer
+            assert answer is not None
+            return replace(answer)
+
+    def _settle(self, phone: Phone) -> None:
+        """Tell the other side of an answer that was given up."""
+        answer = phone.conversation.answer
+        if self._phone is None or answer is None or answer.finish != "cancelled":
+            return
+        try:
+            phone.conversation.cancel()
+        except (LinkError, EdgeError):
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the link; the next question opens it again."""
+        if self._phone is not None:
+            self._phone.link.close()
+            self._phone = None
