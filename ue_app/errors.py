@@ -3,6 +3,7 @@
     PhoneError
     ├── PromptError           the text cannot be turned into the model's input
     ├── BadEdgeAddress        the URL of the edge is none
+    ├── HistoryError          the conversations on this phone cannot be read or written
     └── LinkError             the link to the edge does not carry the answer
         ├── EdgeUnreachable     no connection came about
         ├── LinkLost            the connection ended in the middle
@@ -29,6 +30,10 @@ class PromptError(PhoneError):
 
 class BadEdgeAddress(PhoneError):
     """The URL of the edge is none."""
+
+
+class HistoryError(PhoneError):
+    """The conversations on this phone cannot be read or written."""
 
 
 class LinkError(PhoneError):
