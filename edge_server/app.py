@@ -13,6 +13,7 @@ import logging
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+from fastapi.websockets import WebSocketState
 
 from edge_server.config import EdgeConfig
 from edge_server.errors import EdgeError, FrameError, SessionError, StageError
@@ -78,7 +79,7 @@ class Connection:
                 if job is not None:
                     await self._room.acquire()
                     self._edge.worker.submit(job, self._reply_later)
-            await self._socket.close(NORMAL_CLOSE)
+            await self._close(NORMAL_CLOSE)
         except WebSocketDisconnect:
             pass  # the phone is gone: its session goes too
         except EdgeError as error:
@@ -99,6 +100,8 @@ class Connection:
         return session
 
     async def _receive(self, timeout: float, code: ErrorCode) -> Frame:
+        if self._socket.application_state is not WebSocketState.CONNECTED:
+            raise WebSocketDisconnect  # an answer was a refusal, or found the phone gone
         try:
             async with asyncio.timeout(timeout):
                 message = await self._socket.receive_bytes()
@@ -118,15 +121,18 @@ class Connection:
         if result is None or job.cancelled:
             self._room.release()
             return
-        task = self._loop.create_task(self._answer(result))
+        task = self._loop.create_task(self._answer(job, result))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, result: Frame | EdgeError) -> None:
+    async def _answer(self, job: Job, result: Frame | EdgeError) -> None:
         try:
+            if job.cancelled:
+                return  # the CANCEL came in between, and its echo is on the way
             if isinstance(result, Frame):
                 await self._send(result)
             else:
+                job.session.state = State.CLOSED  # nothing more of it is read or computed
                 await self._refuse(result)
         finally:
             # Only now: a phone that does not read its answers is not read from either.
@@ -142,8 +148,11 @@ class Connection:
         notice = notice_of(error)
         logger.info("session refused: %s", notice.code.name)
         await self._send(Frame(FrameType.ERROR, payload=notice.pack()))
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-            await self._socket.close(ERROR_CLOSE)
+        await self._close(ERROR_CLOSE)
+
+    async def _close(self, code: int) -> None:
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # closed already
+            await self._socket.close(code)
 
 
 def notice_of(error: EdgeError) -> ErrorNotice:

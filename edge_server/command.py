@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import logging
+import signal
 import socket
+import sys
+import threading
 from pathlib import Path
 
 from edge_server.engine.options import add_engine_options, positive
@@ -62,9 +65,16 @@ def port(text: str) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM."""
+    if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handler
+        # The server hands on the signal that ended it once all is closed: that is no failure.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # First of all: a clash of ports is told at once, and phones that call while the model loads
     # wait in the queue instead of being turned away.
-    listener = listen(arguments.host, arguments.port, arguments.allow_anyone)
+    with listen(arguments.host, arguments.port, arguments.allow_anyone) as listener:
+        return _serve(arguments, listener)
+
+
+def _serve(arguments: argparse.Namespace, listener: socket.socket) -> int:
     import uvicorn
 
     from edge_server.app import create_app
@@ -99,14 +109,15 @@ def listen(host: str, port: int, allow_anyone: bool) -> socket.socket:
     """A listening socket; refuses to be reachable from other machines unless told so."""
     try:
         address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:
         raise ConfigurationError(f"--host {host} --port {port}: {error}.",
                                  "Give an address of this machine and a port.") from error
     if not ipaddress.ip_address(address[4][0]).is_loopback and not allow_anyone:
         raise ConfigurationError(
             f"--host {host} is reachable from other machines, and this edge asks for no password.",
             "Keep to 127.0.0.1 behind a tunnel, or add --allow-anyone on a network you trust.")
-    listener = socket.socket(address[0], socket.SOCK_STREAM)
+    # With the protocol spelled out: asyncio turns Nagle's delay off for such sockets alone.
+    listener = socket.socket(address[0], socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address[4])

@@ -156,7 +156,7 @@ class Sessions:
             session.answer += 1
             session.length = min(session.length, frame.position)
         elif frame.type is FrameType.GOODBYE:
-            self.close(session)
+            session.state = State.CLOSED  # the slot stays taken until its cache is given up too
         else:
             return self._rows(session, frame)
         return None

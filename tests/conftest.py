@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -124,6 +126,60 @@ def running_edge() -> Iterator[RunEdge]:
         logger.removeHandler(errors)
     assert not any(thread.is_alive() for thread, _ in threads)
     assert errors.messages == []
+
+
+@dataclass
+class Relay:
+    """A TCP connection's way through us: every byte of it, both ways, is kept."""
+
+    url: str
+    up: bytearray = field(default_factory=bytearray)  # from the phone
+    down: bytearray = field(default_factory=bytearray)
+    ended: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+    def wait(self) -> None:
+        """Until a connection has ended both ways, so that all of it is kept."""
+        assert self.ended.acquire(timeout=START_SECONDS)
+        assert self.ended.acquire(timeout=START_SECONDS)
+
+
+MakeRelay = Callable[[int], Relay]
+
+
+@pytest.fixture
+def relay() -> Iterator[MakeRelay]:
+    """`relay(port)` stands before that port of this machine."""
+    with contextlib.ExitStack() as stack:
+        yield lambda port: _relay(port, stack)
+
+
+def _relay(port: int, stack: contextlib.ExitStack) -> Relay:
+    listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+    made = Relay(f"http://127.0.0.1:{listener.getsockname()[1]}")
+
+    def pump(source: socket.socket, target: socket.socket, kept: bytearray) -> None:
+        with contextlib.suppress(OSError):  # a reset is an end too
+            while data := source.recv(1 << 16):
+                kept.extend(data)
+                target.sendall(data)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+        made.ended.release()
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):  # closed at the end of the test
+            while True:
+                phone = stack.enter_context(listener.accept()[0])
+                edge = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+                for pair in ((phone, edge, made.up), (edge, phone, made.down)):
+                    pair[0].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    threading.Thread(target=pump, args=pair, daemon=True).start()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    stack.callback(thread.join, START_SECONDS)
+    stack.callback(lambda: listener.shutdown(socket.SHUT_RDWR))  # wakes `accept`
+    return made
 
 
 def _start(folder: Path, options: tuple[object, ...]) -> tuple[threading.Thread, _Start]:

@@ -34,12 +34,15 @@ class Placement:
 
 def place(split: int, total: int, tail: int | None) -> Placement:
     """Layers `[0, split)` on the phone; with `tail`, its last `tail` layers too."""
+    if tail is not None and not 0 <= tail <= total:
+        raise ConfigurationError(f"A model of {total} layers has no last {tail}.",
+                                 f"Give --tail from 0 to {total}.")
     end = total if tail is None else total - tail
     if not 0 <= split <= end <= total:
         raise ConfigurationError(
             f"A model of {total} layers cannot be split at {split}"
             + (f" with its last {tail} on the phone." if tail is not None else "."),
-            f"Give --split from 0 to {max(end, 0)}.")
+            f"Give --split from 0 to {end}.")
     return Placement(LayerRange(0, split), LayerRange(split, end),
                      None if tail is None else LayerRange(end, total))
 

@@ -18,7 +18,6 @@ from jinja2 import TemplateError
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
-from tokenizers.decoders import DecodeStream
 
 from ue_app.errors import PromptError
 
@@ -46,12 +45,11 @@ class Prompter:
 
     def encode_raw(self, text: str) -> list[int]:
         """`text` as it is, with the ids the tokenizer itself puts around it."""
-        return self._some(self.tokenizer.encode(text).ids)
+        return self._encode(text, add_special_tokens=True)
 
     def encode_turns(self, turns: Sequence[Turn]) -> list[int]:
         """A conversation through the model's chat template, ready for the model's next turn."""
-        return self._some(
-            self.tokenizer.encode(self.render(turns), add_special_tokens=False).ids)
+        return self._encode(self.render(turns), add_special_tokens=False)
 
     def render(self, turns: Sequence[Turn]) -> str:
         """The text that the chat template makes of `turns`."""
@@ -61,9 +59,9 @@ class Prompter:
         messages = [{"role": turn.role, "content": turn.text} for turn in turns]
         try:
             template = _environment().from_string(self._template_text)
-            return template.render(messages=messages, add_generation_prompt=True,
-                                   **self._special_tokens())
-        except TemplateError as error:
+            return template.render(messages=messages, add_generation_prompt=True, tools=None,
+                                   documents=None, **self._special_tokens())
+        except Exception as error:  # a template is a program of others: it may fail in any way
             raise PromptError(f"The model's chat template refuses this conversation: {error}.",
                               "Leave out the system turn, or use --raw.") from error
 
@@ -74,7 +72,12 @@ class Prompter:
     def stream(self, stop: Sequence[str] = ()) -> TextStream:
         return TextStream(self.tokenizer, stop)
 
-    def _some(self, ids: list[int]) -> list[int]:
+    def _encode(self, text: str, add_special_tokens: bool) -> list[int]:
+        try:
+            ids: list[int] = self.tokenizer.encode(text, add_special_tokens=add_special_tokens).ids
+        except TypeError as error:  # how the library reports what UTF-8 cannot hold
+            raise PromptError("The prompt is not text in UTF-8.",
+                              "Set the terminal, or save the file, in that encoding.") from error
         if not ids:
             raise PromptError("The prompt holds no tokens.", "Type some text.")
         return ids
@@ -98,18 +101,26 @@ class TextStream:
 
     def __init__(self, tokenizer: Tokenizer, stop: Sequence[str]) -> None:
         self._tokenizer = tokenizer
-        self._decoder = DecodeStream(skip_special_tokens=True)
         self._stop = [text for text in stop if text]
         self._held = ""
+        # The ids since the last text but one: a decoder needs to see what stands before an id.
+        self._ids: list[int] = []
+        self._given = 0  # of these, how many are in the text already
         self.stopped = False
 
     def push(self, token: int) -> str:
         """The text that is certain after `token`; sets `stopped` when a stop string is complete."""
-        self._held += self._decoder.step(self._tokenizer, token) or ""
-        found = [at for at in (self._held.find(text) for text in self._stop) if at >= 0]
+        self._ids.append(token)
+        text = self._new_text()
+        if text and not text.endswith("\N{REPLACEMENT CHARACTER}"):  # no half character
+            self._ids, self._given = self._ids[self._given:], len(self._ids) - self._given
+            self._held += text
+        # The one that is complete first ends the answer, wherever tokens happen to begin.
+        found = [(self._held.find(stop) + len(stop), self._held.find(stop))
+                 for stop in self._stop if stop in self._held]
         if found:
             self.stopped = True
-            certain, self._held = self._held[: min(found)], ""
+            certain, self._held = self._held[: min(found)[1]], ""
             return certain
         keep = max((_overlap(self._held, text) for text in self._stop), default=0)
         cut = len(self._held) - keep
@@ -117,9 +128,16 @@ class TextStream:
         return certain
 
     def finish(self) -> str:
-        """What was held back, once no token follows."""
-        rest, self._held = self._held, ""
+        """What was held back, once no token follows: half a character comes as U+FFFD."""
+        rest, self._held = self._held + self._new_text(), ""
+        self._given = len(self._ids)
         return rest
+
+    def _new_text(self) -> str:
+        """What the ids say beyond those given; the library's `DecodeStream` fails on odd bytes."""
+        given = self._tokenizer.decode(self._ids[:self._given], skip_special_tokens=True)
+        text: str = self._tokenizer.decode(self._ids, skip_special_tokens=True)
+        return text[len(given):]
 
 
 def _overlap(text: str, stop: str) -> int:
@@ -169,7 +187,10 @@ def generation_defaults(folder: Path) -> dict[str, Any]:
 def _template_of(folder: Path, config: Mapping[str, Any]) -> str | None:
     file = folder / "chat_template.jinja"
     if file.is_file():
-        return file.read_text(encoding="utf-8")
+        try:
+            return file.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise PromptError(f"{file} cannot be read: {error}.", "Download it again.") from error
     template = config.get("chat_template")
     if isinstance(template, list):  # several named templates: the one called default
         named = {entry.get("name"): entry.get("template") for entry in template
@@ -191,11 +212,18 @@ def _read_json(file: Path) -> dict[str, Any]:
 def _environment() -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True,
                                                 extensions=[loopcontrols])
-    environment.filters["tojson"] = lambda value, indent=None: json.dumps(
-        value, ensure_ascii=False, indent=indent)
+    environment.filters["tojson"] = _to_json
     environment.globals["raise_exception"] = _raise
     environment.globals["strftime_now"] = lambda form: datetime.datetime.now().strftime(form)
     return environment
+
+
+def _to_json(
+    value: Any, ensure_ascii: bool = False, indent: int | None = None,
+    separators: tuple[str, str] | None = None, sort_keys: bool = False,
+) -> str:
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators,
+                      sort_keys=sort_keys)
 
 
 def _raise(message: str) -> None:

@@ -115,7 +115,8 @@ class FastOutput:
             vocabulary=architecture.vocabulary, threads=threads,
             norm_epsilon=architecture.norm_epsilon,
             logit_softcap=architecture.logit_softcap or 0.0)
-        self._handle = _Handle(native.kernels().airsplit_open_output(ctypes.byref(head)), threads)
+        library = native.kernels()
+        self._handle = _Handle(library, library.airsplit_open_output(ctypes.byref(head)), threads)
         self._results = _Results()
 
     def logits(self, rows: torch.Tensor) -> torch.Tensor:
@@ -126,7 +127,8 @@ class FastOutput:
         rows = rows.contiguous()
         result = self._results.tensor(len(rows), vocabulary)
         with self._handle as stage:
-            native.kernels().airsplit_logits(stage, rows.data_ptr(), result.data_ptr(), len(rows))
+            self._handle.library.airsplit_logits(
+                stage, rows.data_ptr(), result.data_ptr(), len(rows))
         return result
 
     def bytes(self) -> int:
@@ -145,29 +147,36 @@ class _Results:
     """
 
     def __init__(self) -> None:
-        self._memory = np.empty(0, np.float32)
+        self._allocate(0)
+
+    def _allocate(self, size: int) -> None:
+        pages = mmap.mmap(-1, max(4 * size, 1), mmap.MAP_PRIVATE)
+        pages.madvise(mmap.MADV_HUGEPAGE)
+        self._memory = np.frombuffer(pages, np.float32, size)
+        self._unheld = self._references()
+
+    def _references(self) -> int:
+        # A tensor keeps a reference to the array it was made of, and so do all views of it.
+        return sys.getrefcount(self._memory)
 
     def tensor(self, rows: int, columns: int) -> torch.Tensor:
         """[rows, columns], not initialised."""
-        # A tensor keeps a reference to the array it was made of, and so do all views of it.
-        unused = sys.getrefcount(self._memory) == 2  # the attribute, and the argument
-        if not unused or len(self._memory) < rows * columns:
-            pages = mmap.mmap(-1, max(4 * rows * columns, 1), mmap.MAP_PRIVATE)
-            pages.madvise(mmap.MADV_HUGEPAGE)
-            self._memory = np.frombuffer(pages, np.float32)
+        if len(self._memory) < rows * columns or self._references() != self._unheld:
+            self._allocate(rows * columns)
         return torch.from_numpy(self._memory[:rows * columns]).view(rows, columns)
 
 
 class _Handle:
     """An opened native object: entered for each call, by one thread at a time."""
 
-    def __init__(self, opened: int | None, threads: int) -> None:
+    def __init__(self, library: ctypes.CDLL, opened: int | None, threads: int) -> None:
         if not opened:
             raise ConfigurationError(f"There is no memory or no room for {threads} threads.",
                                      "Use fewer --threads or slots, or a shorter --context.")
+        self.library = library
+        self.scratch_bytes: int = library.airsplit_scratch_bytes(opened)
         self._opened: int | None = opened
         self._lock = threading.Lock()
-        self.scratch_bytes: int = native.kernels().airsplit_scratch_bytes(opened)
 
     def __enter__(self) -> int:
         self._lock.acquire()
@@ -182,7 +191,7 @@ class _Handle:
     def close(self) -> None:
         with self._lock:
             if self._opened is not None:
-                native.kernels().airsplit_close(self._opened)
+                self.library.airsplit_close(self._opened)
                 self._opened = None
 
     def __del__(self) -> None:
@@ -217,8 +226,8 @@ class _Core:
         ]
         self._layers = (native.Layer * len(loaded))(*loaded)  # the kernels keep its address
         decoder = self._describe(architecture, precision, capacity, threads)
-        opened = native.kernels().airsplit_open(ctypes.byref(decoder))
-        self._handle = _Handle(opened, threads)
+        library = native.kernels()
+        self._handle = _Handle(library, library.airsplit_open(ctypes.byref(decoder)), threads)
 
     def _describe(
         self, architecture: Architecture, precision: Precision, capacity: int, threads: int
@@ -247,7 +256,7 @@ class _Core:
                 self._blocks[slot] = max(self._blocks[slot], position // BLOCK + 1)
             for rope in self._ropes.values():
                 rope.reach(max(positions, default=-1) + 1)
-            native.kernels().airsplit_forward(
+            self._handle.library.airsplit_forward(
                 stage, first, end, rows.data_ptr(), result.data_ptr(),
                 slot_array.buffer_info()[0], position_array.buffer_info()[0], len(rows))
         return result

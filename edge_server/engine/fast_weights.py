@@ -16,6 +16,7 @@ import torch
 
 from edge_server.engine.architecture import Architecture, Rope, layer_tensors
 from edge_server.engine.checkpoint import Checkpoint
+from edge_server.engine.kernels import native
 from edge_server.engine.kernels.native import (
     GROUP,
     PANEL,
@@ -24,7 +25,6 @@ from edge_server.engine.kernels.native import (
     Layer,
     Matrix,
     Precision,
-    kernels,
 )
 from edge_server.engine.tensors import read_tensor
 
@@ -122,7 +122,7 @@ class Plan:
         return _aligned(self.panels_bytes(precision)) + _aligned(4 * self.outputs)
 
     def _panel_bytes(self, precision: Precision) -> int:
-        size: int = kernels().airsplit_panel_bytes(PRECISIONS[precision], self.inputs)
+        size: int = native.kernels().airsplit_panel_bytes(PRECISIONS[precision], self.inputs)
         return size
 
     def pack(self, checkpoint: Checkpoint, precision: Precision, arena: Arena) -> Matrix:
@@ -142,8 +142,9 @@ class Plan:
         for row, packed, count in source.runs():
             checkpoint.read_into(source.name, view[: count * row_bytes], row, count)
             panel = panels + packed // PANEL * self._panel_bytes(precision)
-            kernels().airsplit_pack(panel, PRECISIONS[precision], packed % PANEL,
-                                    STORED[entry.dtype], staging, count, source.columns)
+            native.kernels().airsplit_pack(
+                panel, PRECISIONS[precision], packed % PANEL, STORED[entry.dtype], staging, count,
+                source.columns)
 
     def _pack_bias(self, checkpoint: Checkpoint, arena: Arena) -> int | None:
         names = {source: source.name.removesuffix("weight") + "bias" for source in self.sources}

@@ -27,7 +27,9 @@ def identity_of(checkpoint: Checkpoint) -> str:
         return checkpoint.manifest.identity
     remembered = cache_folder() / "identities" / f"{_key(checkpoint)}.json"
     try:
-        return str(json.loads(remembered.read_text(encoding="utf-8"))["identity"])
+        identity: str = json.loads(remembered.read_text(encoding="utf-8"))["identity"]
+        if len(bytes.fromhex(identity)) == 32:
+            return identity
     except (OSError, ValueError, KeyError, TypeError):
         pass  # not remembered: hash the model
     identity = model_identity(checkpoint, checkpoint.hash_tensor)

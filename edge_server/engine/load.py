@@ -107,7 +107,9 @@ def open_engine(checkpoint: Checkpoint, options: EngineOptions) -> Engine:
     if backend == "reference" and precision == "int8":
         raise ConfigurationError("The reference backend does not compute in int8.",
                                  "Use --backend fast, or --dtype bf16.")
-    if backend == "reference" and options.threads:
+    if backend == "fast":
+        torch.set_num_threads(1)  # kernels have threads of their own; torch only picks a token here
+    elif options.threads:
         torch.set_num_threads(options.threads)
     return Engine(checkpoint, backend, precision, options)
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_server.errors import DamagedFile
+from edge_server.errors import ConfigurationError, DamagedFile
 from edge_server.split import LayerRange
 
 MANIFEST_NAME = "airsplit.json"
@@ -58,7 +58,7 @@ def read_manifest(folder: Path) -> Manifest:
         if document["format"] != MANIFEST_FORMAT:
             raise DamagedFile(f"{file} has format {document['format']!r}; this version reads "
                               f"{MANIFEST_FORMAT}.", "Split the model again with this version.")
-        return Manifest(
+        manifest = Manifest(
             identity=str(document["identity"]),
             total_layers=int(document["total_layers"]),
             ranges=tuple(LayerRange(int(start), int(end)) for start, end in document["ranges"]),
@@ -67,6 +67,10 @@ def read_manifest(folder: Path) -> Manifest:
             files=tuple(FileRecord(str(record["name"]), int(record["size"]), str(record["sha256"]))
                         for record in document["files"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        if len(bytes.fromhex(manifest.identity)) != 32 or not manifest.ranges:
+            raise ValueError("no SHA-256 as identity, or no ranges")
+        return manifest
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError,
+            ConfigurationError) as error:
         raise DamagedFile(f"{file} is not a usable manifest ({error}).",
                           "Split the model again.") from error

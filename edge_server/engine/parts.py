@@ -57,7 +57,7 @@ class Part:
 
 def parse_cuts(text: str, layers: int) -> list[int]:
     """Where to cut: `first`, `middle`, `last`, `each`, or layer numbers with commas."""
-    if text == "each":
+    if text == "each" and layers > 1:
         return list(range(1, layers))
     named = {"first": 1, "middle": layers // 2, "last": layers - 1}
     cuts: list[int] = []
@@ -125,7 +125,9 @@ def write_parts(
         for part, folder in zip(parts, staged, strict=True):
             _write_manifest(checkpoint, part, folder, identity)
         for folder, target in zip(staged, targets, strict=True):
-            if target.exists():
+            if target.is_symlink() or target.is_file():
+                target.unlink()
+            elif target.exists():
                 shutil.rmtree(target)
             folder.rename(target)
     finally:
@@ -153,7 +155,7 @@ def _write_weights(
                           "data_offsets": [offset, offset + entry.size]}
         offset += entry.size
     raw = json.dumps(header, separators=(",", ":")).encode()
-    raw += b" " * (-len(raw) % 64)  # data starts aligned, for those who map the file
+    raw += b" " * (-(8 + len(raw)) % 64)  # data starts aligned, for those who map the file
     with file.open("wb") as handle:
         handle.write(len(raw).to_bytes(8, "little") + raw)
         for name in names:
@@ -204,9 +206,13 @@ def open_folders(folders: Sequence[Path]) -> Checkpoint:
                                "Give parts that one `airsplit split` wrote.")
     tensors = {name: entry for part in opened for name, entry in part.tensors.items()}
     manifests = [part.manifest for part in opened if part.manifest is not None]
+    ranges: list[LayerRange] = []
+    for layers in sorted(layers for manifest in manifests for layers in manifest.ranges):
+        if ranges and layers.start <= ranges[-1].end:  # what meets is one range
+            layers = LayerRange(ranges[-1].start, max(layers.end, ranges.pop().end))
+        ranges.append(layers)
     merged = replace(
-        manifests[0], files=(),
-        ranges=tuple(sorted(layers for manifest in manifests for layers in manifest.ranges)),
+        manifests[0], files=(), ranges=tuple(ranges),
         embedding=any(manifest.embedding for manifest in manifests),
         output=any(manifest.output for manifest in manifests))
     return Checkpoint(first.folder, first.config, tensors, merged)

@@ -8,6 +8,8 @@ never learns the prompt's, and every mode must choose alike.
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from edge_server.errors import SessionError
@@ -24,9 +26,7 @@ class Sampler:
 
     def choose(self, logits: torch.Tensor) -> int:
         """The next token for float32 `logits` [vocabulary]."""
-        if not bool(torch.isfinite(logits).all()):
-            raise SessionError(ErrorCode.UNUSABLE_ROWS, "The rows lead to no usable scores.",
-                               "Check that both sides run the same, undamaged model.")
+        _check_finite(logits)
         if self.sampling.repetition_penalty != 1.0 and self._chosen:
             logits = penalised(logits, self._chosen, self.sampling.repetition_penalty)
         if self.sampling.temperature == 0.0:
@@ -36,6 +36,14 @@ class Sampler:
             token = int(torch.multinomial(probabilities[None], 1, generator=self._generator))
         self._chosen.add(token)
         return token
+
+
+def _check_finite(values: torch.Tensor) -> None:
+    # The extremes tell it in one pass over a large vocabulary; a NaN anywhere becomes both of them.
+    low, high = values.aminmax()
+    if not math.isfinite(float(low)) or not math.isfinite(float(high)):
+        raise SessionError(ErrorCode.UNUSABLE_ROWS, "The rows lead to no usable scores.",
+                           "Check that both sides run the same, undamaged model.")
 
 
 def penalised(logits: torch.Tensor, chosen: set[int], penalty: float) -> torch.Tensor:
@@ -48,6 +56,7 @@ def penalised(logits: torch.Tensor, chosen: set[int], penalty: float) -> torch.T
 def warped(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
     """`logits` with temperature applied and what may not be chosen at minus infinity."""
     scores = logits / sampling.temperature if sampling.temperature != 1.0 else logits.clone()
+    _check_finite(scores)  # a huge score over a small temperature overflows
     if 0 < sampling.top_k < scores.shape[-1]:
         weakest = torch.topk(scores, sampling.top_k).values[-1]
         scores = scores.masked_fill(scores < weakest, -torch.inf)

@@ -167,9 +167,9 @@ def _limits(settings: TrainingSettings) -> str:
     return f"""## Limits
 
 - It imitates the tone of old stories; it knows no facts, follows no other instructions and loses
-  the thread after a few sentences. Names and persons change, dialogue may lead nowhere.
-- It has learned from texts of the 19th and early 20th century and repeats their language and
-  prejudices. Nothing was filtered, and it has had no safety training.
+  the thread within a few sentences. It need not keep to the request, names and persons change.
+- It has learned from texts of the 19th century and the first half of the 20th and repeats their
+  language and prejudices. Nothing was filtered, and it has had no safety training.
 - English only. Rows in training were {settings.sequence_length} tokens long; up to
   {settings.maximum_positions} positions are declared, and beyond {settings.sequence_length} it
   merely extrapolates.

@@ -12,7 +12,7 @@ from pathlib import Path
 from testbed.training.checkpoint import History
 from testbed.training.errors import BadTrainingInput
 
-SMOOTHING = 0.98  # weight of the past in the drawn training loss
+SMOOTHING = 0.95  # weight of the past in the drawn training loss
 
 
 def smooth(losses: list[float]) -> list[float]:

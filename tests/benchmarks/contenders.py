@@ -2,8 +2,8 @@
 
 All get the same prompt of token ids and produce greedily. A step is one token: embedding lookup,
 layers, output matrix and the choice of the likeliest. Ours runs the product's own generation loop,
-over the local link or over one to an edge that was started before. `transformers` is timed as it
-comes, through `generate` and a streamer; its first step includes what `generate` prepares.
+over the local link, or in turn over that and over one to an edge that was started before.
+`transformers` is timed as it comes, through `generate` and a streamer.
 
     python -m tests.benchmarks.contenders ours --model DIR --threads 1 --precision int8
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ from tests.benchmarks.shapes import prompt_ids
 
 if TYPE_CHECKING:
     from ue_app.generate import Answer
+
+Ask = Callable[[Sequence[int], int], "Answer"]
 
 
 class Stamps:
@@ -43,6 +46,7 @@ def run_transformers(options: argparse.Namespace, ids: list[int]) -> dict[str, A
     """Stock `generate` in bf16."""
     from transformers import AutoModelForCausalLM
 
+    torch.set_num_threads(options.threads)
     model: Any = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.bfloat16)
     model.eval()
     batch = torch.tensor([ids])
@@ -55,8 +59,8 @@ def run_transformers(options: argparse.Namespace, ids: list[int]) -> dict[str, A
             batch, attention_mask=torch.ones_like(batch), do_sample=False, streamer=stamps,
             max_new_tokens=options.tokens + 1 if last else 2, eos_token_id=None)
         prefill.append((stamps.times[1] - began) * 1e3)
-    steps = [(after - before) * 1e3 for before, after in itertools.pairwise(stamps.times[1:])]
-    return {"prefill_ms": prefill[1:], "decode_ms": steps[options.tokens // 8:],
+    times = [(after - before) * 1e3 for before, after in itertools.pairwise(stamps.times[1:])]
+    return {"prefill_ms": prefill[1:], "decode_ms": times[options.tokens // 8:],
             "ids": output[0, len(ids):].tolist()}
 
 
@@ -75,15 +79,43 @@ class Mute:
 def run_ours(options: argparse.Namespace, ids: list[int]) -> dict[str, Any]:
     """Our own loop: whole in this process, or with the layers from --split on at --edge."""
     ask = asker(options)
-    answers = [ask(ids, 1) for _ in range(options.repeats)] + [ask(ids, options.tokens + 1)]
-    prefill = [(answer.times[0] - answer.started) * 1e3 for answer in answers]
-    times = answers[-1].times
-    steps = [(after - before) * 1e3 for before, after in itertools.pairwise(times)]
-    return {"prefill_ms": prefill[1:], "decode_ms": steps[options.tokens // 8:],
-            "ids": answers[-1].ids}
+    ask(ids, 1)  # warms up
+    if options.edge and options.tokens > 1:
+        return compare(ask, asker(unsplit(options)), options, ids)
+    prefill = [first_token(ask(ids, 1)) for _ in range(options.repeats)]
+    answer = ask(ids, options.tokens + 1)
+    return {"prefill_ms": prefill, "decode_ms": steps(answer, options), "ids": answer.ids}
 
 
-def asker(options: argparse.Namespace) -> Callable[[Sequence[int], int], Answer]:
+def compare(
+    split: Ask, whole: Ask, options: argparse.Namespace, ids: list[int]
+) -> dict[str, Any]:
+    """Split and unsplit answers in turn, so that both meet the same neighbours on the machine."""
+    pairs = [(split(ids, options.tokens + 1), whole(ids, options.tokens + 1))
+             for _ in range(options.repeats + 1)][1:]
+    costs = [statistics.median(steps(one, options)) - statistics.median(steps(other, options))
+             for one, other in pairs]
+    return {"prefill_ms": [first_token(one) for one, _ in pairs],
+            "decode_ms": [step for one, _ in pairs for step in steps(one, options)],
+            "split_cost_ms": costs, "ids": pairs[0][0].ids}
+
+
+def unsplit(options: argparse.Namespace) -> argparse.Namespace:
+    return argparse.Namespace(**vars(options) | {"edge": None, "split": 0, "chunk": options.prompt})
+
+
+def first_token(answer: Answer) -> float:
+    """Milliseconds from asking to the first token."""
+    return (answer.times[0] - answer.started) * 1e3
+
+
+def steps(answer: Answer, options: argparse.Namespace) -> list[float]:
+    """Milliseconds of each later token, without those that warm up."""
+    times = [(after - before) * 1e3 for before, after in itertools.pairwise(answer.times)]
+    return times[options.tokens // 8:]
+
+
+def asker(options: argparse.Namespace) -> Ask:
     """Opens engine and link once; each call answers from an empty cache."""
     from edge_server.engine.checkpoint import Checkpoint
     from edge_server.engine.identity import identity_of
@@ -132,7 +164,6 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="timed prefills")
     parser.add_argument("--capacity", type=int, default=512, help="tokens a slot holds")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
     config = json.loads((options.model / "config.json").read_text())
     ids = prompt_ids(options.prompt, config["vocab_size"])
     run = run_transformers if options.contender == "transformers" else run_ours

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -79,8 +79,7 @@ def add_quiet_options(parser: argparse.ArgumentParser) -> None:
 @contextmanager
 def quiet(options: argparse.Namespace) -> Iterator[None]:
     """Stop the process group that may be stopped, then wait for the others, for a while."""
-    if options.hold is not None:
-        os.killpg(options.hold, signal.SIGSTOP)
+    hold(options, signal.SIGSTOP)
     try:
         deadline = time.monotonic() + options.wait
         while time.monotonic() < deadline:
@@ -91,8 +90,14 @@ def quiet(options: argparse.Namespace) -> Iterator[None]:
                 break
         yield
     finally:
-        if options.hold is not None:
-            os.killpg(options.hold, signal.SIGCONT)
+        hold(options, signal.SIGCONT)
+
+
+def hold(options: argparse.Namespace, what: signal.Signals) -> None:
+    """Stop or continue the process group that may be held; it may have ended meanwhile."""
+    if options.hold is not None:
+        with suppress(ProcessLookupError):
+            os.killpg(options.hold, what)
 
 
 def round_robin(

@@ -29,6 +29,7 @@
 #define LANES 4
 #endif
 
+#define LINE 64 /* bytes of a cache line */
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
 
@@ -77,7 +78,9 @@ INLINE vector_f smaller(vector_f a, vector_f b) { return choose(a < b, a, b); }
 
 INLINE vector_f magnitude(vector_f a) { return (vector_f)((vector_i)a & 0x7fffffff); }
 
-/* Sum and maximum over the lanes, always in the same order: halves onto halves. */
+/* Where intrinsics are used from here on, gcc 12 makes many instructions of the same in vectors. */
+
+/* Sum over the lanes, always in the same order: halves onto halves. */
 INLINE float sum_lanes(vector_f value)
 {
     float part[LANES];
@@ -90,12 +93,41 @@ INLINE float sum_lanes(vector_f value)
 
 INLINE float largest_lane(vector_f value)
 {
+#if LANES == 16
+    return _mm512_reduce_max_ps((__m512)value);
+#else
     float part[LANES];
     store_f(part, value);
     for (int width = LANES / 2; width > 0; width /= 2)
         for (int i = 0; i < width; i++)
             part[i] = part[i + width] > part[i] ? part[i + width] : part[i];
     return part[0];
+#endif
+}
+
+/* Whole numbers; they may wrap. */
+INLINE uint32_t sum_whole(vector_u value)
+{
+#if LANES == 16
+    return (uint32_t)_mm512_reduce_add_epi32((__m512i)value);
+#else
+    uint32_t total = 0;
+    for (int i = 0; i < LANES; i++)
+        total += value[i];
+    return total;
+#endif
+}
+
+/* The lowest byte of each lane. */
+INLINE void store_bytes(int8_t *to, vector_u value)
+{
+#if LANES == 16
+    _mm_storeu_si128((__m128i *)to, _mm512_cvtepi32_epi8((__m512i)value));
+#else
+    typedef int8_t vector_b __attribute__((vector_size(LANES)));
+    vector_b narrow = __builtin_convertvector((vector_i)value, vector_b);
+    memcpy(to, &narrow, sizeof narrow);
+#endif
 }
 
 /* bfloat16 is the upper half of a float; to nearest, ties to even; a NaN stays one. */
@@ -107,23 +139,45 @@ INLINE vector_u round_bf16(vector_f value)
     return (rounded & ~is_nan) | (((bits >> 16) | 0x40) & is_nan);
 }
 
+INLINE uint16_t bf16_bits(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if (value != value)
+        return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
 INLINE void store_bf16(uint16_t *to, vector_f value)
 {
-    vector_h narrow = __builtin_convertvector(round_bf16(value), vector_h);
+    vector_u rounded = round_bf16(value);
+#if LANES == 16
+    _mm256_storeu_si256((__m256i *)to, _mm512_cvtepi32_epi16((__m512i)rounded));
+#else
+    vector_h narrow = __builtin_convertvector(rounded, vector_h);
     memcpy(to, &narrow, sizeof narrow);
+#endif
 }
 
 INLINE vector_f load_bf16(const uint16_t *from)
 {
+#if LANES == 16
+    vector_u wide = (vector_u)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from));
+#elif LANES == 8
+    vector_u wide = (vector_u)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)from));
+#else
     vector_h narrow;
     memcpy(&narrow, from, sizeof narrow);
-    return (vector_f)(__builtin_convertvector(narrow, vector_u) << 16);
+    vector_u wide = __builtin_convertvector(narrow, vector_u);
+#endif
+    return (vector_f)(wide << 16);
 }
 
 INLINE vector_f keep_bf16(vector_f value) { return (vector_f)(round_bf16(value) << 16); }
 
 /* Nearest whole number, ties to even, for magnitudes below 2^22. */
 #define ROUNDING_MAGIC 12582912.0f /* 1.5 * 2^23: what is added falls on the last mantissa bit */
+#define ROUNDING_MAGIC_BITS 0x4b400000
 
 /* e^x after Cephes' expf, relative error below 2e-7; 0 below -87.3, and never infinite. */
 INLINE vector_f exponential(vector_f x)
@@ -140,7 +194,7 @@ INLINE vector_f exponential(vector_f x)
     p = multiply_add(p, r, all_f(1.6666665459e-1f));
     p = multiply_add(p, r, all_f(5.0000001201e-1f));
     p = multiply_add(p, r * r, r) + 1.0f;
-    vector_i exponent = (vector_i)shifted - 0x4b400000; /* the magic's own bits */
+    vector_i exponent = (vector_i)shifted - ROUNDING_MAGIC_BITS;
     vector_f result = p * (vector_f)((exponent + 127) << 23);
     return choose(x < -87.3f, (vector_f){0}, result);
 }

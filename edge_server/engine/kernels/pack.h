@@ -68,30 +68,23 @@ static float half_to_float(uint16_t half)
     return value;
 }
 
-static float stored_value(enum stored stored, const uint8_t *source, size_t index)
+/* `count` stored values as floats. */
+static void widen(enum stored stored, const uint8_t *source, int count, float *to)
 {
-    uint16_t half;
-    uint32_t bits;
-    float value;
     if (stored == STORED_F32) {
-        memcpy(&value, source + 4 * index, sizeof value);
-        return value;
+        memcpy(to, source, (size_t)count * sizeof *to);
+        return;
     }
-    memcpy(&half, source + 2 * index, sizeof half);
-    if (stored == STORED_F16)
-        return half_to_float(half);
-    bits = (uint32_t)half << 16;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static uint16_t bf16_bits(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    if (value != value)
-        return (uint16_t)(bits >> 16 | 0x40);
-    return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+    for (int k = 0; k < count; k++) {
+        uint16_t half;
+        memcpy(&half, source + 2 * k, sizeof half);
+        if (stored == STORED_F16) {
+            to[k] = half_to_float(half);
+        } else {
+            uint32_t bits = (uint32_t)half << 16;
+            memcpy(to + k, &bits, sizeof bits);
+        }
+    }
 }
 
 /* The smallest bfloat16 scale by which 127 steps reach `largest`. */
@@ -130,9 +123,12 @@ static void pack_group(uint8_t *panel, enum precision precision, int index, int 
         for (int k = 0; k < GROUP; k++)
             to[k * PANEL] = weights[k];
     } else {
-        uint16_t *to = (uint16_t *)panel + (size_t)index * GROUP * PANEL + 2 * lane;
-        for (int k = 0; k < GROUP; k++)
-            to[(k / 2) * 2 * PANEL + k % 2] = bf16_bits(weights[k]);
+        uint16_t narrow[GROUP];
+        for (int k = 0; k < GROUP; k += LANES)
+            store_bf16(narrow + k, load_f(weights + k));
+        uint8_t *to = panel + (size_t)index * GROUP * PANEL * 2 + 4 * lane;
+        for (int pair = 0; pair < GROUP / 2; pair++)
+            memcpy(to + pair * 4 * PANEL, narrow + 2 * pair, 4);
     }
 }
 
@@ -144,8 +140,8 @@ static void pack_rows(uint8_t *panel, enum precision precision, int lane, enum s
         int count = columns - start < GROUP ? columns - start : GROUP;
         for (int row = 0; row < rows; row++) {
             float weights[GROUP] = {0};
-            for (int k = 0; k < count; k++)
-                weights[k] = stored_value(stored, source, (size_t)row * columns + start + k);
+            widen(stored, source + ((size_t)row * columns + start) * (stored == STORED_F32 ? 4 : 2),
+                  count, weights);
             pack_group(panel, precision, start / GROUP, lane + row, weights);
         }
     }
@@ -163,20 +159,15 @@ static void prepare_bytes(const float *from, const struct activations *to, int r
         float top = largest_lane(largest);
         /* Below the smallest normal number / 127 the division would overflow: that is zero. */
         float steps = top > 1e-30f ? 127.0f / top : 0.0f;
-        vector_i sum = {0};
+        vector_u sum = {0}; /* unsigned: what is not a number may wrap, in its own row */
         for (int k = 0; k < GROUP; k += LANES) {
             vector_f shifted = load_f(from + k) * steps + ROUNDING_MAGIC;
-            vector_i level = (vector_i)shifted - 0x4b400000;
-            typedef int8_t vector_b __attribute__((vector_size(LANES)));
-            vector_b narrow = __builtin_convertvector(level, vector_b);
-            memcpy(values + k, &narrow, sizeof narrow);
+            vector_u level = (vector_u)shifted - ROUNDING_MAGIC_BITS;
+            store_bytes(values + k, level);
             sum += level;
         }
-        int32_t total = 0;
-        for (int i = 0; i < LANES; i++)
-            total += sum[i];
         to->scales[row * to->groups + group] = top > 1e-30f ? top / 127.0f : 0.0f;
-        to->starts[row * to->groups + group] = -BYTE_OFFSET * total;
+        to->starts[row * to->groups + group] = (int32_t)(-(uint32_t)BYTE_OFFSET * sum_whole(sum));
     }
 }
 

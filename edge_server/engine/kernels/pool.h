@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 #define MAX_THREADS 256 /* more than any machine gains from; bounds what a wrong option can start */
-#define SPINS 4000      /* about 20 us: the longest a balanced neighbour is usually late */
+#define SPINS 4000      /* tens of microseconds: as late as a neighbour usually is */
 
 struct pool;
 typedef void job_function(void *argument, struct pool *pool, int thread);

@@ -203,6 +203,16 @@ entries = st.fixed_dictionaries({}, optional={
     "data_offsets": st.lists(st.integers(-8, 400_000), min_size=2, max_size=2) | json_values})
 
 
+def assert_opens_or_is_refused(folder: Path) -> None:
+    """No other error than a model's, and it names the folder."""
+    refused = ""
+    try:
+        use(folder)
+    except ModelError as error:
+        refused = error.problem
+    assert not refused or str(folder) in refused
+
+
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(
     st.sampled_from(["model.embed_tokens.weight", "model.norm.weight", "__metadata__"])
@@ -213,9 +223,7 @@ def test_fuzzed_headers(folder: Path, changes: dict[str, Any]) -> None:
     original = (folder / WEIGHTS).read_bytes()
     replace_header(folder, lambda header: header | changes)
     try:
-        use(folder)
-    except ModelError as error:
-        assert str(folder) in str(error)
+        assert_opens_or_is_refused(folder)
     finally:
         (folder / WEIGHTS).write_bytes(original)
 
@@ -230,9 +238,7 @@ def test_flipped_bits_of_a_header(folder: Path, data: st.DataObject) -> None:
         raw[data.draw(st.integers(0, end - 1))] ^= 1 << data.draw(st.integers(0, 7))
     (folder / WEIGHTS).write_bytes(raw)
     try:
-        use(folder)
-    except ModelError as error:
-        assert str(folder) in str(error)
+        assert_opens_or_is_refused(folder)
     finally:
         (folder / WEIGHTS).write_bytes(original)
 
@@ -244,9 +250,7 @@ def test_fuzzed_json_files(folder: Path, name: str, raw: bytes) -> None:
     original = (folder / "config.json").read_bytes()
     (folder / name).write_bytes(raw)
     try:
-        use(folder)
-    except ModelError as error:
-        assert str(folder) in str(error)
+        assert_opens_or_is_refused(folder)
     finally:
         (folder / "model.safetensors.index.json").unlink(missing_ok=True)
         (folder / "config.json").write_bytes(original)
@@ -260,9 +264,7 @@ def test_fuzzed_values_of_a_configuration(folder: Path, data: st.DataObject) -> 
     key = data.draw(st.sampled_from(sorted(set(config) - {"num_hidden_layers"})))
     (folder / "config.json").write_text(json.dumps(config | {key: data.draw(json_values)}))
     try:
-        use(folder)
-    except ModelError as error:
-        assert str(folder) in str(error)
+        assert_opens_or_is_refused(folder)
     finally:
         (folder / "config.json").write_text(original)
 

@@ -1,0 +1,97 @@
+"""One edge put together from whole checkpoints and parts: what it serves, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from edge_server.config import EdgeConfig
+from edge_server.engine.checkpoint import Checkpoint
+from edge_server.engine.identity import identity_of
+from edge_server.engine.load import EngineOptions
+from edge_server.engine.parts import open_folders, plan_parts, write_parts
+from edge_server.errors import ConfigurationError, MissingTensor
+from edge_server.frame import HEADER_BYTES
+from edge_server.serving import open_edge
+from edge_server.split import LayerRange
+from tests.conftest import MakeCheckpoint
+from tests.models import LAYERS
+
+CONFIG = EdgeConfig(EngineOptions("reference", "auto", 3, 99, 1))
+
+
+@pytest.fixture
+def whole(checkpoint_folder: MakeCheckpoint) -> Checkpoint:
+    return Checkpoint.open(checkpoint_folder("gemma3"))
+
+
+def parts(whole: Checkpoint, out: Path, cuts: list[int], private: bool = False) -> list[Path]:
+    return write_parts(whole, plan_parts(cuts, LAYERS, private), out)
+
+
+def test_a_whole_checkpoint(whole: Checkpoint) -> None:
+    serving = open_edge(CONFIG, whole, None).serving
+    assert serving.held == LayerRange(0, LAYERS)
+    assert (serving.has_output, serving.total_layers, serving.hidden) == (True, LAYERS, 64)
+    assert serving.row_type is torch.float32
+    assert serving.identity == identity_of(whole)
+
+
+@pytest.mark.parametrize(("start", "end", "output"), [
+    (1, 4, True), (4, 4, True), (1, 3, False), (0, 0, False)])
+def test_some_layers_of_a_whole_checkpoint(
+    start: int, end: int, output: bool, whole: Checkpoint
+) -> None:
+    edge = open_edge(CONFIG, whole, LayerRange(start, end))
+    assert edge.serving.held == LayerRange(start, end)
+    assert edge.serving.has_output == output
+    everything = open_edge(CONFIG, whole, None).worker.memory()
+    assert edge.worker.memory() < everything or (start, end) == (0, LAYERS)
+
+
+@pytest.mark.parametrize(("index", "start", "end", "output"), [
+    (0, 0, 1, False), (1, 1, 3, False), (2, 3, 4, True)])
+def test_a_part(
+    index: int, start: int, end: int, output: bool, whole: Checkpoint, tmp_path: Path
+) -> None:
+    folder = parts(whole, tmp_path, [1, 3])[index]
+    serving = open_edge(CONFIG, open_folders([folder]), None).serving
+    assert serving.held == LayerRange(start, end)
+    assert serving.has_output == output
+    assert serving.identity == identity_of(whole)
+
+
+def test_parts_that_meet(whole: Checkpoint, tmp_path: Path) -> None:
+    folders = parts(whole, tmp_path, [1, 3])
+    assert open_edge(CONFIG, open_folders(folders[1:]), None).serving.held == LayerRange(1, 4)
+
+
+def test_a_phones_part_is_no_edges(whole: Checkpoint, tmp_path: Path) -> None:
+    phone = parts(whole, tmp_path, [1, 3], private=True)[0]
+    with pytest.raises(ConfigurationError, match=r"both ends.*serve the edge folder") as caught:
+        open_edge(CONFIG, open_folders([phone]), None)
+    assert str(phone) in caught.value.problem
+
+
+def test_layers_that_are_not_there(whole: Checkpoint, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"\[2, 9\) are not in this model"):
+        open_edge(CONFIG, whole, LayerRange(2, 9))
+    tail = parts(whole, tmp_path, [2])[1]
+    with pytest.raises(MissingTensor, match=r"layers\.1\..*a part that holds"):
+        open_edge(CONFIG, open_folders([tail]), LayerRange(1, 4))
+
+
+def test_the_description(whole: Checkpoint) -> None:
+    edge = open_edge(CONFIG, whole, LayerRange(1, 4))
+    assert edge.describe() == {
+        "identity": identity_of(whole), "family": "gemma3_text", "layers": [1, 4],
+        "total_layers": 4, "hidden": 64, "output": True, "backend": "reference", "dtype": "fp32",
+        "memory_bytes": edge.worker.memory(),
+        "limits": {"sessions": 3, "tokens": 99, "rows_per_frame": 256}, "sessions": 0}
+
+
+def test_the_longest_message_is_one_frame() -> None:
+    assert CONFIG.max_message == CONFIG.max_payload + HEADER_BYTES
+    assert CONFIG.max_payload >= CONFIG.max_rows * 8192 * 4  # the widest rows there are, in float32

@@ -1,0 +1,315 @@
+"""The worker: many sessions on one thread, each with what it would get alone."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from edge_server.config import EdgeConfig
+from edge_server.engine.checkpoint import Checkpoint
+from edge_server.engine.load import Engine, EngineOptions, open_engine
+from edge_server.engine.sampling import Sampler
+from edge_server.engine.tensors import from_bytes, to_bytes
+from edge_server.errors import EdgeError, SessionError, StageError
+from edge_server.frame import Dtype, Flags, Frame, FrameType, token_of
+from edge_server.messages import ErrorCode, Hello, Mode, Sampling
+from edge_server.sessions import Job, Serving, Session, Sessions
+from edge_server.split import LayerRange
+from edge_server.worker import Worker
+from tests.conftest import MakeCheckpoint
+from tests.exactness import make_prompt
+from tests.models import LAYERS
+
+SLOTS, CAPACITY, IDENTITY, WAIT = 3, 400, "0a" * 32, 60.0
+Result = Frame | EdgeError | None
+
+
+class Desk:
+    """A worker with sessions, asked one frame at a time; every reply lands in `replies`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        held = LayerRange(1, LAYERS)
+        self.sessions = Sessions(
+            EdgeConfig(EngineOptions(slots=SLOTS, capacity=CAPACITY)),
+            Serving(IDENTITY, held, LAYERS, 64, engine.row_type, True))
+        self.worker = Worker(engine, held, True)
+        self.head = engine.stage(LayerRange(0, 1))
+        self.replies: queue.SimpleQueue[tuple[Job, Result]] = queue.SimpleQueue()
+
+    def open(self, mode: Mode = Mode.TOKENS, start: int = 1, end: int = LAYERS) -> Session:
+        return self.sessions.open(Hello(IDENTITY, LayerRange(start, end), Dtype.F32, mode))
+
+    def rows(self, ids: list[int], position: int = 0) -> torch.Tensor:
+        """The phone's half: rows after layer 0."""
+        self.head.truncate(0, 0)
+        return self.head.forward([0] * len(ids), range(len(ids)),
+                                 self.engine.embedding().rows(ids))[position:]
+
+    def job(self, session: Session, rows: torch.Tensor, position: int = 0,
+            flags: Flags = Flags.RESULT_WANTED) -> Job:
+        job = self.sessions.accept(session, Frame(
+            FrameType.ROWS, session.number, 0, position, Dtype.F32, rows.shape[0], rows.shape[1],
+            flags, to_bytes(rows)))
+        assert job is not None
+        return job
+
+    def submit(self, job: Job) -> None:
+        self.worker.submit(job, lambda job, result: self.replies.put((job, result)))
+
+    def reply(self) -> tuple[Job, Result]:
+        return self.replies.get(timeout=WAIT)
+
+    def ask(self, session: Session, rows: torch.Tensor, position: int = 0,
+            flags: Flags = Flags.RESULT_WANTED) -> Result:
+        self.submit(self.job(session, rows, position, flags))
+        return self.reply()[1]
+
+
+MakeDesk = Callable[..., Desk]
+
+
+@pytest.fixture(params=["reference", "fast"])
+def engine(request: pytest.FixtureRequest, checkpoint_folder: MakeCheckpoint) -> Engine:
+    return open_engine(Checkpoint.open(checkpoint_folder("gemma3")),
+                       EngineOptions(request.param, "fp32", SLOTS, CAPACITY, threads=1))
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Iterator[Desk]:
+    made = Desk(engine)
+    made.worker.start()
+    yield made
+    made.worker.stop()
+
+
+def whole(engine: Engine, ids: list[int]) -> torch.Tensor:
+    """Rows after the last layer, from one stage with everything."""
+    return engine.stage(LayerRange(0, LAYERS)).forward(
+        [0] * len(ids), range(len(ids)), engine.embedding().rows(ids))
+
+
+def token_after(engine: Engine, ids: list[int], sampling: Sampling | None = None) -> int:
+    logits = engine.output().logits(whole(engine, ids)[-1:])
+    return Sampler(sampling or Sampling()).choose(logits[0])
+
+
+def frame_of(result: Result, kind: FrameType) -> Frame:
+    assert isinstance(result, Frame)
+    assert result.type is kind
+    return result
+
+
+def test_a_token_after_the_last_row(desk: Desk) -> None:
+    ids, session = make_prompt(20), desk.open()
+    frame = frame_of(desk.ask(session, desk.rows(ids)), FrameType.TOKEN)
+    assert token_of(frame) == token_after(desk.engine, ids)
+    assert (frame.session, frame.position) == (session.number, 20)
+    ids.append(token_of(frame))
+    frame = frame_of(desk.ask(session, desk.rows(ids, 20), 20), FrameType.TOKEN)
+    assert token_of(frame) == token_after(desk.engine, ids)
+    assert frame.position == 21
+
+
+def test_nothing_comes_back_that_was_not_asked_for(desk: Desk) -> None:
+    for mode in Mode:
+        session = desk.open(mode)
+        assert desk.ask(session, desk.rows(make_prompt(5)), flags=Flags.NONE) is None
+
+
+def test_a_choice_with_a_seed(desk: Desk) -> None:
+    ids, session = make_prompt(9), desk.open()
+    choice = Sampling(temperature=1.0, seed=5)
+    desk.sessions.accept(session, Frame(FrameType.SAMPLING, session.number,
+                                        payload=choice.pack()))
+    frame = frame_of(desk.ask(session, desk.rows(ids)), FrameType.TOKEN)
+    assert token_of(frame) == token_after(desk.engine, ids, choice)
+
+
+@pytest.mark.parametrize(("flags", "count"), [
+    (Flags.RESULT_WANTED, 1), (Flags.ALL_ROWS, 20), (Flags.ALL_ROWS | Flags.RESULT_WANTED, 20)])
+def test_private_rows(flags: Flags, count: int, desk: Desk) -> None:
+    ids, session = make_prompt(20), desk.open(Mode.PRIVATE)
+    frame = frame_of(desk.ask(session, desk.rows(ids), flags=flags), FrameType.HIDDEN)
+    assert (frame.rows, frame.columns, frame.position) == (count, 64, 20 - count)
+    back = from_bytes(memoryview(frame.payload), frame.dtype, frame.rows, frame.columns)
+    assert torch.equal(back, whole(desk.engine, ids)[-count:])
+
+
+def test_a_prompt_in_slices_beside_anothers_token(engine: Engine) -> None:
+    """What comes back is as if it had not been cut; the token came first."""
+    desk = Desk(engine)
+    prompt, short = make_prompt(200), make_prompt(1)
+    reading, waiting = desk.open(Mode.PRIVATE), desk.open()
+    long = desk.job(reading, desk.rows(prompt), flags=Flags.ALL_ROWS)
+    one = desk.job(waiting, desk.rows(short))
+    desk.submit(long)
+    desk.submit(one)
+    desk.worker.start()
+    job, result = desk.reply()
+    assert job is one
+    assert token_of(frame_of(result, FrameType.TOKEN)) == token_after(engine, short)
+    job, result = desk.reply()
+    assert job is long
+    frame = frame_of(result, FrameType.HIDDEN)
+    back = from_bytes(memoryview(frame.payload), frame.dtype, frame.rows, frame.columns)
+    expected = whole(engine, prompt)
+    assert (frame.rows, frame.position) == (200, 0)
+    assert float((back - expected).abs().max()) <= 1e-4 * float(expected.abs().max())
+    desk.worker.stop()
+
+
+def test_sessions_at_once_get_what_each_gets_alone(desk: Desk) -> None:
+    prompts = {0: make_prompt(30, 1), 1: make_prompt(4, 2), 2: make_prompt(17, 3)}
+    sessions = {index: desk.open() for index in prompts}
+    number = {session.number: index for index, session in sessions.items()}
+    expected: dict[int, list[int]] = {index: [] for index in prompts}
+    for index, ids in prompts.items():
+        text = list(ids)
+        for _ in range(4):
+            expected[index].append(token_after(desk.engine, text))
+            text.append(expected[index][-1])
+    answers: dict[int, list[int]] = {index: [] for index in prompts}
+    for index, ids in prompts.items():
+        desk.submit(desk.job(sessions[index], desk.rows(ids)))
+    while any(len(answer) < 4 for answer in answers.values()):
+        job, result = desk.reply()
+        index = number[job.session.number]
+        answers[index].append(token_of(frame_of(result, FrameType.TOKEN)))
+        if len(answers[index]) < 4:
+            text = prompts[index] + answers[index]
+            at = len(text) - 1
+            desk.submit(desk.job(sessions[index], desk.rows(text, at), at))
+    assert answers == expected
+
+
+def test_a_cancelled_job_is_answered_with_nothing(engine: Engine) -> None:
+    desk = Desk(engine)
+    session = desk.open()
+    ids = make_prompt(6)
+    dropped = desk.job(session, desk.rows(ids))
+    desk.submit(dropped)
+    desk.sessions.accept(session, Frame(FrameType.CANCEL, session.number))
+    other = make_prompt(6, 8)
+    kept = desk.job(session, desk.rows(other))
+    desk.submit(kept)
+    desk.worker.start()  # both were waiting
+    assert desk.reply() == (dropped, None)
+    job, result = desk.reply()
+    assert job is kept
+    assert token_of(frame_of(result, FrameType.TOKEN)) == token_after(engine, other)
+    desk.worker.stop()
+
+
+def test_jobs_of_a_closed_session_do_not_run(engine: Engine) -> None:
+    desk = Desk(engine)
+    session = desk.open()
+    job = desk.job(session, desk.rows(make_prompt(6)))
+    desk.submit(job)
+    desk.sessions.close(session)
+    desk.worker.release(session)
+    desk.worker.start()
+    assert desk.reply() == (job, None)
+    desk.worker.stop()
+
+
+def test_a_freed_slot_serves_the_next(desk: Desk) -> None:
+    for seed in range(2 * SLOTS):
+        session, ids = desk.open(), make_prompt(12, seed)
+        frame = frame_of(desk.ask(session, desk.rows(ids)), FrameType.TOKEN)
+        assert token_of(frame) == token_after(desk.engine, ids)
+        desk.sessions.close(session)
+        desk.worker.release(session)
+
+
+def test_rows_that_lead_nowhere_end_their_own_session_only(engine: Engine) -> None:
+    """In one step with another's: that one is answered as ever."""
+    desk = Desk(engine)
+    bad, good = desk.open(), desk.open()
+    ids = make_prompt(7)
+    spoilt = desk.job(bad, torch.full((7, 64), torch.nan))
+    healthy = desk.job(good, desk.rows(ids))
+    desk.submit(spoilt)
+    desk.submit(healthy)
+    desk.worker.start()
+    replies = {id(job): result for job, result in (desk.reply() for _ in range(2))}
+    error = replies[id(spoilt)]
+    assert isinstance(error, SessionError)
+    assert error.code == ErrorCode.UNUSABLE_ROWS
+    assert token_of(frame_of(replies[id(healthy)], FrameType.TOKEN)) == token_after(engine, ids)
+    desk.worker.stop()
+
+
+def test_a_refusal_by_the_stage_is_told_to_its_session_only(engine: Engine) -> None:
+    """A job whose earlier rows were never computed: the stage notices, the others go on."""
+    desk = Desk(engine)
+    bad, good = desk.open(), desk.open()
+    ids = make_prompt(7)
+    bad.length = 5  # as if accepted, and dropped before they ran
+    gap = desk.job(bad, desk.rows(ids, 6), 5)
+    healthy = desk.job(good, desk.rows(ids[:1]))
+    desk.submit(gap)
+    desk.submit(healthy)
+    desk.worker.start()
+    replies = {id(job): result for job, result in (desk.reply() for _ in range(2))}
+    assert isinstance(replies[id(gap)], StageError)
+    assert token_of(frame_of(replies[id(healthy)], FrameType.TOKEN)) == token_after(engine, ids[:1])
+    desk.worker.stop()
+
+
+def test_a_bug_ends_no_other_session(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    session, ids = desk.open(), make_prompt(5)
+    rows = desk.rows(ids)
+
+    def broken(*_: Any) -> torch.Tensor:
+        raise ZeroDivisionError("a bug")
+
+    with monkeypatch.context() as patch, caplog.at_level(logging.ERROR):
+        patch.setattr(desk.worker._stage, "forward", broken)
+        error = desk.ask(session, rows)
+    assert isinstance(error, SessionError)
+    assert error.code == ErrorCode.INTERNAL
+    assert "a bug" not in str(error)  # the phone learns nothing of the edge's insides
+    assert "a bug" in caplog.text
+    other = desk.open()
+    assert token_of(frame_of(desk.ask(other, rows), FrameType.TOKEN)) == token_after(
+        desk.engine, ids)
+
+
+def test_sessions_over_different_layers(desk: Desk) -> None:
+    ids = make_prompt(11)
+    short = desk.open(Mode.PRIVATE, 1, 3)
+    long = desk.open()
+    rows = desk.rows(ids)
+    frame = frame_of(desk.ask(short, rows), FrameType.HIDDEN)
+    middle = desk.engine.stage(LayerRange(1, 3)).forward([0] * 11, range(11), rows)
+    back = from_bytes(memoryview(frame.payload), frame.dtype, frame.rows, frame.columns)
+    assert torch.equal(back, middle[-1:])
+    assert token_of(frame_of(desk.ask(long, rows), FrameType.TOKEN)) == token_after(
+        desk.engine, ids)
+
+
+def test_stopping_finishes_what_is_queued(engine: Engine) -> None:
+    desk = Desk(engine)
+    session, before = desk.open(), set(threading.enumerate())
+    for position in range(0, 60, 20):
+        desk.submit(desk.job(session, torch.zeros(20, 64), position))
+    desk.worker.start()
+    desk.worker.stop()
+    assert [desk.replies.get_nowait()[0].position for _ in range(3)] == [0, 20, 40]
+    assert set(threading.enumerate()) <= before
+
+
+def test_memory_is_weights_and_caches(desk: Desk) -> None:
+    before = desk.worker.memory()
+    assert before > desk.engine.output().bytes()
+    desk.ask(desk.open(), desk.rows(make_prompt(100)))
+    assert desk.worker.memory() > before
