@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from collections import deque
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
 from edge_server.engine.tensors import WIRE_TYPES, from_bytes, to_bytes
-from edge_server.errors import FrameError
+from edge_server.errors import FrameError, SessionError
 from edge_server.frame import (
     HEADER_BYTES,
     MAX_PAYLOAD_BYTES,
@@ -33,7 +34,15 @@ from edge_server.frame import (
     encode,
     token_of,
 )
-from edge_server.messages import SPLIT_PATH, ErrorNotice, Hello, Sampling, Welcome
+from edge_server.messages import (
+    SPLIT_PATH,
+    ErrorCode,
+    ErrorNotice,
+    Hello,
+    Mode,
+    Sampling,
+    Welcome,
+)
 from ue_app.errors import BadEdgeAddress, EdgeUnreachable, LinkError, LinkLost, LinkTimeout
 from ue_app.link import Result, Traffic
 
@@ -64,7 +73,7 @@ class EdgeLink:
         self._protocol = ClientProtocol(self._uri, max_size=HEADER_BYTES + MAX_PAYLOAD_BYTES)
         self._frames: deque[Frame] = deque()
         self._fragments = bytearray()
-        self._torn = False  # a frame was interrupted half sent: the stream cannot go on
+        self._torn = False  # a frame was interrupted half way: the stream cannot go on
         self._socket = _connect(self._uri, self._config)
         try:
             self._handshake()
@@ -87,14 +96,16 @@ class EdgeLink:
 
     def receive(self) -> Result:
         frame = self._next_frame()
-        if frame.type is FrameType.HIDDEN:
-            return from_bytes(memoryview(frame.payload), frame.dtype, frame.rows, frame.columns)
-        return token_of(frame)
+        if self._hello.mode is Mode.TOKENS:
+            return token_of(frame)
+        if frame.type is not FrameType.HIDDEN:  # a token above all: the phone chooses them
+            raise FrameError(f"Hidden rows were expected, and a {frame.type.name} frame came.")
+        return from_bytes(memoryview(frame.payload), frame.dtype, frame.rows, frame.columns)
 
     def cancel(self, kept: int) -> int:
         if self._torn:
             self._socket.close()  # which cancels at the edge too
-            self._open()
+            self._reopen()
             return 0
         self._send(self._frame(FrameType.CANCEL, position=kept))
         while self._next_frame().type is not FrameType.CANCEL:
@@ -107,10 +118,21 @@ class EdgeLink:
             self._send(self._frame(FrameType.GOODBYE))
             self._protocol.send_close(1000)
             self._flush()
-        except LinkError:
+        except (LinkError, SessionError):
             pass  # there is nobody to say it to
         finally:
             self._socket.close()
+
+    def _reopen(self) -> None:
+        """Open a session anew; an edge frees the place of the last once it has noticed its end."""
+        for pause in (0.1, 0.2, 0.4, 0.8, 1.6, 3.2):  # seconds
+            try:
+                return self._open()
+            except SessionError as error:
+                if error.code != ErrorCode.TOO_MANY_SESSIONS:
+                    raise
+                time.sleep(pause)
+        return self._open()
 
     def _frame(self, kind: FrameType, position: int = 0, payload: bytes = b"") -> Frame:
         return Frame(kind, self.welcome.session, 0, position, payload=payload)
@@ -160,7 +182,7 @@ class EdgeLink:
 
     def _next_frame(self) -> Frame:
         while not self._frames:
-            if not self._read(self._config.answer_timeout):
+            if not self._read(self._config.answer_timeout) and not self._frames:
                 raise self._lost()
         frame = self._frames.popleft()
         if frame.type is FrameType.ERROR:
@@ -178,16 +200,20 @@ class EdgeLink:
         except OSError:
             data = b""  # reset: closed, for whoever reads
         self._counter.received += len(data)
-        if data:
-            self._protocol.receive_data(data)
-        else:
-            self._protocol.receive_eof()
-        for event in self._protocol.events_received():
-            if isinstance(event, WebSocketFrame):
-                self._take(event)
-        if data and self._protocol.state is State.OPEN:
-            self._flush()  # pongs
-        return bool(data)
+        try:
+            if data:
+                self._protocol.receive_data(data)
+            else:
+                self._protocol.receive_eof()
+            for event in self._protocol.events_received():
+                if isinstance(event, WebSocketFrame):
+                    self._take(event)
+        except BaseException:
+            self._torn = True  # what was read and not taken in is missing
+            raise
+        if data and self._protocol.state is not State.CLOSED:
+            self._flush()  # pongs, and the answer to the edge's close
+        return bool(data) and self._protocol.close_rcvd is None
 
     def _take(self, event: WebSocketFrame) -> None:
         if event.opcode in (Opcode.BINARY, Opcode.CONT):
@@ -228,6 +254,7 @@ def _connect(uri: WebSocketURI, config: LinkConfig) -> socket.socket:
         if not uri.secure:
             return plain
         return ssl.create_default_context().wrap_socket(plain, server_hostname=uri.host)
-    except OSError as error:
-        raise EdgeUnreachable(f"No edge answers at {config.url}: {error.strerror or error}.",
+    except (OSError, UnicodeError) as error:  # a host's name that is too long is the latter
+        reason = getattr(error, "strerror", None) or error
+        raise EdgeUnreachable(f"No edge answers at {config.url}: {reason}.",
                               "Start one with `airsplit edge`, or check the address.") from error

@@ -108,4 +108,8 @@ def placement_of(checkpoint: Checkpoint, config: PhoneConfig) -> Placement:
             raise ConfigurationError("--local runs every layer here, so nothing is private of it.",
                                      "Leave out --private or --local.")
         return place(split, total, None)
+    if tail is not None and split == 0:
+        raise ConfigurationError(
+            "--private with no first layers here would send the embedding's own rows, in which "
+            "the edge can look the prompt up.", "Give --split 1 or more.")
     return place(split, total, tail)
