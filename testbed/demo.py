@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from edge_server.engine.options import positive
 from edge_server.errors import EdgeError
 
 EXAMPLES = """examples:
@@ -38,15 +39,17 @@ def configure(parser: argparse.ArgumentParser, default_model: Path) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("--model", type=Path, default=default_model, metavar="DIR",
                         help="whole checkpoint folder (default: the bundled model)")
-    parser.add_argument("--prompt", default="Once upon a time there was an old king who")
+    parser.add_argument("--prompt", default="Once upon a time there was an old king who",
+                        help="what the phone asks (default: %(default)r)")
     parser.add_argument("--split", type=int, default=1, metavar="K",
                         help="layers on the phone (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N",
+    parser.add_argument("--rounds", type=positive, default=3, metavar="N",
                         help="times each way is measured (default: %(default)s)")
-    parser.add_argument("--max-new-tokens", type=int, default=120, metavar="N")
+    parser.add_argument("--max-new-tokens", type=positive, default=120, metavar="N",
+                        help="longest answer (default: %(default)s)")
     parser.add_argument("--dtype", default="auto", help="as for `airsplit edge`")
     parser.add_argument("--backend", default="auto", help="as for `airsplit edge`")
-    parser.add_argument("--threads", type=int, default=1, metavar="N",
+    parser.add_argument("--threads", type=positive, default=1, metavar="N",
                         help="threads of each side; two sides share this machine "
                              "(default: %(default)s)")
     parser.add_argument("--seed", type=int, default=7, help="of the sampled tokens")

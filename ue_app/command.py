@@ -70,8 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     from ue_app.phone import open_phone
 
     config = phone_config(arguments, arguments.max_new_tokens)
-    phone = open_phone(config)
     sampling = _sampling(arguments, config.models[0])
+    phone = open_phone(config)
     session = _Terminal(arguments, phone, sampling)
     try:
         return session.ask_all()
@@ -109,14 +109,24 @@ class _Terminal:
             if self._arguments.json:
                 print(document)
             if self._arguments.report:
-                self._arguments.report.write_text(document + "\n", encoding="utf-8")
+                self._write_report(document)
         return 0 if interactive else status
+
+    def _write_report(self, document: str) -> None:
+        from edge_server.errors import ConfigurationError
+
+        file = self._arguments.report
+        try:
+            file.write_text(document + "\n", encoding="utf-8")
+        except OSError as error:
+            raise ConfigurationError(f"--report {file}: {error.strerror}.",
+                                     "Give a file in a folder that can be written.") from error
 
     def _prompts(self, interactive: bool) -> Iterator[str]:
         if self._arguments.prompt:
             yield from self._arguments.prompt
         elif not interactive:
-            yield sys.stdin.read().rstrip("\n")
+            yield self._read_input().rstrip("\n")
         else:
             print("Type and press Enter; Ctrl-C stops an answer, Ctrl-D leaves.", file=sys.stderr)
             while True:
@@ -127,6 +137,15 @@ class _Terminal:
                     return
                 if text.strip():
                     yield text
+
+    def _read_input(self) -> str:
+        from ue_app.errors import PromptError
+
+        try:
+            return sys.stdin.read()
+        except UnicodeDecodeError as error:
+            raise PromptError(f"Standard input is not text: {error}.", "Give it in UTF-8."
+                              ) from error
 
     def _ask(self, text: str) -> int:
         from ue_app.prompt import Turn
@@ -152,16 +171,20 @@ class _Terminal:
         """Print the answer to `ids` as it comes; True if Ctrl-C ended it."""
         pieces = self._phone.conversation.ask(
             ids, self._sampling, self._phone.prompter.stream(self._arguments.stop))
+        begun = False  # an answer that failed before its first word leaves no empty line
         try:
             for piece in pieces:
                 if not self._arguments.json:
                     print(piece, end="", flush=True)
+                    begun = True
+            begun = True
         except KeyboardInterrupt:
+            begun = True
             pieces.close()
             self._phone.conversation.cancel()
             return True
         finally:
-            if not self._arguments.json:
+            if begun and not self._arguments.json:
                 print(flush=True)
         return False
 

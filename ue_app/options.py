@@ -28,11 +28,19 @@ def add_phone_options(parser: argparse.ArgumentParser) -> None:
                         help="run the last layers and the choice of tokens here too")
     parser.add_argument("--tail", type=int, metavar="N",
                         help="last layers that --private keeps here (default: 1, or the part's)")
-    parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS",
+    parser.add_argument("--timeout", type=seconds, default=60.0, metavar="SECONDS",
                         help="how long the edge may be silent (default: %(default)s)")
     parser.add_argument("--chunk", type=positive, default=32, metavar="ROWS",
                         help="prompt rows sent at a time (default: %(default)s)")
     add_engine_options(parser)
+
+
+def seconds(text: str) -> float:
+    """A time to wait, for argparse: sockets take none that is 0, endless or no number."""
+    value = float(text)
+    if not 0.0 < value <= 86_400.0:
+        raise argparse.ArgumentTypeError(f"{text} is not a time; give above 0 to 86400 seconds")
+    return value
 
 
 def phone_config(arguments: argparse.Namespace, max_new_tokens: int) -> PhoneConfig:
@@ -41,11 +49,11 @@ def phone_config(arguments: argparse.Namespace, max_new_tokens: int) -> PhoneCon
     from ue_app.client import LinkConfig
     from ue_app.phone import PhoneConfig
 
-    tail = arguments.tail if arguments.tail is not None else (1 if arguments.private else None)
     return PhoneConfig(
         models=tuple(arguments.model or [arguments.default_model]),
         link=None if arguments.local else LinkConfig(arguments.edge,
                                                      answer_timeout=arguments.timeout),
         engine=EngineOptions(arguments.backend, arguments.dtype, 1, arguments.context,
                              arguments.threads),
-        split=arguments.split, tail=tail, max_new_tokens=max_new_tokens, chunk=arguments.chunk)
+        split=arguments.split, tail=arguments.tail, private=arguments.private,
+        max_new_tokens=max_new_tokens, chunk=arguments.chunk)

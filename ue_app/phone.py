@@ -29,6 +29,7 @@ class PhoneConfig:
     engine: EngineOptions = field(default_factory=EngineOptions)
     split: int | None = None  # layers that run here; None: all a part holds, or 1 of a whole
     tail: int | None = None  # last layers that run here too, with the output head: private mode
+    private: bool = False  # whatever `tail` says: the part's own last layers, or 1 of a whole
     max_new_tokens: int = 256
     chunk: int = 32  # prompt rows a frame
 
@@ -103,6 +104,8 @@ def placement_of(checkpoint: Checkpoint, config: PhoneConfig) -> Placement:
         split = first if first < total else 1
     if tail is None and part.output and len(part.ranges) > 1:
         tail = total - part.ranges[-1].start  # a phone folder of `split --private`
+    if tail is None and config.private:
+        tail = 1
     if config.link is None:
         if tail is not None:
             raise ConfigurationError("--local runs every layer here, so nothing is private of it.",

@@ -130,6 +130,9 @@ def write_parts(
             elif target.exists():
                 shutil.rmtree(target)
             folder.rename(target)
+    except OSError as error:
+        raise ConfigurationError(f"{error.filename or out} cannot be written: {error.strerror}.",
+                                 "Give another --out, or make room there.") from error
     finally:
         for folder in staged:
             shutil.rmtree(folder, ignore_errors=True)

@@ -309,6 +309,23 @@ def test_the_edge_hangs_up(edge_that: EdgeThat) -> None:
     link.close()
 
 
+def test_the_edge_says_it_closes_and_keeps_the_line(edge_that: EdgeThat) -> None:
+    """Its word is enough: the phone does not wait for the line to go dead."""
+    done = threading.Event()
+
+    def behave(wire: ServerConnection) -> None:
+        get(wire)
+        wire.socket.sendall(b"\x88\x02\x03\xe8")  # a close frame, 1000
+        done.wait()
+
+    link = opened(edge_that, behave, answer_timeout=SOON)
+    link.send(0, ROWS, Flags.RESULT_WANTED)
+    with pytest.raises(LinkLost):
+        link.receive()
+    link.close()
+    done.set()
+
+
 def test_the_edge_is_torn_away(edge_that: EdgeThat) -> None:
     def behave(wire: ServerConnection) -> None:
         get(wire)
