@@ -7,7 +7,7 @@ embedding is not among them: it is looked up in the file. Everything else counts
 scratch memory, touched pages of the file. A phone's operating system may count differently.
 
     python -m tests.benchmarks.bench_memory --quick
-    python -m tests.benchmarks.bench_memory --check --cache /var/tmp/as
+    python -m tests.benchmarks.bench_memory --check --cache ~/.cache/airsplit-bench
 """
 
 from __future__ import annotations

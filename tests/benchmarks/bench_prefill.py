@@ -7,7 +7,7 @@ close to the larger of transfer and computation plus one chunk's way through bot
 is their sum. The rate is a constant: it says nothing about fading, loss or delay.
 
     python -m tests.benchmarks.bench_prefill --quick
-    python -m tests.benchmarks.bench_prefill --megabits 10 20 40 --cache /var/tmp/as
+    python -m tests.benchmarks.bench_prefill --megabits 10 20 40 --cache ~/.cache/airsplit-bench
 """
 
 from __future__ import annotations

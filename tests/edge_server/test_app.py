@@ -353,11 +353,14 @@ class Peer:
         self.inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.sent: list[Frame] = []
         self.close_code: int | None = None
+        self.gone = False  # nothing can be written to it any more
         self.may_close = asyncio.Event()
         self.may_close.set()
         self.task: asyncio.Task[None] | None = None
 
     async def _write(self, message: Any) -> None:
+        if self.gone:
+            raise OSError("connection lost")
         if message["type"] == "websocket.send":
             self.sent.append(decode(message["bytes"]))
         elif message["type"] == "websocket.close":
@@ -555,6 +558,27 @@ def test_an_answer_for_a_phone_that_has_gone(make_edge: MakeEdge, worker: HeldWo
         assert peer.sent == []
         assert len(edge.sessions) == 0
         assert [session.number for session in worker.released] == [number]
+
+    perform(scene)
+
+
+def test_a_phone_that_goes_while_it_is_answered(make_edge: MakeEdge, worker: HeldWorker) -> None:
+    """Its last frames are still in line when the answer finds nobody: an end like any other."""
+    async def scene() -> None:
+        edge = make_edge(pending_chunks=1)
+        peer = Peer(edge)
+        number = await peer.open()
+        for position in range(3):
+            peer.write(rows_frame(number, position))
+        await settle()
+        peer.gone = True
+        worker.answer(0)
+        await settle()
+        assert peer.task is not None
+        assert peer.task.done()
+        assert peer.task.exception() is None
+        assert len(edge.sessions) == 0
+        assert len(worker.released) == 1
 
     perform(scene)
 

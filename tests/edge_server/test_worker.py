@@ -311,10 +311,11 @@ def test_stopping_finishes_what_is_queued(engine: Engine) -> None:
 def test_memory_is_weights_and_caches(desk: Desk) -> None:
     before = desk.worker.memory()
     assert before > desk.engine.output().bytes()
-    session = desk.open()
+    session, other = desk.open(), desk.open()
     desk.ask(session, desk.rows(make_prompt(100)))
     assert desk.worker.memory() > before
     desk.sessions.close(session)
     desk.worker.release(session)
-    desk.ask(desk.open(), desk.rows(make_prompt(1)))  # after the release, on the same thread
-    assert sorted(desk.worker._stage.length(slot) for slot in range(SLOTS)) == [0, 0, 1]
+    desk.ask(other, desk.rows(make_prompt(7)))  # after the release, on the same thread
+    assert desk.worker._stage.length(session.slot) == 0
+    assert desk.worker._stage.length(other.slot) == 7

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import torch
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
 from websockets.sync.server import ServerConnection, serve
 
 from edge_server.errors import FrameError, SessionError
@@ -309,21 +311,41 @@ def test_the_edge_hangs_up(edge_that: EdgeThat) -> None:
     link.close()
 
 
-def test_the_edge_says_it_closes_and_keeps_the_line(edge_that: EdgeThat) -> None:
+def test_the_edge_says_it_closes_and_keeps_the_line() -> None:
     """Its word is enough: the phone does not wait for the line to go dead."""
+    def serve_one(listener: socket.socket, done: threading.Event) -> None:
+        protocol, frames = ServerProtocol(), 0
+        with listener.accept()[0] as line:
+            while frames < 2:
+                protocol.receive_data(line.recv(65536))
+                for event in protocol.events_received():
+                    if isinstance(event, Request):
+                        protocol.send_response(protocol.accept(event))
+                        continue
+                    frames += 1
+                    if frames == 1:
+                        protocol.send_binary(encode(Frame(
+                            FrameType.WELCOME, payload=Welcome(SESSION, 64, 16).pack())))
+                    else:
+                        protocol.send_close(1000)
+                for data in protocol.data_to_send():
+                    line.sendall(data)
+            done.wait()
+
     done = threading.Event()
-
-    def behave(wire: ServerConnection) -> None:
-        get(wire)
-        wire.socket.sendall(b"\x88\x02\x03\xe8")  # a close frame, 1000
-        done.wait()
-
-    link = opened(edge_that, behave, answer_timeout=SOON)
-    link.send(0, ROWS, Flags.RESULT_WANTED)
-    with pytest.raises(LinkLost):
-        link.receive()
-    link.close()
-    done.set()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve_one, args=(listener, done))
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        link = EdgeLink(LinkConfig(url, answer_timeout=SOON), HELLO)
+        link.send(0, ROWS, Flags.RESULT_WANTED)
+        try:
+            with pytest.raises(LinkLost):
+                link.receive()
+        finally:
+            link.close()
+            done.set()
+            thread.join()
 
 
 def test_the_edge_is_torn_away(edge_that: EdgeThat) -> None:

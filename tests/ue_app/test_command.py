@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 
 from edge_server.engine.checkpoint import Checkpoint
+from edge_server.engine.load import EngineOptions
 from edge_server.engine.parts import plan_parts, write_parts
+from edge_server.messages import Sampling
 from testbed.cli import main
 from tests.conftest import MakeCheckpoint, RunEdge, RunningEdge
 from tests.models import LAYERS
 from ue_app.client import EdgeLink
+from ue_app.phone import PhoneConfig, open_phone
 from ue_app.prompt import Prompter, Turn
 
 TEXT = "the old king said to his son"
@@ -250,14 +253,20 @@ def test_ctrl_c_in_the_record(
 
 
 def test_ctrl_c_at_the_terminal_ends_the_answer_and_not_the_conversation(
-    run: Run, edge: RunningEdge, typed: Typed, monkeypatch: pytest.MonkeyPatch
+    run: Run, edge: RunningEdge, folder: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And the next answer is the one to what was said so far, of which nothing is left over."""
     typed([TEXT, "who are you?", EOFError()])
     interrupt_at(3, monkeypatch)
     status, out, err = run("--edge", edge.url)
     assert status == 0
-    assert out.count("\n") == 2
     assert err.count("cancelled]") == 1
+    begun, answer, rest = out.split("\n")
+    assert rest == ""
+    local = open_phone(PhoneConfig((folder,), None, EngineOptions(threads=1), max_new_tokens=10))
+    ids = local.prompter.encode_turns(
+        [Turn("user", TEXT), Turn("assistant", begun), Turn("user", "who are you?")])
+    assert answer == "".join(local.conversation.ask(ids, Sampling(), local.prompter.stream()))
 
 
 def test_stop_strings(run: Run, edge: RunningEdge) -> None:

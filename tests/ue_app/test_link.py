@@ -75,10 +75,13 @@ def test_cancel_drops_what_is_due_and_says_what_is_held(
     backend: str, checkpoint_folder: MakeCheckpoint
 ) -> None:
     engine, link = open_link(checkpoint_folder("gemma"), backend, 1)
-    rows = rows_before(engine, 1, make_prompt(9))
+    rows, others = (rows_before(engine, 1, make_prompt(9, seed)) for seed in (3, 4))
+    link.send(0, others, Flags.RESULT_WANTED)
+    dropped = link.receive()
     link.send(0, rows, Flags.RESULT_WANTED)
     expected = link.receive()
-    link.send(0, rows, Flags.RESULT_WANTED)
+    assert dropped != expected
+    link.send(0, torch.cat([rows[:4], others[4:]]), Flags.RESULT_WANTED)
     assert link.cancel(4) == 4
     link.send(4, rows[4:], Flags.RESULT_WANTED)
     assert link.receive() == expected

@@ -347,6 +347,18 @@ def test_the_smaller_context_counts(
         ask(mine, TEXT * 3)
 
 
+def test_chunks_are_no_larger_than_the_edge_takes(
+    running_edge: RunEdge, checkpoint_folder: MakeCheckpoint, phone: MakePhone
+) -> None:
+    folder = checkpoint_folder("gemma3")
+    options = replace(OPTIONS, capacity=1000)
+    edge = running_edge(folder, "--context", 1000)
+    mine = phone(folder, edge.url, chunk=999, engine=options)
+    answer = ask(mine, TEXT * 16)
+    assert answer.prompt_tokens > 300  # and the edge takes 256 rows a frame
+    assert answer.ids == ask(phone(folder, engine=options), TEXT * 16).ids
+
+
 # What crosses the link.
 
 
