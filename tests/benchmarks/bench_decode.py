@@ -10,7 +10,7 @@ here or under --llama-python. It runs with its weights mapped and with its weigh
 ratios use the faster one.
 
     python -m tests.benchmarks.bench_decode --quick
-    python -m tests.benchmarks.bench_decode --shapes gemma3-270m --threads 1 2 --cache ~/.cache/airsplit-bench
+    python -m tests.benchmarks.bench_decode --shapes gemma3-270m gemma-2b --threads 1 2
 """
 
 from __future__ import annotations
