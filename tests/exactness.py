@@ -146,8 +146,8 @@ class Cell:
 
     def __str__(self) -> str:
         if self.greedy and self.sampled and self.chunked:
-            return "bit-equal" if self.bits else f"tokens equal, {self.divergence:.0e}"
-        return f"differs, {self.divergence:.0e}"
+            return "bit-equal" if self.bits else f"equal {self.divergence:.0e}"
+        return f"differs {self.divergence:.0e}"
 
 
 def measure(folder: Path, model: Any, backend: str, precision: str, cuts: Sequence[int]) -> Cell:
@@ -172,7 +172,7 @@ def main() -> int:
 
     torch.set_num_threads(1)
     table = Table(title=f"against unsplit transformers: {PROMPT} prompt tokens, window {WINDOW}; "
-                        "numbers are the largest KL divergence of a next token, in nats")
+                        "equal: every token is; numbers: largest KL divergence, nats")
     for heading in ("family", "stored", "backend", "precision",
                     *("cut at " + ",".join(map(str, cuts)) for cuts in CUTS)):
         table.add_column(heading)
