@@ -32,6 +32,7 @@ LLAMA = Path(__file__).with_name("llama.py")
 INT8_BYTES = 1  # a weight's; its scales are a few thousandths of that
 COLUMNS = ["", "ms/token", "p95", "prefill ms", "x llama.cpp", "x bound", "split costs",
            "others' CPUs"]
+LOAD_MODES = ("memory", "mmap")  # how llama.cpp holds its weights
 LLAMA_LIMIT = 1.5  # times llama.cpp's time a token
 SPLIT_LIMIT = 1.0  # milliseconds a token more than unsplit
 PREFILL_LIMITS = {"gemma3-270m": 120.0}  # milliseconds for 64 tokens
@@ -115,7 +116,7 @@ def assemble(
                 run_split, folder, precision, LayerRange(split, layers), threads, options)
     ids = json.dumps(shapes.prompt_ids(options.prompt, shapes.SHAPES[shape]["vocab_size"]))
     for precision, model in models.items():
-        for load in ["memory"] if options.quick else ["memory", "mmap"]:
+        for load in LOAD_MODES[:1] if options.quick else LOAD_MODES:
             contenders[f"llama.cpp {precision}, {load}"] = functools.partial(
                 run_llama, model, load, ids, threads, options)
     return {name: contender for name, contender in contenders.items()
@@ -141,7 +142,8 @@ def llama_models(folder: Path, options: argparse.Namespace) -> dict[str, Path | 
     """GGUF files of the checkpoint, or for each the reason why there is none."""
     names = {"bf16": folder / "bf16.gguf", "Q8_0": folder / "q8_0.gguf"}
     try:
-        if not any("llama" in text or not text for text in options.only):
+        if not any(text in f"llama.cpp {precision}, {load}" for text in options.only
+                   for precision in names for load in LOAD_MODES):
             return {}
         _llama(options, "check")
         _make(options, "convert", folder, names["bf16"])
