@@ -44,7 +44,7 @@ from edge_server.messages import (
     Welcome,
 )
 from ue_app.errors import BadEdgeAddress, EdgeUnreachable, LinkError, LinkLost, LinkTimeout
-from ue_app.link import Result, Traffic
+from ue_app.link import LinkState, LinkStatus, Result, Traffic
 
 RECEIVE_BYTES = 1 << 16  # per read; a token's frame is a fraction, a private prefill many
 
@@ -65,6 +65,7 @@ class EdgeLink:
         self._config, self._hello = config, hello
         self._uri = edge_uri(config.url)
         self.traffic: Traffic | None = Traffic()
+        self.status = LinkStatus(LinkState.CLOSED, config.url)
         self._counter = self.traffic
         self._open()
 
@@ -82,6 +83,7 @@ class EdgeLink:
             if answer.type is not FrameType.WELCOME:
                 raise FrameError(f"The edge answered HELLO with {answer.type.name}.")
             self.welcome = Welcome.unpack(answer.payload)
+            self.status.state = LinkState.CONNECTED
         except BaseException:
             self._socket.close()
             raise
@@ -122,6 +124,7 @@ class EdgeLink:
             pass  # there is nobody to say it to
         finally:
             self._socket.close()
+            self.status.state = LinkState.CLOSED
 
     def _reopen(self) -> None:
         """Open a session anew; an edge frees the place of the last once it has noticed its end."""

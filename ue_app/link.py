@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 import torch
@@ -31,10 +32,32 @@ class Traffic:
     received: int = 0
 
 
+class LinkState(StrEnum):
+    """What a person would say of the connection."""
+
+    LOCAL = "local"  # every layer runs here: there is none
+    CONNECTED = "connected"
+    RECONNECTING = "reconnecting"  # it dropped; the link is trying to take the session up again
+    CLOSED = "closed"
+
+
+@dataclass
+class LinkStatus:
+    """How the link is doing; read by whoever shows it, from any thread."""
+
+    state: LinkState
+    edge: str | None = None  # address of the edge in use
+    round_trip: float | None = None  # seconds, the last measured; None before that
+    resumed: int = 0  # times a session was taken up again where it was
+    rebuilt: int = 0  # times it had to be sent anew from this phone's history
+    slice: str | None = None  # what the network says it put this traffic in; None: it said nothing
+
+
 class Link(Protocol):
     """The way to the layers that the phone does not run."""
 
     traffic: Traffic | None  # None where nothing is sent
+    status: LinkStatus
 
     def start(self, sampling: Sampling) -> None:
         """A new answer begins; tokens are to be chosen so."""
@@ -61,6 +84,7 @@ class LocalLink:
     traffic: Traffic | None = None
 
     def __init__(self, engine: Engine, layers: LayerRange) -> None:
+        self.status = LinkStatus(LinkState.LOCAL)
         self._stage = engine.stage(layers)
         self._output = engine.output()
         self._sampler = Sampler(Sampling())

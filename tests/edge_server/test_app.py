@@ -18,8 +18,8 @@ from fastapi import WebSocket
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from edge_server.app import Connection, notice_of
 from edge_server.config import EdgeConfig
+from edge_server.connection import Connection, notice_of
 from edge_server.engine.checkpoint import Checkpoint
 from edge_server.engine.load import EngineOptions
 from edge_server.engine.tensors import to_bytes

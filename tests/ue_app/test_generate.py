@@ -23,7 +23,7 @@ from tests.models import LAYERS
 from ue_app.errors import LinkLost
 from ue_app.generate import Conversation, Finish, Limits
 from ue_app.head import Head, place
-from ue_app.link import Link, Result, Traffic
+from ue_app.link import Link, LinkState, LinkStatus, Result, Traffic
 from ue_app.prompt import TextStream
 
 EOS = 1
@@ -47,6 +47,7 @@ class ScriptedLink:
 
     script: list[int | BaseException]
     traffic: Traffic | None = field(default_factory=Traffic)
+    status: LinkStatus = field(default_factory=lambda: LinkStatus(LinkState.LOCAL))
     sent: list[tuple[int, int, Flags]] = field(default_factory=list)
     started: list[Sampling] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
