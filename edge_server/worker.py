@@ -157,8 +157,9 @@ class Worker:
 
 def _choose(job: Job, logits: torch.Tensor) -> Frame | EdgeError:
     """The session's next token; scores that allow none are that session's error."""
+    position = job.position + len(job.rows)
     try:
-        token = job.sampler.choose(logits)
+        token = job.sampler.choose(logits, position)
     except EdgeError as error:
         return error
-    return token_frame(job.session.number, 0, job.position + len(job.rows), token)
+    return token_frame(job.session.number, 0, position, token)

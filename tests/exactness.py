@@ -81,8 +81,8 @@ class Pipeline:
         logits = self.prefill(prompt, chunk)
         for step in range(NEW_TOKENS):
             rows.append(logits)
-            tokens.append(sampler.choose(logits[0]))
             position = len(prompt) + step
+            tokens.append(sampler.choose(logits[0], position))
             logits = self.output.logits(self.forward([0], [position], tokens[-1:]))
         return tokens, torch.cat(rows)
 

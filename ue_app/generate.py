@@ -120,7 +120,7 @@ class Conversation:
                     self._absorb(waiting.popleft())
         while waiting:
             self._absorb(waiting.popleft())
-        token = self._result(at)
+        token = self._result(at, len(ids))
         self._held = list(ids)
         return token
 
@@ -142,7 +142,7 @@ class Conversation:
                 return
             position = len(self._held)
             self._link.send(position, self._head.rows([token], position), self._head.step_flags)
-            following = self._result(position)
+            following = self._result(position, position + 1)
             self._held.append(token)
             token = following
 
@@ -162,15 +162,15 @@ class Conversation:
         assert not isinstance(hidden, int)  # the mode was agreed on when the session opened
         self._head.absorb(hidden, position)
 
-    def _result(self, position: int) -> int:
-        """The token that follows the rows sent last, from `position` on."""
+    def _result(self, position: int, end: int) -> int:
+        """The token at `end`, after the rows sent last, which stand from `position` on."""
         result = self._link.receive()
         if isinstance(result, int):
             return result
         row = result
         if self._head.step_flags & Flags.ALL_ROWS:
             row = self._head.absorb(result, position)
-        return self._head.choose(row, self._sampler)
+        return self._head.choose(row, self._sampler, end)
 
     def _snapshot(self) -> Traffic | None:
         traffic = self._link.traffic

@@ -82,10 +82,10 @@ class Head:
         positions = range(position, position + hidden.shape[0])
         return self._last.forward([0] * hidden.shape[0], positions, hidden)
 
-    def choose(self, row: torch.Tensor, sampler: Sampler) -> int:
-        """The token after `row`, the last layer's output; private mode only."""
+    def choose(self, row: torch.Tensor, sampler: Sampler, position: int) -> int:
+        """The token at `position`, after `row`: the last layer's output; private mode only."""
         assert self._output is not None
-        return sampler.choose(self._output.logits(row[-1:])[0])
+        return sampler.choose(self._output.logits(row[-1:])[0], position)
 
     def bytes(self) -> int:
         """Memory held in weights and caches."""

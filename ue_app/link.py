@@ -98,7 +98,8 @@ class LocalLink:
         count = rows.shape[0]
         out = self._stage.forward([0] * count, range(position, position + count), rows)
         if flags & Flags.RESULT_WANTED:
-            self._results.append(self._sampler.choose(self._output.logits(out[-1:])[0]))
+            logits = self._output.logits(out[-1:])[0]
+            self._results.append(self._sampler.choose(logits, position + count))
 
     def receive(self) -> Result:
         return self._results.popleft()

@@ -9,6 +9,7 @@ never learns the prompt's, and every mode must choose alike.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 
@@ -17,25 +18,48 @@ from edge_server.messages import ErrorCode, Sampling
 
 
 class Sampler:
-    """Chooses the tokens of one answer, one after another."""
+    """Chooses the tokens of one answer; a position asked again gets the same token again."""
 
-    def __init__(self, sampling: Sampling) -> None:
+    def __init__(self, sampling: Sampling, first: int = 0, chosen: Sequence[int] = ()) -> None:
+        """`chosen` are the answer's tokens so far, standing at `first` and after."""
         self.sampling = sampling
+        self._chosen = dict(enumerate(chosen, first))  # by position, ascending
         self._generator = torch.Generator().manual_seed(sampling.seed)
-        self._chosen: set[int] = set()
+        self._drawn = 0  # draws that the generator has given
+        self._before_last: torch.Tensor | None = None  # its state before the last of them
 
-    def choose(self, logits: torch.Tensor) -> int:
-        """The next token for float32 `logits` [vocabulary]."""
+    def choose(self, logits: torch.Tensor, position: int) -> int:
+        """The token at `position` for float32 `logits` [vocabulary]; later ones are forgotten."""
         _check_finite(logits)
+        while self._chosen and next(reversed(self._chosen)) >= position:
+            self._chosen.popitem()
         if self.sampling.repetition_penalty != 1.0 and self._chosen:
-            logits = penalised(logits, self._chosen, self.sampling.repetition_penalty)
+            logits = penalised(logits, set(self._chosen.values()), self.sampling.repetition_penalty)
         if self.sampling.temperature == 0.0:
             token = int(logits.argmax())
         else:
             probabilities = torch.softmax(warped(logits, self.sampling), dim=-1)
+            self.catch_up(logits.shape[-1])
+            self._before_last = self._generator.get_state()
             token = int(torch.multinomial(probabilities[None], 1, generator=self._generator))
-        self._chosen.add(token)
+            self._drawn += 1
+        self._chosen[position] = token
         return token
+
+    def catch_up(self, vocabulary: int) -> None:
+        """Bring the generator to where the tokens so far leave it: milliseconds a token.
+
+        Nothing is to do in an answer that went on undisturbed.
+        """
+        draws = len(self._chosen) if self.sampling.temperature else 0
+        if self._drawn == draws + 1 and self._before_last is not None:
+            self._generator.set_state(self._before_last)
+        elif self._drawn != draws:
+            self._generator.manual_seed(self.sampling.seed)
+            unused = torch.empty(1, vocabulary)
+            for _ in range(draws):  # what `multinomial` takes from the generator, whatever its odds
+                unused.exponential_(1, generator=self._generator)
+        self._drawn, self._before_last = draws, None
 
 
 def _check_finite(values: torch.Tensor) -> None:

@@ -97,7 +97,7 @@ def whole(engine: Engine, ids: list[int]) -> torch.Tensor:
 
 def token_after(engine: Engine, ids: list[int], sampling: Sampling | None = None) -> int:
     logits = engine.output().logits(whole(engine, ids)[-1:])
-    return Sampler(sampling or Sampling()).choose(logits[0])
+    return Sampler(sampling or Sampling()).choose(logits[0], len(ids))
 
 
 def frame_of(result: Result, kind: FrameType) -> Frame:

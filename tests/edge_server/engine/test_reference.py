@@ -106,7 +106,7 @@ def test_ragged_batches(family: str, models: Any) -> None:
     for step in range(NEW_TOKENS):
         for slot, sampler in enumerate(samplers):
             assert torch.equal(logits[slot][0], oracles[slot].logits[step])
-            answers[slot].append(sampler.choose(logits[slot][0]))
+            answers[slot].append(sampler.choose(logits[slot][0], step))
         rows = pipeline.forward(range(3), [len(oracle.prompt) + step for oracle in oracles],
                                 [answer[-1] for answer in answers])
         logits = list(pipeline.output.logits(rows)[:, None])

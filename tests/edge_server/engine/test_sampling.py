@@ -113,29 +113,29 @@ def test_choices_are_those_of_generate(
     """The whole chain with its random draws, as `generate` makes them."""
     sampler, logits = Sampler(sampling), torch.tensor(values)
     torch.manual_seed(sampling.seed)
-    for _ in range(steps):
+    for step in range(steps):
         probabilities = torch.softmax(library_scores(logits, sampling), dim=-1)
-        assert sampler.choose(logits) == int(torch.multinomial(probabilities[None], 1))
+        assert sampler.choose(logits, step) == int(torch.multinomial(probabilities[None], 1))
 
 
 @given(scores)
 def test_greedy(values: list[float]) -> None:
     logits = torch.tensor(values)
     sampler = Sampler(Sampling())
-    assert [sampler.choose(logits) for _ in range(3)] == [int(torch.argmax(logits))] * 3
+    assert [sampler.choose(logits, at) for at in range(3)] == [int(torch.argmax(logits))] * 3
 
 
 @given(scores, choices)
 def test_greedy_ignores_the_other_choices(values: list[float], sampling: Sampling) -> None:
     logits = torch.tensor(values)
     greedy = Sampling(0.0, sampling.top_k, sampling.top_p, sampling.min_p, 1.0, sampling.seed)
-    assert Sampler(greedy).choose(logits) == int(logits.argmax())
+    assert Sampler(greedy).choose(logits, 0) == int(logits.argmax())
 
 
 def test_a_greedy_answer_with_a_penalty() -> None:
     sampler = Sampler(Sampling(repetition_penalty=2.0))
     logits = torch.tensor([3.0, 2.0, -1.0])
-    assert [sampler.choose(logits) for _ in range(4)] == [0, 1, 0, 0]
+    assert [sampler.choose(logits, at) for at in range(7, 11)] == [0, 1, 0, 0]
 
 
 def test_a_penalty_makes_negative_scores_lower_too() -> None:
@@ -146,7 +146,8 @@ def test_a_penalty_makes_negative_scores_lower_too() -> None:
 def test_a_seed_repeats(seed: int) -> None:
     logits = torch.zeros(1000)
     first, second = Sampler(Sampling(1.0, seed=seed)), Sampler(Sampling(1.0, seed=seed))
-    assert [first.choose(logits) for _ in range(8)] == [second.choose(logits) for _ in range(8)]
+    assert ([first.choose(logits, at) for at in range(8)]
+            == [second.choose(logits, at) for at in range(8)])
 
 
 def test_seeds_differ_and_nobody_elses_randomness_matters() -> None:
@@ -155,23 +156,58 @@ def test_seeds_differ_and_nobody_elses_randomness_matters() -> None:
     for seed in range(20):
         torch.manual_seed(99)
         sampler = Sampler(Sampling(1.0, seed=seed))
-        answers.append(tuple(sampler.choose(logits) for _ in range(4)))
+        answers.append(tuple(sampler.choose(logits, at) for at in range(4)))
     assert len(set(answers)) == 20
     torch.manual_seed(5)
     sampler = Sampler(Sampling(1.0, seed=0))
-    assert tuple(sampler.choose(logits) for _ in range(4)) == answers[0]
+    assert tuple(sampler.choose(logits, at) for at in range(4)) == answers[0]
 
 
 def test_two_answers_at_once_do_not_share_their_randomness() -> None:
     logits = torch.zeros(1000)
     alone = Sampler(Sampling(1.0, seed=1))
-    expected = [alone.choose(logits) for _ in range(6)]
+    expected = [alone.choose(logits, at) for at in range(6)]
     one, other = Sampler(Sampling(1.0, seed=1)), Sampler(Sampling(1.0, seed=2))
     got = []
-    for _ in range(6):
-        got.append(one.choose(logits))
-        other.choose(logits)
+    for at in range(6):
+        got.append(one.choose(logits, at))
+        other.choose(logits, at)
     assert got == expected
+
+
+ANSWER = 12  # tokens
+PENALISED = Sampling(1.0, repetition_penalty=1.7, seed=11)
+
+
+def several(seed: int = 3) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(40, generator=generator) for _ in range(ANSWER)]
+
+
+@pytest.mark.parametrize("sampling", [PENALISED, Sampling(repetition_penalty=1.7)])
+@given(back=st.lists(st.integers(0, ANSWER - 1), max_size=8))
+def test_a_position_asked_again_gives_the_same_token(sampling: Sampling, back: list[int]) -> None:
+    """Rows that a link lost, repeated or held back lead to the same answer."""
+    logits, first = several(), 100
+    undisturbed = Sampler(sampling)
+    expected = [undisturbed.choose(logits[at], first + at) for at in range(ANSWER)]
+    sampler, held = Sampler(sampling, first), 0
+    for end in [*back, ANSWER - 1]:
+        for at in range(min(end, held), end + 1):
+            assert sampler.choose(logits[at], first + at) == expected[at]
+        held = end + 1
+
+
+@pytest.mark.parametrize("sampling", [PENALISED, Sampling(repetition_penalty=1.7)])
+@pytest.mark.parametrize("held", [0, 1, 5, ANSWER - 1])
+def test_an_answer_goes_on_elsewhere(sampling: Sampling, held: int) -> None:
+    """Another edge, told the tokens so far, chooses as the first would have."""
+    logits = several()
+    undisturbed = Sampler(sampling)
+    expected = [undisturbed.choose(logits[at], at) for at in range(ANSWER)]
+    sampler = Sampler(sampling, 0, expected[:held])
+    sampler.catch_up(40)
+    assert [sampler.choose(logits[at], at) for at in range(held, ANSWER)] == expected[held:]
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
@@ -180,7 +216,7 @@ def test_scores_that_are_none(bad: float, sampling: Sampling) -> None:
     logits = torch.zeros(10)
     logits[3] = bad
     with pytest.raises(SessionError, match=r"no usable scores.*same, undamaged model") as caught:
-        Sampler(sampling).choose(logits)
+        Sampler(sampling).choose(logits, 0)
     assert caught.value.code == ErrorCode.UNUSABLE_ROWS
 
 
@@ -193,9 +229,9 @@ def test_scores_that_are_none(bad: float, sampling: Sampling) -> None:
 def test_extreme_scores(values: list[float], sampling: Sampling) -> None:
     """Finite scores of any size give a token, or the phone's error: never a crash."""
     sampler = Sampler(sampling)
-    for _ in range(3):
+    for at in range(3):
         try:
-            token = sampler.choose(torch.tensor(values))
+            token = sampler.choose(torch.tensor(values), at)
         except SessionError as error:
             code = error.code
         else:
@@ -209,13 +245,13 @@ def test_something_is_always_left(values: list[float], sampling: Sampling) -> No
     logits = torch.tensor(values)
     left = warped(logits, sampling) > -torch.inf
     assert float(logits[left].max()) == float(logits.max())
-    assert bool(left[Sampler(sampling).choose(logits)])
+    assert bool(left[Sampler(sampling).choose(logits, 0)])
 
 
 def test_the_callers_logits_are_untouched() -> None:
     logits = torch.randn(50)
     before = logits.clone()
     sampler = Sampler(Sampling(0.5, 5, 0.9, 0.1, 1.5, 3))
-    for _ in range(4):
-        sampler.choose(logits)
+    for at in range(4):
+        sampler.choose(logits, at)
     assert torch.equal(logits, before)
