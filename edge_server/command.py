@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
-import logging
 import signal
 import socket
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from edge_server import token_command
 from edge_server.engine.options import add_engine_options, positive
 from edge_server.errors import ConfigurationError
 from edge_server.split import LayerRange
+
+if TYPE_CHECKING:
+    import ssl
+
+    from edge_server.tokens import TokenStore
 
 EXAMPLES = """examples:
   airsplit edge                                     serve the bundled model on 127.0.0.1:8470
   airsplit edge --model gemma-2-2b/tail             serve a tail that `airsplit split` wrote
   airsplit edge --model gemma-2-2b --layers 1:26    serve those layers of a whole checkpoint
   airsplit edge --model gemma-2-2b --dtype int8 --sessions 8 --threads 4
+  airsplit edge token add alice                     from now on phones need a token: here is one
+  airsplit edge --host 0.0.0.0 --tls-cert edge.pem --tls-key edge.key
 """
+CALLERS_BESIDE_SESSIONS = 64  # connections for scrapes, for phones that come back, for refusals
 
 
 def configure(parser: argparse.ArgumentParser, default_model: Path) -> None:
@@ -36,14 +45,27 @@ def configure(parser: argparse.ArgumentParser, default_model: Path) -> None:
                         help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=port, default=8470,
                         help="port to listen on; 0 picks a free one (default: %(default)s)")
-    parser.add_argument("--allow-anyone", action="store_true",
-                        help="listen beyond this machine although anyone there can then use it")
     parser.add_argument("--sessions", type=positive, default=4, metavar="N",
                         help="phones served at a time (default: %(default)s)")
     parser.add_argument("--log-level", default="warning",
                         choices=("debug", "info", "warning", "error"))
+    parser.add_argument("--log-format", default="text", choices=("text", "json"),
+                        help="lines for people or for a machine (default: %(default)s)")
     add_engine_options(parser)
+    access = parser.add_argument_group("access")
+    token_command.add_tokens_option(access)
+    access.add_argument("--allow-anyone", action="store_true",
+                        help="ask nobody for a token, and listen beyond this machine all the same")
+    access.add_argument("--tls-cert", type=Path, metavar="FILE",
+                        help="certificate chain (PEM) to serve https:// with")
+    access.add_argument("--tls-key", type=Path, metavar="FILE",
+                        help="its private key (default: in the certificate's file)")
+    access.add_argument("--connections-per-address", type=positive, metavar="N",
+                        help="connections at a time from one address; a network may hide many "
+                             "phones behind one (default: --sessions + 16)")
     parser.set_defaults(run=run, default_model=default_model)
+    commands = parser.add_subparsers(title="commands", dest="edge_command", metavar="COMMAND")
+    token_command.configure(commands.add_parser("token", help="add, list and revoke tokens"))
 
 
 def layer_range(text: str) -> LayerRange:
@@ -68,54 +90,100 @@ def run(arguments: argparse.Namespace) -> int:
     if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handler
         # The server hands on the signal that ended it once all is closed: that is no failure.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    # First of all: a clash of ports is told at once, and phones that call while the model loads
-    # wait in the queue instead of being turned away.
-    with listen(arguments.host, arguments.port, arguments.allow_anyone) as listener:
-        return _serve(arguments, listener)
+    # First of all what costs nothing to find wrong: files, and a clash of ports. Phones that call
+    # while the model loads wait in the queue instead of being turned away.
+    context = _certificate(arguments)
+    tokens = _tokens(arguments)
+    guarded = arguments.allow_anyone or (tokens is not None and tokens.required)
+    with listen(arguments.host, arguments.port, guarded) as listener:
+        return _serve(arguments, listener, context, tokens)
 
 
-def _serve(arguments: argparse.Namespace, listener: socket.socket) -> int:
-    import uvicorn
+def _certificate(arguments: argparse.Namespace) -> ssl.SSLContext | None:
+    if arguments.tls_cert is None:
+        if arguments.tls_key is not None:
+            raise ConfigurationError("--tls-key is of no use without --tls-cert.",
+                                     "Give the certificate too.")
+        return None
+    from edge_server.tls import server_context
 
+    return server_context(arguments.tls_cert, arguments.tls_key or arguments.tls_cert)
+
+
+def _tokens(arguments: argparse.Namespace) -> TokenStore | None:
+    """The tokens to ask for; None where nobody is asked."""
+    from edge_server.tokens import TokenStore, default_path
+
+    if arguments.allow_anyone:
+        return None
+    if arguments.tokens is not None and not arguments.tokens.exists():
+        # Named, so it is meant to protect: a slip must not leave the edge open.
+        raise ConfigurationError(f"--tokens {arguments.tokens}: there is no such file.",
+                                 "Make it: airsplit edge token add NAME --tokens FILE")
+    return TokenStore(arguments.tokens or default_path())
+
+
+def _serve(
+    arguments: argparse.Namespace, listener: socket.socket, context: ssl.SSLContext | None,
+    tokens: TokenStore | None,
+) -> int:
+    import logging
+
+    from edge_server import logs
     from edge_server.app import create_app
     from edge_server.config import EdgeConfig
     from edge_server.engine.load import EngineOptions
     from edge_server.engine.parts import open_folders
+    from edge_server.guard import GuardedConfig, Limits, Listener
+    from edge_server.metrics import Metrics
+    from edge_server.server import EdgeServer
     from edge_server.serving import open_edge
 
-    logging.basicConfig(level=arguments.log_level.upper(),
-                        format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.configure(arguments.log_level, arguments.log_format)
     options = EngineOptions(arguments.backend, arguments.dtype, arguments.sessions,
                             arguments.context, arguments.threads)
     config = EdgeConfig(options, arguments.host, listener.getsockname()[1])
     checkpoint = open_folders(arguments.model or [arguments.default_model])
+    metrics = Metrics()
     edge = open_edge(config, checkpoint, arguments.layers)
-    server = uvicorn.Server(uvicorn.Config(
-        create_app(edge), log_level=arguments.log_level, access_log=False, lifespan="on",
-        ws="websockets-sansio", ws_max_size=config.max_message, ws_per_message_deflate=False,
+    limits = Limits(arguments.sessions + CALLERS_BESIDE_SESSIONS,
+                    arguments.connections_per_address or arguments.sessions + 16)
+    server = EdgeServer(GuardedConfig(
+        create_app(edge), limits, metrics.denied, log_config=None, access_log=False, lifespan="on",
+        ssl_context_factory=(lambda *_: context) if context is not None else None,
+        proxy_headers=False, server_header=False,
+        ws_max_size=config.max_message, ws_per_message_deflate=False,
         # A phone between two questions reads nothing and so answers no ping: the idle timeout
         # and the socket's own keepalive find the dead ones.
         ws_ping_interval=None,
         timeout_graceful_shutdown=int(config.drain_timeout)))
+    scheme = "http" if context is None else "https"
     print(f"airsplit edge: layers {edge.serving.held} of {edge.serving.total_layers} "
           f"({edge.engine.backend}, {edge.engine.precision}, "
           f"{edge.worker.memory() / 2**20:,.0f} MiB) "
-          f"on http://{url_host(arguments.host)}:{config.port}", flush=True)
-    server.run(sockets=[listener])
+          f"on {scheme}://{url_host(arguments.host)}:{config.port}", flush=True)
+    if tokens is not None and tokens.required and context is None and not _is_loopback(
+            listener.getsockname()[0]):
+        logging.getLogger("edge_server").warning(
+            "tokens and activations cross the network unencrypted; give --tls-cert, "
+            "or put a proxy that ends TLS in front")
+    server.run(sockets=[Listener(listener, limits, metrics.denied, context is not None)])
     return 0
 
 
 def listen(host: str, port: int, allow_anyone: bool) -> socket.socket:
-    """A listening socket; refuses to be reachable from other machines unless told so."""
+    """A listening socket; refuses to be reachable from other machines unless any may call:
+    because callers are asked for a token, or because the operator says so."""
     try:
         address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, OverflowError, UnicodeError) as error:
         raise ConfigurationError(f"--host {host} --port {port}: {error}.",
                                  "Give an address of this machine and a port.") from error
-    if not ipaddress.ip_address(address[4][0]).is_loopback and not allow_anyone:
+    if not _is_loopback(str(address[4][0])) and not allow_anyone:
         raise ConfigurationError(
-            f"--host {host} is reachable from other machines, and this edge asks for no password.",
-            "Keep to 127.0.0.1 behind a tunnel, or add --allow-anyone on a network you trust.")
+            f"--host {host} is reachable from other machines, and this edge has no tokens to ask "
+            "for.", "Make one (airsplit edge token add NAME), or add --allow-anyone on a network "
+            "you trust.")
     # With the protocol spelled out: asyncio turns Nagle's delay off for such sockets alone.
     listener = socket.socket(address[0], socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -127,6 +195,10 @@ def listen(host: str, port: int, allow_anyone: bool) -> socket.socket:
                                  "Give another --port, or stop what uses it.") from error
     listener.listen(128)
     return listener
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
 
 
 def url_host(host: str) -> str:

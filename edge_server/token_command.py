@@ -16,7 +16,7 @@ EXAMPLES = """examples:
 """
 
 
-def add_tokens_option(parser: argparse.ArgumentParser, default: object = None) -> None:
+def add_tokens_option(parser: argparse._ActionsContainer, default: object = None) -> None:
     """`--tokens FILE`, the same wherever it is offered."""
     parser.add_argument("--tokens", type=Path, metavar="FILE", default=default,
                         help="file that holds the tokens' hashes "

@@ -6,17 +6,19 @@ import contextlib
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 import torch
-import uvicorn
 from transformers.utils import logging as library_logging
 
 import edge_server.app
+from edge_server import logs
+from edge_server.server import EdgeServer
 from edge_server.serving import Edge
 from edge_server.sessions import Session
 from testbed.cli import build_parser
@@ -50,8 +52,10 @@ def checkpoint_folder(tmp_path_factory: pytest.TempPathFactory) -> MakeCheckpoin
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Kernels stay cached for the user; what tests remember of models does not."""
+    """Kernels stay cached for the user; what tests remember of models does not, nor are the
+    user's tokens asked for."""
     folder = tmp_path_factory.mktemp("cache")
+    pytest.MonkeyPatch().setenv("XDG_CONFIG_HOME", str(folder / "config"))
     pytest.MonkeyPatch().setattr("edge_server.engine.identity.cache_folder", lambda: folder)
 
 
@@ -73,7 +77,7 @@ class _Start:
     """What a starting edge hands out."""
 
     ready: threading.Event = field(default_factory=threading.Event)
-    server: uvicorn.Server | None = None
+    server: EdgeServer | None = None
     edge: Edge | None = None
     failure: BaseException | None = None
 
@@ -96,7 +100,7 @@ def running_edge() -> Iterator[RunEdge]:
     The command itself runs, in a thread, on a free port. A test fails if the edge logged an error:
     whatever a phone does, it is no bug of the edge's.
     """
-    threads: list[tuple[threading.Thread, uvicorn.Server]] = []
+    threads: list[tuple[threading.Thread, EdgeServer]] = []
     errors = _Errors()
     watched = [logging.getLogger(name) for name in ("uvicorn.error", "edge_server", "asyncio")]
 
@@ -124,6 +128,10 @@ def running_edge() -> Iterator[RunEdge]:
         thread.join(START_SECONDS)
     for logger in watched:
         logger.removeHandler(errors)
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if isinstance(handler.formatter, (logs.Text, logs.Json)):  # the command's own
+            root.removeHandler(handler)
     assert not any(thread.is_alive() for thread, _ in threads)
     assert errors.messages == []
 
@@ -186,15 +194,15 @@ def _start(folder: Path, options: tuple[object, ...]) -> tuple[threading.Thread,
     """Run the command in a thread, until its server answers."""
     start = _Start()
 
-    class Observed(uvicorn.Server):
-        async def startup(self, sockets: object = None) -> None:
-            await super().startup(sockets)  # type: ignore[arg-type]  # handed on as it came
+    class Observed(EdgeServer):
+        async def startup(self, sockets: Sequence[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
             start.server = self
             start.ready.set()
 
-    def create_app(edge: Edge) -> object:
+    def create_app(edge: Edge, *others: Any) -> object:
         start.edge = edge
-        return original(edge)
+        return original(edge, *others)
 
     def run() -> None:
         try:
@@ -208,7 +216,7 @@ def _start(folder: Path, options: tuple[object, ...]) -> tuple[threading.Thread,
         ["edge", "--model", str(folder), "--port", "0", "--threads", "1", *map(str, options)])
     thread = threading.Thread(target=run, name="edge", daemon=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("uvicorn.Server", Observed)
+        patch.setattr("edge_server.server.EdgeServer", Observed)
         patch.setattr("edge_server.app.create_app", create_app)
         thread.start()
         if not start.ready.wait(START_SECONDS):

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import trustme
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -64,7 +66,8 @@ def test_loopback_needs_no_permission(host: str) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_others_need_permission(host: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"reachable from other machines.*--allow-anyone"):
+    with pytest.raises(ConfigurationError,
+                       match=r"reachable from other machines.*token add.*--allow-anyone"):
         listen(host, 0, False)
     if host == "0.0.0.0":  # not every machine has IPv6
         with listening(host, anyone=True):
@@ -140,6 +143,9 @@ def test_a_host_in_a_url() -> None:
     (["--host", "0.0.0.0"], "--allow-anyone"),
     (["--dtype", "fp16", "--backend", "fast"], "does not compute in fp16"),
     (["--layers", "1:9"], "[1, 9) are not in this model"),
+    (["--tls-key", "a.key"], "--tls-key is of no use without --tls-cert"),
+    (["--tls-cert", "no.pem"], "--tls-cert no.pem: No such file"),
+    (["--tokens", "no.json"], "--tokens no.json: there is no such file"),
 ])
 def test_one_line_says_what_is_wrong(
     options: list[str], said: str, checkpoint_folder: MakeCheckpoint,
@@ -156,7 +162,8 @@ def test_one_line_says_what_is_wrong(
 
 @pytest.mark.parametrize("options", [
     ["--port", "65536"], ["--port", "x"], ["--layers", "4:1"], ["--sessions", "0"],
-    ["--threads", "0"], ["--context", "0"], ["--log-level", "loud"], ["extra"]])
+    ["--threads", "0"], ["--context", "0"], ["--log-level", "loud"], ["--log-format", "xml"],
+    ["--connections-per-address", "0"], ["extra"]])
 def test_options_that_cannot_be(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(["edge", *options])
@@ -235,3 +242,57 @@ def test_a_clash_of_ports_is_told_before_a_model_is_loaded(tmp_path: Path) -> No
     assert done.returncode == 1
     assert "another --port" in done.stderr
     assert "nowhere" not in done.stderr
+
+
+# Who may call.
+
+
+def test_tokens_open_the_way_beyond_this_machine(
+    tmp_path: Path, running_edge: RunEdge, checkpoint_folder: MakeCheckpoint,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "tokens.json"
+    assert main(["edge", "token", "add", "alice", "--tokens", str(file)]) == 0
+    capsys.readouterr()
+    folder = checkpoint_folder("gemma3")
+    edge = running_edge(folder, "--host", "0.0.0.0", "--tokens", file)
+    assert httpx.get(f"http://127.0.0.1:{edge.port}/healthz").status_code == 200
+    assert "cross the network unencrypted" in capsys.readouterr().err
+    assert main(["edge", "token", "revoke", "alice", "--tokens", str(file)]) == 0
+    with pytest.raises(ConfigurationError, match="has no tokens to ask for"):
+        running_edge(folder, "--host", "0.0.0.0", "--tokens", file)
+
+
+def test_a_damaged_token_file_stops_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "tokens.json"
+    file.write_text("{")
+    assert main(["edge", "--port", "0", "--tokens", str(file), "--model", "nowhere"]) == 1
+    assert f"The tokens in {file} are damaged" in capsys.readouterr().err
+
+
+def test_tls(
+    tmp_path: Path, running_edge: RunEdge, checkpoint_folder: MakeCheckpoint,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    authority = trustme.CA()
+    chain = tmp_path / "edge.pem"
+    chain.write_bytes(
+        authority.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem.bytes())
+    edge = running_edge(checkpoint_folder("gemma3"), "--tls-cert", chain)
+    address = f"127.0.0.1:{edge.port}"
+    assert capsys.readouterr().out.endswith(f" on https://{address}\n")
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    assert httpx.get(f"https://{address}/healthz", verify=trusting).json() == {"status": "ok"}
+    with connect(f"wss://{address}{SPLIT_PATH}", compression=None, ssl=trusting) as wire:
+        hello = Hello(edge.edge.serving.identity, LayerRange(1, LAYERS), Dtype.F32, Mode.TOKENS)
+        wire.send(encode(Frame(FrameType.HELLO, payload=hello.pack())))
+        message = wire.recv(timeout=WAIT)
+        assert isinstance(message, bytes)
+        assert decode(message).type is FrameType.WELCOME
+    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        httpx.get(f"https://{address}/healthz", verify=ssl.create_default_context())
+    with pytest.raises(httpx.RemoteProtocolError):  # no TLS
+        httpx.get(f"http://{address}/healthz")
