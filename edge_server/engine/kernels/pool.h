@@ -1,7 +1,11 @@
 /* A few threads that run one job together and sleep between jobs.
 
    Inside a job they meet at barriers a few microseconds apart, so a waiting thread spins there for
-   a moment and then yields; between jobs they sleep on a condition variable and cost nothing.
+   a moment and then sleeps; between jobs they sleep on a condition variable and cost nothing.
+   Where other programs keep the processors busy, two of the threads may share one: spinning then
+   keeps the other from coming, and yielding lets those programs run, however unimportant, until the
+   clock ticks. So who has spun in vain sleeps at once for a while. Measured on two busy processors:
+   layers for 16 rows took 10 to 21 ms a step, where spinning and yielding took 13 to 61.
    OpenMP is not used: its runtime spins after each region unless an environment variable was set
    before it was loaded, and it keeps a team for every thread that ever called it. */
 #ifndef AIRSPLIT_POOL_H
@@ -12,9 +16,15 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
+#ifdef __linux__
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #define MAX_THREADS 256 /* more than any machine gains from; bounds what a wrong option can start */
 #define SPINS 4000      /* tens of microseconds: as late as a neighbour usually is */
+#define SHY_MEETINGS 31 /* without spinning, after it was in vain */
 
 struct pool;
 typedef void job_function(void *argument, struct pool *pool, int thread);
@@ -36,6 +46,7 @@ struct pool {
     void *argument;
     atomic_int arrived;
     atomic_uint phase;
+    atomic_int sleepers;
 };
 
 static inline void relax(void)
@@ -47,23 +58,52 @@ static inline void relax(void)
 #endif
 }
 
+/* Sleep while `phase` is what it was; may return early. */
+static void doze(struct pool *pool, unsigned phase)
+{
+#ifdef __linux__
+    /* Whoever changes the phase looks for sleepers afterwards, and the system looks at the phase
+       before it lets one sleep: in either order nobody is left behind. */
+    atomic_fetch_add(&pool->sleepers, 1);
+    syscall(SYS_futex, &pool->phase, FUTEX_WAIT_PRIVATE, phase, NULL, NULL, 0);
+    atomic_fetch_sub(&pool->sleepers, 1);
+#else
+    (void)pool, (void)phase;
+    sched_yield();
+#endif
+}
+
+static void wake_sleepers(struct pool *pool)
+{
+#ifdef __linux__
+    if (atomic_load(&pool->sleepers) > 0)
+        syscall(SYS_futex, &pool->phase, FUTEX_WAKE_PRIVATE, MAX_THREADS, NULL, NULL, 0);
+#else
+    (void)pool;
+#endif
+}
+
 /* Returns when every thread of the job has come here. */
 static void meet(struct pool *pool)
 {
+    static _Thread_local int shy;
     if (pool->threads == 1)
         return;
     unsigned phase = atomic_load_explicit(&pool->phase, memory_order_acquire);
     if (atomic_fetch_add_explicit(&pool->arrived, 1, memory_order_acq_rel) + 1 == pool->threads) {
         atomic_store_explicit(&pool->arrived, 0, memory_order_relaxed);
-        atomic_fetch_add_explicit(&pool->phase, 1, memory_order_release);
+        atomic_fetch_add(&pool->phase, 1);
+        wake_sleepers(pool);
         return;
     }
-    for (int spin = 0; atomic_load_explicit(&pool->phase, memory_order_acquire) == phase; spin++) {
-        if (spin < SPINS)
+    int spins = shy > 0 ? 0 : SPINS, spin = 0;
+    for (; atomic_load_explicit(&pool->phase, memory_order_acquire) == phase; spin++) {
+        if (spin < spins)
             relax();
         else
-            sched_yield();
+            doze(pool, phase);
     }
+    shy = shy > 0 ? shy - 1 : spin > spins ? SHY_MEETINGS : 0;
 }
 
 static void *serve(void *argument)
