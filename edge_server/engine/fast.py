@@ -120,16 +120,33 @@ class FastOutput:
         self._results = _Results()
 
     def logits(self, rows: torch.Tensor) -> torch.Tensor:
-        vocabulary, hidden = self._shape
-        if rows.ndim != 2 or rows.shape[1] != hidden or rows.dtype != self.dtype:
-            raise StageError(f"An output head takes [rows, {hidden}] of {self.dtype}, not "
-                             f"{list(rows.shape)} of {rows.dtype}.")
-        rows = rows.contiguous()
-        result = self._results.tensor(len(rows), vocabulary)
+        rows = self._checked(rows)
+        result = self._results.tensor(len(rows), self._shape[0])
         with self._handle as stage:
             self._handle.library.airsplit_logits(
                 stage, rows.data_ptr(), result.data_ptr(), len(rows))
         return result
+
+    def likeliest(
+        self, rows: torch.Tensor, wanted: Sequence[int]
+    ) -> tuple[list[int | None], torch.Tensor]:
+        rows = self._checked(rows)
+        places, tokens = array("i", [-1] * len(rows)), array("i", bytes(4 * len(rows)))
+        for place, row in enumerate(wanted):
+            places[row] = place
+        result = self._results.tensor(len(wanted), self._shape[0])
+        with self._handle as stage:
+            self._handle.library.airsplit_likeliest(
+                stage, rows.data_ptr(), result.data_ptr(), places.buffer_info()[0],
+                tokens.buffer_info()[0], len(rows))
+        return [token if token >= 0 else None for token in tokens], result
+
+    def _checked(self, rows: torch.Tensor) -> torch.Tensor:
+        hidden = self._shape[1]
+        if rows.ndim != 2 or rows.shape[1] != hidden or rows.dtype != self.dtype:
+            raise StageError(f"An output head takes [rows, {hidden}] of {self.dtype}, not "
+                             f"{list(rows.shape)} of {rows.dtype}.")
+        return rows.contiguous()
 
     def bytes(self) -> int:
         return self._arena.size + self._handle.scratch_bytes

@@ -116,6 +116,15 @@ class ReferenceOutput:
                      for row in rows]
         return torch.cat(parts).float()
 
+    def likeliest(
+        self, rows: torch.Tensor, wanted: Sequence[int]
+    ) -> tuple[list[int | None], torch.Tensor]:
+        logits = self.logits(rows)
+        finite = logits.isfinite().all(dim=-1).tolist()
+        tokens = logits.argmax(dim=-1).tolist()
+        return [token if good else None for token, good in zip(tokens, finite, strict=True)
+                ], logits[list(wanted)]
+
     def bytes(self) -> int:
         return self._weight_bytes
 

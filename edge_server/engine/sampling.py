@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import torch
 
+from edge_server.engine.stage import Output
 from edge_server.errors import SessionError
 from edge_server.messages import ErrorCode, Sampling
 
@@ -28,11 +29,21 @@ class Sampler:
         self._drawn = 0  # draws that the generator has given
         self._before_last: torch.Tensor | None = None  # its state before the last of them
 
+    @property
+    def takes_likeliest(self) -> bool:
+        """Whether the likeliest token is the choice, whatever the scores of the others."""
+        return self.sampling.temperature == 0.0 and self.sampling.repetition_penalty == 1.0
+
+    def take(self, token: int, position: int) -> int:
+        """Choose `token`, the likeliest, where `takes_likeliest`; later choices are forgotten."""
+        self._forget(position)
+        self._chosen[position] = token
+        return token
+
     def choose(self, logits: torch.Tensor, position: int) -> int:
         """The token at `position` for float32 `logits` [vocabulary]; later ones are forgotten."""
         _check_finite(logits)
-        while self._chosen and next(reversed(self._chosen)) >= position:
-            self._chosen.popitem()
+        self._forget(position)
         if self.sampling.repetition_penalty != 1.0 and self._chosen:
             logits = penalised(logits, set(self._chosen.values()), self.sampling.repetition_penalty)
         if self.sampling.temperature == 0.0:
@@ -45,6 +56,10 @@ class Sampler:
             self._drawn += 1
         self._chosen[position] = token
         return token
+
+    def _forget(self, position: int) -> None:
+        while self._chosen and next(reversed(self._chosen)) >= position:
+            self._chosen.popitem()
 
     def catch_up(self, vocabulary: int) -> None:
         """Bring the generator to where the tokens so far leave it: milliseconds a token.
@@ -62,12 +77,44 @@ class Sampler:
         self._drawn, self._before_last = draws, None
 
 
+def choose_many(
+    output: Output, rows: torch.Tensor, samplers: Sequence[Sampler], positions: Sequence[int]
+) -> list[int | SessionError]:
+    """What each answer's sampler chooses after its row; scores that allow nothing are an error.
+
+    One pass through the output head for all. The scores of answers that take the likeliest token
+    are never written: at 262,144 entries that costs as much memory traffic as the head's weights.
+    """
+    wanted = [index for index, sampler in enumerate(samplers) if not sampler.takes_likeliest]
+    likeliest, logits = output.likeliest(rows, wanted)
+    scores = dict(zip(wanted, logits, strict=True))
+    return [_choose(sampler, likeliest[index], scores.get(index), position)
+            for index, (sampler, position) in enumerate(zip(samplers, positions, strict=True))]
+
+
+def _choose(
+    sampler: Sampler, likeliest: int | None, scores: torch.Tensor | None, position: int
+) -> int | SessionError:
+    if likeliest is None:
+        return _unusable()
+    if scores is None:
+        return sampler.take(likeliest, position)
+    try:
+        return sampler.choose(scores, position)
+    except SessionError as error:
+        return error
+
+
 def _check_finite(values: torch.Tensor) -> None:
     # The extremes tell it in one pass over a large vocabulary; a NaN anywhere becomes both of them.
     low, high = values.aminmax()
     if not math.isfinite(float(low)) or not math.isfinite(float(high)):
-        raise SessionError(ErrorCode.UNUSABLE_ROWS, "The rows lead to no usable scores.",
-                           "Check that both sides run the same, undamaged model.")
+        raise _unusable()
+
+
+def _unusable() -> SessionError:
+    return SessionError(ErrorCode.UNUSABLE_ROWS, "The rows lead to no usable scores.",
+                        "Check that both sides run the same, undamaged model.")
 
 
 def penalised(logits: torch.Tensor, chosen: set[int], penalty: float) -> torch.Tensor:

@@ -65,6 +65,15 @@ class Output(Protocol):
     def logits(self, rows: torch.Tensor) -> torch.Tensor:
         """float32 [rows, vocabulary] for `rows` [rows, hidden]."""
 
+    def likeliest(
+        self, rows: torch.Tensor, wanted: Sequence[int]
+    ) -> tuple[list[int | None], torch.Tensor]:
+        """Each row's likeliest token, of equals the first; None where a score is not finite.
+
+        And the logits of the rows that `wanted` lists, ascending, as `logits` gives them: scores
+        that nobody looks at need not be kept.
+        """
+
     def bytes(self) -> int:
         """Memory held in weights."""
 

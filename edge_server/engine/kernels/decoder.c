@@ -40,7 +40,7 @@ EXPORT struct stage *airsplit_open_output(const struct output *head)
     s->head = *head;
     s->hidden = round_up(head->hidden, GROUP);
     struct sizes sizes = {.inputs = s->hidden, .line = s->hidden, .threads = head->threads,
-                          .precision = head->precision};
+                          .precision = head->precision, .best = head->threads * ROWS};
     return open_stage(s, &sizes);
 }
 
@@ -57,6 +57,21 @@ EXPORT void airsplit_forward(struct stage *s, int32_t first, int32_t end, const 
             .first_layer = first, .end_layer = end,
             .rows = count - start < ROWS ? count - start : ROWS};
         run_job(s->pool, run_layers, &call);
+    }
+}
+
+/* Of each row the likeliest output, or -1 where one is no finite number; and, in `out` [][vocabulary]
+   float, the logits of the rows that have a place there, others' being -1. */
+EXPORT void airsplit_likeliest(struct stage *s, const uint8_t *in, float *out,
+                               const int32_t *places, int32_t *likeliest, int32_t count)
+{
+    size_t row_bytes = (size_t)s->head.hidden * (s->head.precision != FP32 ? 2 : 4);
+    for (int start = 0; start < count; start += ROWS) {
+        struct call call = {
+            .stage = s, .in = in + start * row_bytes,
+            .out = (uint8_t *)out, .places = places + start, .likeliest = likeliest + start,
+            .rows = count - start < ROWS ? count - start : ROWS};
+        run_job(s->pool, run_head, &call);
     }
 }
 

@@ -269,12 +269,21 @@ static void run_head(void *argument, struct pool *pool, int thread)
         prepare_normed(s, head->precision, row, head->norm, head->hidden, head->norm_epsilon,
                        thread);
     }
+    struct best *best = s->scratch.best + (size_t)thread * ROWS;
+    for (int row = 0; row < call->rows; row++)
+        best[row] = (struct best){.values = all_f(-INFINITY)};
     meet(pool);
     struct product product = {
         .matrix = &head->projection, .x = &s->scratch.x, .out = (float *)call->out,
         .stride = (size_t)head->vocabulary, .rows = call->rows, .precision = head->precision,
-        .finish = LOGITS, .outputs = head->vocabulary, .softcap = head->logit_softcap};
+        .finish = LOGITS, .outputs = head->vocabulary, .softcap = head->logit_softcap,
+        .places = call->places, .best = call->likeliest != NULL ? best : NULL};
     run_product(&product, thread, pool->threads);
+    if (call->likeliest == NULL)
+        return;
+    meet(pool);
+    for (int row = first; row < end; row++)
+        call->likeliest[row] = overall_best(s->scratch.best + row, ROWS, pool->threads);
 }
 
 #endif

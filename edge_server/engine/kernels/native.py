@@ -86,6 +86,7 @@ def load(library: Path) -> ctypes.CDLL:
         "scratch_bytes": (c_int64, [c_void_p]),
         "forward": (None, [c_void_p, c_int32, c_int32, *[c_void_p] * 4, c_int32]),
         "logits": (None, [c_void_p, c_void_p, c_void_p, c_int32]),
+        "likeliest": (None, [*[c_void_p] * 5, c_int32]),
         "panel_bytes": (c_int64, [c_int32, c_int32]),
         "pack": (None, [c_void_p, c_int32, c_int32, c_int32, c_void_p, c_int32, c_int32]),
         "layout": (c_int64, [c_int32]),

@@ -154,9 +154,14 @@ static void prepare_bytes(const float *from, const struct activations *to, int r
     int8_t *values = (int8_t *)to->values + row * to->row_bytes;
     for (int group = 0; group < inputs / GROUP; group++, from += GROUP, values += GROUP) {
         vector_f largest = {0};
-        for (int k = 0; k < GROUP; k += LANES)
-            largest = larger(magnitude(load_f(from + k)), largest);
-        float top = largest_lane(largest);
+        vector_i broken = {0};
+        for (int k = 0; k < GROUP; k += LANES) {
+            vector_f value = load_f(from + k);
+            largest = larger(magnitude(value), largest);
+            broken |= value != value;
+        }
+        /* No byte says "not a number": the scale does, so that no row loses it on its way. */
+        float top = sum_whole((vector_u)broken) != 0 ? NAN : largest_lane(largest);
         /* Below the smallest normal number / 127 the division would overflow: that is zero. */
         float steps = top > 1e-30f ? 127.0f / top : 0.0f;
         vector_u sum = {0}; /* unsigned: what is not a number may wrap, in its own row */
@@ -166,7 +171,7 @@ static void prepare_bytes(const float *from, const struct activations *to, int r
             store_bytes(values + k, level);
             sum += level;
         }
-        to->scales[row * to->groups + group] = top > 1e-30f ? top / 127.0f : 0.0f;
+        to->scales[row * to->groups + group] = top <= 1e-30f ? 0.0f : top / 127.0f;
         to->starts[row * to->groups + group] = (int32_t)(-(uint32_t)BYTE_OFFSET * sum_whole(sum));
     }
 }

@@ -31,7 +31,56 @@ struct product {
     enum activation activation; /* GATED */
     int outputs;                /* LOGITS: those that exist */
     float softcap;              /* LOGITS */
+    const int32_t *places; /* LOGITS: where a row goes in `out`, or -1; NULL: where it stands */
+    struct best *best;     /* LOGITS: [rows], this thread's; NULL: not asked for */
 };
+
+/* The likeliest of the outputs seen so far, for each lane; of equals the first. */
+struct best {
+    vector_f values;
+    vector_i indices;
+    vector_i broken; /* all ones where one was no finite number */
+};
+
+static void note_best(struct best *best, const float *tile, int first, int count)
+{
+    vector_i index;
+    for (int i = 0; i < LANES; i++)
+        index[i] = first + i;
+    for (int i = 0; i < PANEL; i += LANES, index += LANES) {
+        vector_f value = load_f(tile + i);
+        vector_i exists = index < count;
+        best->broken |= ~(magnitude(value) < all_f(INFINITY)) & exists;
+        vector_i better = (value > best->values) & exists;
+        best->values = choose(better, value, best->values);
+        best->indices = (index & better) | (best->indices & ~better);
+    }
+}
+
+/* What several threads found, as one: the index, or -1 where a number was not finite. */
+static int32_t overall_best(const struct best *best, size_t stride, int threads)
+{
+    float value = -INFINITY;
+    int32_t index = 0;
+    for (int thread = 0; thread < threads; thread++, best += stride)
+        for (int i = 0; i < LANES; i++) {
+            if (best->broken[i])
+                return -1;
+            if (best->values[i] > value
+                || (best->values[i] == value && best->indices[i] < index)) {
+                value = best->values[i];
+                index = best->indices[i];
+            }
+        }
+    return index;
+}
+
+/* Where a row's results go; NULL: nowhere. */
+static float *place_of(const struct product *p, int row)
+{
+    int place = p->places != NULL ? p->places[row] : row;
+    return place < 0 ? NULL : p->out + place * p->stride;
+}
 
 /* A gated panel holds 32 outputs of the gate and the same 32 of the other projection. */
 static void finish_gated(const struct product *p, const float *tile, float *out)
@@ -45,7 +94,7 @@ static void finish_gated(const struct product *p, const float *tile, float *out)
 
 static void finish_row(const struct product *p, int panel, int row, float *tile)
 {
-    float *out = p->out + row * p->stride;
+    float *out = place_of(p, row);
     if (p->matrix->bias != NULL)
         for (int i = 0; i < PANEL; i += LANES)
             store_f(tile + i, load_f(tile + i) + load_f(p->matrix->bias + panel * PANEL + i));
@@ -56,6 +105,10 @@ static void finish_row(const struct product *p, int panel, int row, float *tile)
         finish_gated(p, tile, out + (size_t)panel * (PANEL / 2));
         return;
     }
+    if (p->best != NULL)
+        note_best(&p->best[row], tile, panel * PANEL, p->outputs);
+    if (out == NULL)
+        return;
     int left = p->finish == LOGITS ? p->outputs - panel * PANEL : PANEL;
     memcpy(out + (size_t)panel * PANEL, tile, (size_t)(left < PANEL ? left : PANEL) * sizeof *out);
 }
@@ -81,9 +134,11 @@ INLINE void multiply_part(enum precision precision, struct tile *t, int height, 
 /* Logits go to memory no cache holds; stores that wait for it would hold up the sums' own. */
 INLINE void claim_results(const struct product *p, int panel, int row, int height)
 {
-    for (int r = row; p->finish == LOGITS && r < row + height; r++)
-        for (int i = 0; i < PANEL; i += LINE / 4)
-            __builtin_prefetch(p->out + r * p->stride + (size_t)panel * PANEL + i, 1, 3);
+    for (int r = row; p->finish == LOGITS && r < row + height; r++) {
+        const float *out = place_of(p, r);
+        for (int i = 0; out != NULL && i < PANEL; i += LINE / 4)
+            __builtin_prefetch(out + (size_t)panel * PANEL + i, 1, 3);
+    }
 }
 
 INLINE void run_panel(enum precision precision, const struct product *p, int panel)

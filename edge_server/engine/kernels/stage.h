@@ -43,6 +43,7 @@ struct scratch {
     float *mixed;         /* [ROWS][heads * head_dimension], attention's result */
     float *lines;         /* [threads][line], one row at a time */
     float *scores;        /* [threads][HEAD_TILE][context] */
+    struct best *best;    /* [threads][ROWS]; an output's */
     size_t wide_stride, mixed_stride, line, context;
 };
 
@@ -63,6 +64,8 @@ struct call {
     uint8_t *out;
     const int32_t *slots, *positions;
     int rows, first_layer, end_layer;
+    const int32_t *places; /* of the output: as in a product */
+    int32_t *likeliest;    /* of the output: a row's likeliest, or -1; NULL: not asked for */
 };
 
 static inline int round_up(int value, int step) { return (value + step - 1) / step * step; }
@@ -85,7 +88,7 @@ static void *carve(struct carver *carver, size_t bytes)
 }
 
 struct sizes {
-    int inputs, wide, queries, mixed, line, context, threads, precision;
+    int inputs, wide, queries, mixed, line, context, threads, precision, best;
 };
 
 static void carve_scratch(struct carver *carver, struct scratch *scratch, int hidden,
@@ -107,6 +110,7 @@ static void carve_scratch(struct carver *carver, struct scratch *scratch, int hi
     scratch->queries = carve(carver, sizeof(float) * ROWS * z->queries);
     scratch->mixed = carve(carver, sizeof(float) * ROWS * z->mixed);
     scratch->lines = carve(carver, sizeof(float) * z->threads * z->line);
+    scratch->best = carve(carver, sizeof *scratch->best * z->best);
     scratch->scores = carve(carver, sizeof(float) * z->threads * HEAD_TILE * z->context);
 }
 

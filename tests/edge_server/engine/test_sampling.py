@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from edge_server.engine.sampling import Sampler, penalised, warped
+from edge_server.engine.sampling import Sampler, choose_many, penalised, warped
 from edge_server.errors import SessionError
 from edge_server.messages import ErrorCode, Sampling
 
@@ -255,3 +256,71 @@ def test_the_callers_logits_are_untouched() -> None:
     for at in range(4):
         sampler.choose(logits, at)
     assert torch.equal(logits, before)
+
+
+class Scores:
+    """An output head whose rows are the scores themselves; it counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.wanted: list[list[int]] = []
+
+    def logits(self, rows: torch.Tensor) -> torch.Tensor:
+        return rows
+
+    def likeliest(
+        self, rows: torch.Tensor, wanted: Sequence[int]
+    ) -> tuple[list[int | None], torch.Tensor]:
+        self.wanted.append(list(wanted))
+        return [int(row.argmax()) if row.isfinite().all() else None for row in rows
+                ], rows[list(wanted)]
+
+    def bytes(self) -> int:
+        return 0
+
+
+MANY = (Sampling(), Sampling(temperature=0.8, top_k=5, seed=3), Sampling(repetition_penalty=1.5),
+        Sampling(temperature=1.2, top_p=0.9, repetition_penalty=1.1, seed=4), Sampling())
+
+
+def test_many_answers_at_once_choose_as_each_alone() -> None:
+    samplers, alone = ([Sampler(sampling) for sampling in MANY] for _ in range(2))
+    output = Scores()
+    for step in range(12):
+        rows = torch.randn(len(MANY), 200, generator=torch.Generator().manual_seed(step)) * 3
+        positions = [step + 10 * number for number in range(len(MANY))]
+        assert choose_many(output, rows, samplers, positions) == [
+            sampler.choose(row, position)
+            for sampler, row, position in zip(alone, rows, positions, strict=True)]
+    assert output.wanted == [[1, 2, 3]] * 12  # one pass a step, and scores only where they count
+
+
+def test_an_answer_taken_up_again_knows_what_it_took() -> None:
+    """The likeliest is remembered like any other choice: a row that comes again replaces it."""
+    sampler, rows = Sampler(Sampling()), torch.eye(5)
+    for position in (3, 4, 5, 4):
+        assert choose_many(Scores(), rows[position - 1 :][:1], [sampler], [position]) == [
+            position - 1]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_one_answers_unusable_scores_are_its_own_error(bad: float) -> None:
+    rows = torch.randn(len(MANY), 50, generator=torch.Generator().manual_seed(1))
+    expected = choose_many(Scores(), rows, [Sampler(one) for one in MANY], [0] * len(MANY))
+    for broken in range(len(MANY)):
+        damaged = rows.clone()
+        damaged[broken, 7] = bad
+        results = choose_many(
+            Scores(), damaged, [Sampler(one) for one in MANY], [0] * len(MANY))
+        error = results.pop(broken)
+        assert isinstance(error, SessionError)
+        assert error.code == ErrorCode.UNUSABLE_ROWS
+        assert results == expected[:broken] + expected[broken + 1:]
+
+
+def test_scores_that_leave_the_range_are_that_answers_error() -> None:
+    """Finite scores over a small temperature are none: told as an error, not raised."""
+    rows = torch.tensor([[HUGE, 0.0], [1.0, 2.0]])
+    results = choose_many(
+        Scores(), rows, [Sampler(Sampling(temperature=0.01)), Sampler(Sampling())], [0, 0])
+    assert isinstance(results[0], SessionError)
+    assert results[1] == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -211,6 +211,11 @@ def test_a_warmed_stage_is_as_new(make_stage: MakeStage) -> None:
         def logits(self, rows: torch.Tensor) -> torch.Tensor:
             type(self).calls += 1
             return rows
+
+        def likeliest(
+            self, rows: torch.Tensor, wanted: Sequence[int]
+        ) -> tuple[list[int | None], torch.Tensor]:
+            return self.logits(rows).argmax(dim=-1).tolist(), rows[list(wanted)]
 
         def bytes(self) -> int:
             return 0
