@@ -38,7 +38,6 @@ KEEPALIVE_PROBES = 3  # 20 s apart
 BUSY = (b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n"
         b"Content-Length: 0\r\n\r\n")
 TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-MALFORMED = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 @dataclass(frozen=True)
@@ -176,12 +175,13 @@ class GuardedWebSocket(_MustRead, WebSocketsSansIOProtocol):
         else:
             self.conn.data_to_send()  # dropped: pongs to a peer that reads nothing would pile up
 
-    def handle_parser_exception(self) -> None:
-        if self.conn.close_sent is not None:
-            super().handle_parser_exception()
-        elif not self.transport.is_closing():  # the handshake itself: no WebSocket to close yet
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            # A head that HTTP took and the WebSocket library does not: it has prepared an answer,
+            # which the base class forgets, with the connection.
             _guard(self.config).denied("handshake")
-            self.transport.write(MALFORMED)
+            self.transport.write(b"".join(self.conn.data_to_send()))
             self.transport.close()
 
 
