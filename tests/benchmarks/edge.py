@@ -16,13 +16,14 @@ READY = "airsplit edge:"  # how the line begins that says where it listens
 def serving(
     folder: Path, precision: str, layers: LayerRange, threads: int, timeout: float,
     where: Sequence[str] = (), host: str = "127.0.0.1", port: int = 0, context: int = 2048,
+    sessions: int = 1, command: Sequence[str] = ("testbed.cli", "edge"),
 ) -> Iterator[str]:
     """Serve `layers` of `folder` until left; gives the URL. `where` goes before the command."""
     everyone = ["--allow-anyone"] if host != "127.0.0.1" else []  # inside a namespace of our own
     process = report.start(
         [*where, *report.python(
-            "testbed.cli", "edge", "--model", folder, "--layers", f"{layers.start}:{layers.end}",
-            "--host", host, "--port", port, *everyone, "--sessions", 1, "--backend", "fast",
+            *command, "--model", folder, "--layers", f"{layers.start}:{layers.end}",
+            "--host", host, "--port", port, *everyone, "--sessions", sessions, "--backend", "fast",
             "--dtype", precision, "--threads", threads, "--context", context)], threads)
     try:
         line = report.wait_for_line(process, READY, timeout)

@@ -40,6 +40,12 @@ SHAPES: dict[str, dict[str, Any]] = {
         "num_attention_heads": 4, "num_key_value_heads": 1, "head_dim": 64, "sliding_window": 32,
         "query_pre_attn_scalar": 64, "max_position_embeddings": 4096,
     },
+    # A row of 4 KiB and next to nothing to compute: what is left is the way to the edge and back.
+    "row-4k": _GEMMA3 | {
+        "vocab_size": 256, "hidden_size": 2048, "intermediate_size": 64, "num_hidden_layers": 1,
+        "num_attention_heads": 1, "num_key_value_heads": 1, "head_dim": 64,
+        "query_pre_attn_scalar": 64, "max_position_embeddings": 8192,
+    },
     "gemma3-270m": _GEMMA3 | {
         "vocab_size": 262_144, "hidden_size": 640, "intermediate_size": 2048,
         "num_hidden_layers": 18, "num_attention_heads": 4, "num_key_value_heads": 1,
