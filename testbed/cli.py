@@ -13,6 +13,7 @@ from pathlib import Path
 
 import edge_server.command
 import testbed.split_command
+import ue_app.app_command
 import ue_app.command
 import ue_app.gateway_command
 from edge_server.errors import EdgeError
@@ -20,10 +21,12 @@ from testbed import demo
 from ue_app.errors import PhoneError
 
 BUNDLED_MODEL = Path(__file__).parent / "models" / "story-gemma3"
+EDGE_COMMAND = (sys.executable, "-m", "testbed.cli", "edge")
 EXAMPLES = """examples:
   airsplit demo                        an edge and a phone on this machine, with figures
   airsplit edge                        serve the bundled model
   airsplit ue "Once upon a time"       ask it
+  airsplit app                         chat with it in the browser
   airsplit split gemma-2-2b --at 1 --out gemma-2-2b-split
   airsplit inspect gemma-2-2b-split/head
 """
@@ -59,6 +62,8 @@ def build_parser() -> argparse.ArgumentParser:
     demo.configure(add("demo", "show it all on this machine, with figures"), BUNDLED_MODEL)
     edge_server.command.configure(add("edge", "run the later layers for phones"), BUNDLED_MODEL)
     ue_app.command.configure(add("ue", "run the first layers and ask"), BUNDLED_MODEL)
+    ue_app.app_command.configure(
+        add("app", "chat in the browser: the phone's page"), BUNDLED_MODEL, EDGE_COMMAND)
     ue_app.gateway_command.configure(
         add("gateway", "serve an OpenAI-compatible API over the split"), BUNDLED_MODEL)
     testbed.split_command.configure_split(add("split", "cut a checkpoint into parts"))

@@ -4,6 +4,9 @@
     ├── PromptError           the text cannot be turned into the model's input
     ├── BadEdgeAddress        the URL of the edge is none
     ├── HistoryError          the conversations on this phone cannot be read or written
+    ├── SettingsError         a setting cannot work, or the settings cannot be kept
+    ├── RecordingError        a recording cannot be made or read
+    ├── OwnEdgeError          the edge that the app starts for itself did not start
     └── LinkError             the link to the edge does not carry the answer
         ├── EdgeUnreachable     no connection came about
         ├── LinkLost            the connection ended in the middle
@@ -34,6 +37,18 @@ class BadEdgeAddress(PhoneError):
 
 class HistoryError(PhoneError):
     """The conversations on this phone cannot be read or written."""
+
+
+class SettingsError(PhoneError):
+    """A setting cannot work, or the settings cannot be kept."""
+
+
+class RecordingError(PhoneError):
+    """A recording cannot be made or read."""
+
+
+class OwnEdgeError(PhoneError):
+    """The edge that the app starts for itself did not start."""
 
 
 class LinkError(PhoneError):

@@ -84,14 +84,18 @@ class History:
 
     def begin(self, first_question: str, now: float) -> int:
         """A new conversation, named after its first question; returns its id."""
-        title = " ".join(first_question.split())
-        if len(title) > TITLE_LENGTH:
-            title = title[: TITLE_LENGTH - 1] + "…"
         with self._explained("be written"), self._database:
             cursor = self._database.execute(
-                "INSERT INTO conversation (title, created) VALUES (?, ?)", (title or "…", now))
+                "INSERT INTO conversation (title, created) VALUES (?, ?)",
+                (title_of(first_question), now))
         assert cursor.lastrowid is not None  # an INSERT has just happened
         return cursor.lastrowid
+
+    def rename(self, conversation: int, title: str) -> None:
+        """Give a conversation another name."""
+        with self._explained("be written"), self._database:
+            self._database.execute("UPDATE conversation SET title = ? WHERE id = ?",
+                                   (title_of(title), conversation))
 
     def turns(self, conversation: int) -> list[StoredTurn]:
         """A conversation, in order."""
@@ -105,13 +109,15 @@ class History:
     def add(
         self, conversation: int, role: Role, text: str, now: float,
         figures: Mapping[str, Any] | None = None,
-    ) -> None:
-        """One more utterance."""
+    ) -> int:
+        """One more utterance; returns its id."""
         with self._explained("be written"), self._database:
-            self._database.execute(
+            cursor = self._database.execute(
                 "INSERT INTO turn (conversation, role, text, created, figures) "
                 "VALUES (?, ?, ?, ?, ?)",
                 (conversation, role, text, now, json.dumps(dict(figures or {}))))
+        assert cursor.lastrowid is not None  # an INSERT has just happened
+        return cursor.lastrowid
 
     def forget_from(self, conversation: int, turn: int) -> None:
         """Remove a turn and what follows it: its answer is to be given anew."""
@@ -136,6 +142,12 @@ class History:
                 raise HistoryError(
                     f"The history {self._file} cannot {what}: {error}.",
                     "Free some space or mend the permissions; what was stored stays.") from error
+
+
+def title_of(text: str) -> str:
+    """The name of a conversation: one line, short enough for a list."""
+    title = " ".join(text.split())
+    return (title[: TITLE_LENGTH - 1] + "…" if len(title) > TITLE_LENGTH else title) or "…"
 
 
 def default_file() -> Path:

@@ -8,13 +8,13 @@ no widgets.
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 
 from edge_server.errors import EdgeError
 from edge_server.messages import Sampling
 from ue_app.errors import LinkError
-from ue_app.generate import Answer
+from ue_app.generate import Answer, Finish
 from ue_app.phone import Phone, PhoneConfig, open_phone
 from ue_app.prompt import Turn
 
@@ -41,16 +41,37 @@ class Piece:
 class Service:
     """A phone behind a lock."""
 
-    def __init__(self, config: PhoneConfig) -> None:
-        self._config = config
+    def __init__(self, config: PhoneConfig | Callable[[], PhoneConfig]) -> None:
+        self._config = config  # a function is called at each opening: the edge may have moved
         self._lock = threading.Lock()
         self._phone: Phone | None = None
+        self.opening = False  # read by whoever shows how the phone is doing, from any thread
+
+    @property
+    def phone(self) -> Phone | None:
+        """The phone, where it is open."""
+        return self._phone
 
     def open(self) -> Phone:
         """The phone, opened now unless it is; raises what keeps it from opening."""
         if self._phone is None:
-            self._phone = open_phone(self._config)
+            self.opening = True
+            try:
+                self._phone = open_phone(
+                    self._config if isinstance(self._config, PhoneConfig) else self._config())
+            finally:
+                self.opening = False
         return self._phone
+
+    def warm(self) -> None:
+        """Open the phone before it is asked, in turn with questions."""
+        with self._lock:
+            self.open()
+
+    def retire(self) -> None:
+        """Close once the answer under way has ended: another phone takes over."""
+        with self._lock:
+            self.close()
 
     def ask(
         self, question: Question, cancelled: threading.Event
@@ -58,6 +79,8 @@ class Service:
         """Answer `question` once it is its turn; `cancelled` ends it early, on both sides."""
         with self._lock:
             phone = self.open()
+            if cancelled.is_set():  # while others were answered, or the phone opened
+                return Answer(0, 0, 0.0, None, finish=Finish.CANCELLED)
             ids = (phone.prompter.encode_raw(question.text) if question.turns is None
                    else phone.prompter.encode_turns(question.turns))
             pieces = phone.conversation.ask(

@@ -1,0 +1,169 @@
+"""`airsplit app`: options and start of the phone's page. Heavy libraries load only when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ipaddress
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge_server.engine.options import BACKENDS, PRECISIONS, positive
+from edge_server.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from ue_app.phone_app import AppConfig
+
+EXAMPLES = """examples:
+  airsplit app                                      the bundled model; starts an edge if none runs
+  airsplit app --edge https://edge.example:8470 --model gemma-2-2b/head
+  airsplit app --private --port 8600
+
+  then open the address it prints. Settings can be changed in the page; an option given here holds
+  for this run and goes before what was set there.
+"""
+
+
+def configure(
+    parser: argparse.ArgumentParser, default_model: Path, edge_command: Sequence[str]
+) -> None:
+    """Add this command's options; `edge_command` is how an edge is started on this machine."""
+    parser.description = "Chat in the browser with a model whose first layers run here."
+    parser.epilog = EXAMPLES
+    parser.add_argument("--host", default="127.0.0.1",
+                        help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8501,
+                        help="port to listen on; 0 picks a free one (default: %(default)s)")
+    parser.add_argument("--allow-anyone", action="store_true",
+                        help="listen beyond this machine although anyone there can then read the "
+                             "conversations")
+    parser.add_argument("--edge", action="append", metavar="URL",
+                        help="address of the edge; repeat for others to fall back on (default: "
+                             "one on this machine, started by the app if none runs)")
+    parser.add_argument("--model", type=Path, action="append", metavar="DIR",
+                        help="checkpoint folder, whole or the head part; repeat to join parts "
+                             "(default: the bundled model)")
+    parser.add_argument("--split", type=int, metavar="K",
+                        help="layers that run here (default: what the part holds; 1 of a whole)")
+    parser.add_argument("--private", action="store_true", default=None,
+                        help="run the last layers and the choice of tokens here too")
+    parser.add_argument("--tail", type=int, metavar="N",
+                        help="last layers that --private keeps here (default: 1, or the part's)")
+    parser.add_argument("--dtype", choices=PRECISIONS, dest="precision",
+                        help="precision of weights; int8 exchanges bf16 rows (default: as stored)")
+    parser.add_argument("--backend", choices=BACKENDS,
+                        help="as for `airsplit ue` (default: the fastest there is)")
+    parser.add_argument("--context", type=positive, metavar="TOKENS",
+                        help="tokens a conversation may hold (default: 2048)")
+    parser.add_argument("--data", type=Path, metavar="DIR",
+                        help="folder of conversations, recordings and settings (default: "
+                             "~/.local/share/airsplit, and ~/.config/airsplit for settings)")
+    parser.add_argument("--log-level", default="warning",
+                        choices=("debug", "info", "warning", "error"))
+    parser.set_defaults(run=run, default_model=default_model, edge_command=tuple(edge_command))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM."""
+    with _listen(arguments.host, arguments.port, arguments.allow_anyone) as listener:
+        return _serve(arguments, listener)
+
+
+def _serve(arguments: argparse.Namespace, listener: socket.socket) -> int:
+    import time
+
+    import uvicorn
+
+    from ue_app.phone_app import PhoneApp, install
+    from ue_app.recorder import ScapyCapture
+
+    logging.basicConfig(level=arguments.log_level.upper(),
+                        format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    app = PhoneApp(app_config(arguments), time.monotonic, time.time, ScapyCapture)
+    install(app)
+    server = uvicorn.Server(uvicorn.Config(
+        _page(arguments.log_level), log_level=arguments.log_level, access_log=False,
+        lifespan="on", ws="websockets-sansio", timeout_graceful_shutdown=3))
+    if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handler
+        # The server hands on the signal that ended it once all is closed: that is no failure.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
+    print(f"airsplit app: {app.model_name()} on http://{host}:{listener.getsockname()[1]}",
+          flush=True)
+    app.connect()
+    try:
+        with contextlib.suppress(KeyboardInterrupt):  # how a person ends it
+            server.run(sockets=[listener])
+    finally:
+        app.close()
+    return 0
+
+
+def app_config(arguments: argparse.Namespace) -> AppConfig:
+    """What the options say."""
+    from ue_app.phone_app import AppConfig, default_data_folder
+    from ue_app.settings import default_settings_file
+
+    overrides: dict[str, Any] = {
+        name: getattr(arguments, name)
+        for name in ("split", "private", "tail", "precision", "backend", "context")
+        if getattr(arguments, name) is not None}
+    if arguments.edge:
+        overrides["edges"] = tuple(arguments.edge)
+    if arguments.model:
+        overrides["models"] = tuple(str(folder) for folder in arguments.model)
+    data = arguments.data
+    return AppConfig(arguments.default_model, data or default_data_folder(),
+                     data / "settings.json" if data else default_settings_file(),
+                     arguments.edge_command, overrides)
+
+
+def _page(log_level: str) -> Any:
+    """The page as an application for the web server."""
+    import streamlit
+    from streamlit.web.bootstrap import load_config_options
+
+    from ue_app.page_style import THEME
+
+    load_config_options({
+        "browser.gatherUsageStats": False,
+        "client.toolbarMode": "minimal",
+        "client.showErrorDetails": "none",
+        "client.showErrorLinks": False,
+        "global.developmentMode": False,
+        "logger.level": log_level,
+        "server.fileWatcherType": "none",
+        "server.headless": True,
+        "server.showEmailPrompt": False,
+        **THEME,
+    })
+    return streamlit.App(Path(__file__).with_name("page.py"))
+
+
+def _listen(host: str, port: int, allow_anyone: bool) -> socket.socket:
+    """A listening socket; refuses to be reachable from other machines unless told so."""
+    try:
+        address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise ConfigurationError(f"--host {host} --port {port}: {error}.",
+                                 "Give an address of this machine and a port.") from error
+    if not ipaddress.ip_address(address[4][0]).is_loopback and not allow_anyone:
+        raise ConfigurationError(
+            f"--host {host} is reachable from other machines, and the page asks for no password.",
+            "Keep to 127.0.0.1, or add --allow-anyone on a network you trust.")
+    listener = socket.socket(address[0], socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address[4])
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise ConfigurationError(f"Cannot listen on {host}:{port}: {error}.",
+                                 "Give another --port, or stop what uses it.") from error
+    return listener

@@ -1,0 +1,96 @@
+"""The edge that the app starts for itself where none was named and none answers.
+
+It is a process of its own, as any edge: the split is real, only the way between is short. It is
+started when first needed, again when it died or other layers are wanted, and ends with the app.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from ue_app.errors import OwnEdgeError
+
+_READY = re.compile(r" on (https?://\S+)\s*$")  # the line by which an edge says where it listens
+STOP_SECONDS = 15.0  # an edge lets running answers end; nobody is left to read them
+KEPT_LINES = 8  # of what it printed, for the error
+
+
+class OwnEdge:
+    """At most one edge process."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = list(command)  # that starts an edge; options are added
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self._options: list[str] = []
+        self._port = 0
+        self.url: str | None = None  # where it listens; None while it does not run
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def ensure(self, models: Sequence[Path], precision: str, backend: str, context: int) -> str:
+        """The address of an edge that serves `models` so; starts it unless it runs already."""
+        options = [option for model in models for option in ("--model", str(model))] + [
+            "--dtype", precision, "--backend", backend, "--context", str(context),
+            # Phone and edge share this machine's processors: more threads would wait for each
+            # other.
+            "--threads", "1"]
+        with self._lock:
+            if self.running and self.url is not None and options == self._options:
+                return self.url
+            self._stop()
+            return self._start(options)
+
+    def close(self) -> None:
+        with self._lock:
+            self._stop()
+
+    def _start(self, options: list[str]) -> str:
+        # The port of the edge that died is taken again, so that its address stays true.
+        command = [*self._command, "--port", str(self._port), *options]
+        self._process = process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self._options = options
+        said: deque[str] = deque(maxlen=KEPT_LINES)
+        assert process.stdout is not None  # it was asked for
+        for line in process.stdout:
+            said.append(line.strip())
+            found = _READY.search(line)
+            if found:
+                self.url = found.group(1)
+                self._port = int(self.url.rsplit(":", 1)[1])
+                # Read on, lest a full pipe stops the edge.
+                threading.Thread(target=_drain, args=(process,), daemon=True).start()
+                return self.url
+        process.wait()
+        process.stdout.close()
+        self._process, self._port = None, 0
+        raise OwnEdgeError(
+            "The edge on this machine did not start: " + (" ".join(said) or "it said nothing."),
+            "Name one that runs in the settings, or try `airsplit edge` by itself.")
+
+    def _stop(self) -> None:
+        self.url = None
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _drain(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None  # it was asked for
+    with process.stdout:
+        for _ in process.stdout:
+            pass

@@ -1,0 +1,231 @@
+"""The chat page: widgets only. What they do is in `phone_app`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from edge_server.errors import EdgeError
+from ue_app.errors import PhoneError
+from ue_app.page_parts import RECORDINGS, copy_button, pages, show_error, sidebar
+from ue_app.page_text import (
+    answer_markdown,
+    error_html,
+    figures_text,
+    note_html,
+    question_html,
+)
+from ue_app.phone_app import PhoneApp
+from ue_app.runner import Job
+from ue_app.strip import strip_html
+
+WRITING_EVERY, IDLE_EVERY = 0.15, 2.0  # seconds between updates
+CURSOR = " ▍"
+STARTERS = ("Once upon a time there was an old king who", "Tell me a story about a fisherman.",
+            "Why did the fox come back?")
+
+
+def show(app: PhoneApp) -> None:
+    """Draw the page."""
+    conversation = _conversation(app)
+    sidebar(app, conversation)
+    with st.container(key="strip"):
+        strip = st.empty()
+        _record_button(app, conversation)
+    _notes(app)
+    job = None if conversation is None else app.runner.job(conversation)
+    writing = job if job is not None and job.running else None
+    question = _composer(app, writing)
+    answer = None
+    if conversation is None:
+        question = _hello() or question
+    else:
+        _conversation_tools(app, conversation)
+        _turns(app, conversation, job, writing)
+        answer = st.empty()
+    if question:
+        _ask(app, conversation, question)
+    _live(app, strip, writing, answer)
+
+
+def _conversation(app: PhoneApp) -> int | None:
+    """The conversation that the address names, where there is one."""
+    try:
+        number = int(st.query_params.get("chat", ""))
+    except ValueError:
+        return None
+    found = app.talks.find(number)
+    if found is None:
+        return None
+    return found.id
+
+
+def _live(
+    app: PhoneApp, strip: DeltaGenerator, writing: Job | None, answer: DeltaGenerator | None
+) -> None:
+    """What moves: one fragment draws it all, and comes last, so that no rerun cuts the page."""
+    busy = app.busy()
+
+    @st.fragment(run_every=WRITING_EVERY if busy else IDLE_EVERY)
+    def update() -> None:
+        # First of all: what ends after it is drawn once more.
+        changed = app.busy() != busy or (writing is not None and not writing.running)
+        strip.html(strip_html(app.strip()))
+        if writing is not None and answer is not None:
+            with answer.container(key="answer-live"):
+                _growing_answer(writing)
+        if changed:
+            st.rerun()
+
+    update()
+
+
+def _record_button(app: PhoneApp, conversation: int | None) -> None:
+    recording = app.recorder.since is not None
+    with st.container(key="record"), st.container(key="record-on" if recording else "record-off"):
+        pressed = st.button(
+            "Stop recording" if recording else "Record", key="record-button",
+            icon=":material/stop_circle:" if recording else ":material/radio_button_checked:",
+            help="Writes a capture of this app's own traffic and the time of every token.")
+    if pressed:
+        try:
+            name = app.recorder.name
+            app.record(conversation)
+            st.session_state["recorded"] = name if recording else None
+        except (PhoneError, EdgeError) as error:
+            st.session_state["recorded"] = None
+            show_error(error)
+            return
+        st.rerun()
+
+
+def _notes(app: PhoneApp) -> None:
+    """What a person should know now, above the conversation."""
+    if app.settings_problem is not None:
+        st.html(error_html(app.settings_problem.problem, app.settings_problem.remedy))
+    if app.problem is not None and not app.service.opening:
+        st.html(error_html(app.problem.problem, app.problem.remedy))
+        if st.button("Try again", key="connect", icon=":material/refresh:"):
+            app.problem = None
+            app.connect()
+            st.rerun()
+    if app.talks.problem is not None:
+        error = app.talks.problem
+        st.html(note_html(f"{error.problem} {error.remedy} Until then this conversation is kept "
+                          "in memory alone."))
+    if app.recorder.since is not None:
+        text = f"Recording into {app.recorder.folder / (app.recorder.name or '')}."
+        if app.recorder.problem is not None:
+            text += f" {app.recorder.problem.problem} {app.recorder.problem.remedy}"
+        st.html(note_html(text))
+    recorded = st.session_state.get("recorded")
+    if recorded and app.recorder.since is None:
+        st.html(note_html(f"Recorded into {app.recorder.folder / recorded}."))
+        st.page_link(pages()[RECORDINGS], label="Open the recording", icon=":material/monitoring:",
+                     query_params={"name": recorded})
+
+
+def _composer(app: PhoneApp, writing: Job | None) -> str | None:
+    """The field at the bottom, with a stop button while an answer is written."""
+    with st.bottom:
+        if writing is not None:
+            with st.container(key="stop", horizontal_alignment="center"):
+                st.button("Stop", key="stop-button", icon=":material/stop:", on_click=writing.stop,
+                          disabled=writing.cancelled.is_set())
+        text = st.chat_input(
+            f"Message {app.model_name()}" if writing is None else "The answer is being written",
+            key="composer", disabled=writing is not None)
+    return text.strip() or None if isinstance(text, str) else None
+
+
+def _hello() -> str | None:
+    """An empty conversation, with something to begin with."""
+    where = ("The first layers run on this device, the others at the edge. "
+             "Your text stays here; activations travel.")
+    st.html(f'<div class="as-hello"><h1>What shall we write?</h1><p>{where}</p></div>')
+    with st.container(key="starters", horizontal=True, horizontal_alignment="center"):
+        for index, text in enumerate(STARTERS):
+            if st.button(text, key=f"starter-{index}"):
+                return text
+    return None
+
+
+def _ask(app: PhoneApp, conversation: int | None, question: str) -> None:
+    try:
+        asked = app.ask(conversation, question)
+    except (PhoneError, EdgeError) as error:
+        show_error(error)
+        return
+    st.query_params["chat"] = str(asked)
+    st.rerun()
+
+
+def _conversation_tools(app: PhoneApp, conversation: int) -> None:
+    talk = app.talks.find(conversation)
+    if talk is None:
+        return
+    with st.container(key="tools-talk", horizontal=True, horizontal_alignment="right"), \
+            st.popover("Conversation", icon=":material/more_horiz:", type="tertiary"):
+        with st.form("rename", border=False):
+            title = st.text_input("Name", value=talk.title, max_chars=48)
+            if st.form_submit_button("Rename"):
+                with _told():
+                    app.talks.rename(conversation, title)
+                st.rerun()
+        if st.button("Delete this conversation", key="delete", icon=":material/delete:"):
+            with _told():
+                app.delete(conversation)
+                del st.query_params["chat"]
+            st.rerun()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """An error of an action that is followed by a rerun is shown after it."""
+    try:
+        yield
+    except (PhoneError, EdgeError) as error:
+        st.session_state["told"] = (error.problem, error.remedy)
+
+
+def _turns(
+    app: PhoneApp, conversation: int, job: Job | None, writing: Job | None
+) -> None:
+    if told := st.session_state.pop("told", None):
+        st.html(error_html(*told))
+    turns = app.talks.turns(conversation)
+    for turn in turns:
+        if turn.role == "user":
+            st.html(question_html(turn.text))
+            continue
+        with st.container(key=f"answer-{turn.id}"):
+            st.markdown(answer_markdown(turn.text) or "*The model said nothing.*")
+            if turn.figures.get("problem"):
+                st.html(error_html(turn.figures["problem"], turn.figures.get("remedy", "")))
+            with st.container(key=f"tools-{turn.id}", horizontal=True, gap="xsmall",
+                              vertical_alignment="center"):
+                copy_button(turn.text, f"copy-{turn.id}")
+                if turn is turns[-1] and writing is None:
+                    _again(app, conversation, "Regenerate")
+                st.html(f'<span class="as-figures">{figures_text(turn.figures)}</span>')
+    if turns and turns[-1].role == "user" and writing is None:
+        if job is not None and job.error is not None:
+            st.html(error_html(job.error.problem, job.error.remedy))
+        _again(app, conversation, "Try again")
+
+
+def _again(app: PhoneApp, conversation: int, label: str) -> None:
+    if st.button(label, key="regenerate", icon=":material/refresh:", type="tertiary"):
+        with _told():
+            app.regenerate(conversation)
+        st.rerun()
+
+
+def _growing_answer(job: Job) -> None:
+    if job.text:
+        st.markdown(answer_markdown(job.text) + CURSOR)
+    else:
+        st.html('<div class="as-waiting"><i></i><i></i><i></i>reading the question</div>')
