@@ -1,6 +1,7 @@
 # airsplit: `make demo` and `make test` do everything on a fresh machine.
-# Needed beforehand: Python 3.11 or newer, git, make. A C compiler is installed with apt where this
-# runs as root, and named where it does not; without one the slower reference backend is used.
+# Needed beforehand: Python 3.11 or newer, git, make. A C compiler and Chromium are installed with
+# apt where this runs as root, and named where it does not; without the first the slower reference
+# backend is used, without the second the tests of the page in a browser are skipped.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP_OPTIONS ?=
@@ -52,6 +53,14 @@ $(READY): pyproject.toml constraints.txt
 		else \
 			echo "No C compiler: the fast backend stays off." \
 				"To have it: apt-get install gcc libc6-dev, then make clean setup."; \
+		fi; }
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && apt-get install -y -qq chromium || \
+				echo "Chromium could not be installed: the tests of the page in a browser are skipped."; \
+		else \
+			echo "No Chromium: the tests of the page in a browser are skipped." \
+				"To have it: apt-get install chromium."; \
 		fi; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

@@ -18,7 +18,7 @@ from edge_server.engine.options import BACKENDS, PRECISIONS, positive
 from edge_server.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from ue_app.phone_app import AppConfig
+    from ue_app.phone_app import AppConfig, PhoneApp
 
 EXAMPLES = """examples:
   airsplit app                                      the bundled model; starts an edge if none runs
@@ -88,8 +88,9 @@ def _serve(arguments: argparse.Namespace, listener: socket.socket) -> int:
     app = PhoneApp(app_config(arguments), time.monotonic, time.time, ScapyCapture)
     install(app)
     server = uvicorn.Server(uvicorn.Config(
-        _page(arguments.log_level), log_level=arguments.log_level, access_log=False,
-        lifespan="on", ws="websockets-sansio", timeout_graceful_shutdown=3))
+        _page(app, arguments.host, arguments.allow_anyone, arguments.log_level),
+        log_level=arguments.log_level, access_log=False, lifespan="on",
+        ws="websockets-sansio", timeout_graceful_shutdown=3))
     if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handler
         # The server hands on the signal that ended it once all is closed: that is no failure.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -124,13 +125,24 @@ def app_config(arguments: argparse.Namespace) -> AppConfig:
                      arguments.edge_command, overrides)
 
 
-def _page(log_level: str) -> Any:
+def _page(app: PhoneApp, host: str, anyone: bool, log_level: str) -> Any:
     """The page as an application for the web server."""
     import streamlit
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse
+    from starlette.routing import Route
     from streamlit.web.bootstrap import load_config_options
 
+    from ue_app.page_live import PATH, live_state
     from ue_app.page_style import THEME
+    from ue_app.phone_app import number_of
 
+    def live(request: Request) -> JSONResponse:
+        return JSONResponse(live_state(app, number_of(request.query_params.get("chat"))))
+
+    hosts = ["*"] if anyone else ["localhost", "127.0.0.1", "[::1]", "::1", host]
     load_config_options({
         "browser.gatherUsageStats": False,
         "client.toolbarMode": "minimal",
@@ -138,12 +150,29 @@ def _page(log_level: str) -> Any:
         "client.showErrorLinks": False,
         "global.developmentMode": False,
         "logger.level": log_level,
+        # A page of another site could otherwise reach this one through a name it made up.
+        "server.allowedHosts": hosts,
         "server.fileWatcherType": "none",
         "server.headless": True,
         "server.showEmailPrompt": False,
         **THEME,
     })
-    return streamlit.App(Path(__file__).with_name("page.py"))
+    return streamlit.App(
+        Path(__file__).with_name("page.py"), on_script_error=_say_sorry,
+        routes=[Route(PATH, live)],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)])
+
+
+def _say_sorry(error: Exception) -> bool:
+    """A bug of ours: the page says so in its own words, and the log holds the rest."""
+    import streamlit
+
+    from ue_app.page_text import error_html
+
+    logging.getLogger("ue_app.page").exception("the page failed", exc_info=error)
+    streamlit.html(error_html("The app failed to draw this page; its log says why.",
+                              "Load the page again. Conversations are safe."))
+    return True
 
 
 def _listen(host: str, port: int, allow_anyone: bool) -> socket.socket:

@@ -6,24 +6,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from edge_server.errors import EdgeError
 from ue_app.errors import PhoneError
+from ue_app.page_live import (
+    BUSY_PAUSE,
+    GROWING_HTML,
+    GROWING_JS,
+    IDLE_PAUSE,
+    LIVE_HTML,
+    LIVE_JS,
+    PATH,
+    growing_html,
+    live_state,
+    mark_of,
+)
 from ue_app.page_parts import RECORDINGS, copy_button, pages, show_error, sidebar
 from ue_app.page_text import (
-    answer_markdown,
+    answer_html,
     error_html,
     figures_text,
     note_html,
     question_html,
 )
-from ue_app.phone_app import PhoneApp
+from ue_app.phone_app import PhoneApp, number_of
 from ue_app.runner import Job
-from ue_app.strip import strip_html
 
-WRITING_EVERY, IDLE_EVERY = 0.15, 2.0  # seconds between updates
-CURSOR = " ▍"
 STARTERS = ("Once upon a time there was an old king who", "Tell me a story about a fisherman.",
             "Why did the fox come back?")
 
@@ -32,55 +40,54 @@ def show(app: PhoneApp) -> None:
     """Draw the page."""
     conversation = _conversation(app)
     sidebar(app, conversation)
-    with st.container(key="strip"):
-        strip = st.empty()
-        _record_button(app, conversation)
-    _notes(app)
     job = None if conversation is None else app.runner.job(conversation)
+    with st.container(key="strip"):
+        _strip(app, conversation, job)
+        _record_button(app, conversation)
+    # What comes and goes has containers that stay: whatever is below keeps its place and its state.
+    with st.container(key="notes"):
+        _notes(app)
     writing = job if job is not None and job.running else None
     question = _composer(app, writing)
-    answer = None
     if conversation is None:
         question = _hello() or question
     else:
         _conversation_tools(app, conversation)
-        _turns(app, conversation, job, writing)
-        answer = st.empty()
+        with st.container(key="turns"):
+            _turns(app, conversation, job, writing)
+        if writing is not None:
+            _growing_answer(writing)
     if question:
         _ask(app, conversation, question)
-    _live(app, strip, writing, answer)
 
 
 def _conversation(app: PhoneApp) -> int | None:
     """The conversation that the address names, where there is one."""
-    try:
-        number = int(st.query_params.get("chat", ""))
-    except ValueError:
-        return None
-    found = app.talks.find(number)
-    if found is None:
-        return None
-    return found.id
+    number = number_of(st.query_params.get("chat"))
+    found = None if number is None else app.talks.find(number)
+    return None if found is None else found.id
 
 
-def _live(
-    app: PhoneApp, strip: DeltaGenerator, writing: Job | None, answer: DeltaGenerator | None
-) -> None:
-    """What moves: one fragment draws it all, and comes last, so that no rerun cuts the page."""
-    busy = app.busy()
+def _strip(app: PhoneApp, conversation: int | None, job: Job | None) -> None:
+    """The live strip; its script keeps it and the growing answer up to date."""
+    mark = mark_of(app, job)  # first of all: what changes after it is noticed
+    state = live_state(app, conversation)
+    query = "" if conversation is None else f"?chat={conversation}"
+    component = st.components.v2.component("airsplit_live", html=LIVE_HTML, js=LIVE_JS,
+                                           isolate_styles=False)
+    component(key="live", on_changed_change=_nothing, data={
+        "url": PATH + query, "strip": state["strip"], "mark": mark, "pause": BUSY_PAUSE,
+        "slow": IDLE_PAUSE})
 
-    @st.fragment(run_every=WRITING_EVERY if busy else IDLE_EVERY)
-    def update() -> None:
-        # First of all: what ends after it is drawn once more.
-        changed = app.busy() != busy or (writing is not None and not writing.running)
-        strip.html(strip_html(app.strip()))
-        if writing is not None and answer is not None:
-            with answer.container(key="answer-live"):
-                _growing_answer(writing)
-        if changed:
-            st.rerun()
 
-    update()
+def _nothing() -> None:
+    """The page is drawn anew because its script runs; there is nothing else to do."""
+
+
+def _growing_answer(job: Job) -> None:
+    component = st.components.v2.component("airsplit_growing", html=GROWING_HTML, js=GROWING_JS,
+                                           isolate_styles=False)
+    component(key=f"growing-{job.number}", data={"html": growing_html(job)})
 
 
 def _record_button(app: PhoneApp, conversation: int | None) -> None:
@@ -202,7 +209,8 @@ def _turns(
             st.html(question_html(turn.text))
             continue
         with st.container(key=f"answer-{turn.id}"):
-            st.markdown(answer_markdown(turn.text) or "*The model said nothing.*")
+            text = answer_html(turn.text) or "<p><em>The model said nothing.</em></p>"
+            st.html(f'<div class="as-answer">{text}</div>')
             if turn.figures.get("problem"):
                 st.html(error_html(turn.figures["problem"], turn.figures.get("remedy", "")))
             with st.container(key=f"tools-{turn.id}", horizontal=True, gap="xsmall",
@@ -222,10 +230,3 @@ def _again(app: PhoneApp, conversation: int, label: str) -> None:
         with _told():
             app.regenerate(conversation)
         st.rerun()
-
-
-def _growing_answer(job: Job) -> None:
-    if job.text:
-        st.markdown(answer_markdown(job.text) + CURSOR)
-    else:
-        st.html('<div class="as-waiting"><i></i><i></i><i></i>reading the question</div>')

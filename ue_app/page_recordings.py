@@ -28,7 +28,7 @@ from ue_app.recording import (
 from ue_app.strip import duration, size
 
 DOWN_COLOUR = "#8b95a1"
-CHART_HEIGHT = 150  # pixels of each of the three
+CHART_HEIGHT = 210  # pixels of each of the three, with title and axis
 
 
 def show(app: PhoneApp) -> None:
@@ -86,45 +86,67 @@ def _charts(recording: Recording) -> None:
     """Three plots over one time axis: bytes, packets, and the time between tokens."""
     accent = ACCENT_DARK if st.context.theme.type == "dark" else ACCENT_LIGHT
     width = slice_width(recording.seconds)
-    axis = altair.X("start:Q", title=None, scale=altair.Scale(domain=[0, recording.seconds]))
-    charts: list[Any] = []
     flows = flows_of(_packets(recording.folder), recording.started, width)
+    charts: list[Any] = []
     if flows:
+        # Downwards below the axis; the sums beside them are what the tooltip shows.
         table = altair.InlineData(values=[
-            {"start": flow.start, "end": flow.start + width,
-             "way": "up" if flow.up else "down",
+            {"start": flow.start, "end": flow.start + width, "way": "up" if flow.up else "down",
              "bytes": flow.bytes if flow.up else -flow.bytes,
-             "packets": flow.packets if flow.up else -flow.packets} for flow in flows])
-        colour = altair.Color("way:N", title=None, legend=altair.Legend(orient="top"),
-                              scale=altair.Scale(domain=["up", "down"],
-                                                 range=[accent, DOWN_COLOUR]))
-        for name, title in (("bytes", f"Bytes in {' '.join(duration(width))}"),
-                            ("packets", f"Packets in {' '.join(duration(width))}")):
-            charts.append(altair.Chart(table, height=CHART_HEIGHT, title=title).mark_bar().encode(
-                x=axis, x2="end:Q", color=colour,
-                y=altair.Y(f"{name}:Q", title=None, axis=altair.Axis(
-                    tickCount=4, labelExpr="format(abs(datum.value), '~s')")),
-                tooltip=["way", altair.Tooltip("start:Q", format=".2f", title="second"),
-                         "bytes", "packets"]))
-    gaps = [token for token in tokens_of(recording) if token.gap is not None]
+             "packets": flow.packets if flow.up else -flow.packets,
+             "all_bytes": flow.bytes, "all_packets": flow.packets} for flow in flows])
+        per = " ".join(duration(width))
+        charts += [_flow_chart(table, name, f"{name.capitalize()} in {per}: up above the line, down below",
+                               recording, accent)
+                   for name in ("bytes", "packets")]
+    gaps = [token for token in tokens_of(recording) if token.gap]
     if gaps:
-        table = altair.InlineData(values=[
+        charts.append(_gap_chart(altair.InlineData(values=[
             {"start": token.time - recording.started, "milliseconds": (token.gap or 0.0) * 1000,
-             "answer": token.answer} for token in gaps])
-        charts.append(
-            altair.Chart(table, height=CHART_HEIGHT, title="Time between tokens, ms").mark_circle(
-                size=26, color=accent, opacity=0.8).encode(
-                x=altair.X("start:Q", title="seconds since the recording began",
-                           scale=altair.Scale(domain=[0, recording.seconds])),
-                y=altair.Y("milliseconds:Q", title=None, scale=altair.Scale(type="symlog"),
-                           axis=altair.Axis(tickCount=4)),
-                tooltip=["answer", altair.Tooltip("start:Q", format=".2f", title="second"),
-                         altair.Tooltip("milliseconds:Q", format=".1f")]))
+             "answer": token.answer} for token in gaps]), recording, accent))
     for chart in charts:
         st.altair_chart(chart.configure_title(anchor="start", fontSize=13, fontWeight=600),
-                        width="stretch")
+                        width="stretch", height=CHART_HEIGHT)
     if not charts:
         st.write("Nothing went over the link while this was recorded.")
+
+
+def _time_axis(recording: Recording, **options: Any) -> altair.X:
+    return altair.X("start:Q", title=None, axis=altair.Axis(grid=False, tickCount=8),
+                    scale=altair.Scale(domain=[0, recording.seconds]), **options)
+
+
+def _value_axis(expression: str) -> altair.Axis:
+    # As wide in every plot, so that their times stand below each other.
+    return altair.Axis(tickCount=4, labelExpr=expression, minExtent=52, maxExtent=52)
+
+
+def _flow_chart(
+    table: altair.InlineData, name: str, title: str, recording: Recording, accent: str
+) -> altair.Chart:
+    chart: altair.Chart = altair.Chart(table, title=title).mark_bar(binSpacing=0.5).encode(
+        x=_time_axis(recording, bin="binned"), x2="end:Q",
+        y=altair.Y(f"{name}:Q", title=None, stack=None,
+                   axis=_value_axis("format(abs(datum.value), '~s')")),
+        color=altair.Color("way:N", legend=None, scale=altair.Scale(
+            domain=["up", "down"], range=[accent, DOWN_COLOUR])),
+        tooltip=[altair.Tooltip("way:N", title="way"),
+                 altair.Tooltip("start:Q", format=".2f", title="second"),
+                 altair.Tooltip("all_bytes:Q", format=",", title="bytes"),
+                 altair.Tooltip("all_packets:Q", title="packets")])
+    return chart
+
+
+def _gap_chart(table: altair.InlineData, recording: Recording, accent: str) -> altair.Chart:
+    chart: altair.Chart = altair.Chart(table, title="Milliseconds between tokens").mark_circle(
+        size=28, color=accent, opacity=0.75, clip=True).encode(
+        x=_time_axis(recording),
+        y=altair.Y("milliseconds:Q", title=None, axis=_value_axis("format(datum.value, '~s')"),
+                   scale=altair.Scale(type="log", nice=True)),
+        tooltip=[altair.Tooltip("answer:O", title="answer"),
+                 altair.Tooltip("start:Q", format=".2f", title="second"),
+                 altair.Tooltip("milliseconds:Q", format=".1f", title="ms")])
+    return chart
 
 
 def _downloads(app: PhoneApp, recording: Recording) -> None:

@@ -47,7 +47,9 @@ CSS = """
   max-width: 50rem; padding: 0 1.25rem 1rem; margin: 0 auto;
 }
 [data-testid="stBottomBlockContainer"] { max-width: 50rem; padding: .25rem 1.25rem 1.1rem; }
-[data-testid="stHeader"] { background: transparent; height: 3rem; pointer-events: none; }
+[data-testid="stHeader"] { background: transparent; height: 3rem; }
+/* It lies over the strip's first line and holds buttons only at its ends. */
+[data-testid="stHeader"], [data-testid="stHeader"] div { pointer-events: none; }
 [data-testid="stHeader"] button, [data-testid="stHeader"] [role="button"] { pointer-events: auto; }
 
 /* The strip stays in view while the conversation scrolls beneath it. */
@@ -123,8 +125,24 @@ CSS = """
   padding: .6rem .95rem; max-width: 85%; white-space: pre-wrap; overflow-wrap: anywhere;
   line-height: 1.5;
 }
-[class*="st-key-answer"] { overflow-wrap: anywhere; }
-[class*="st-key-answer"] p, [class*="st-key-answer"] li { line-height: 1.65; }
+.as-answer { overflow-wrap: anywhere; color: var(--as-text); font-size: 1rem; }
+.as-answer p, .as-answer li { line-height: 1.65; margin: 0 0 .65rem; font-size: 1rem; }
+.as-answer ul, .as-answer ol { padding-left: 1.4rem; margin: 0 0 .65rem; }
+.as-answer h1, .as-answer h2, .as-answer h3, .as-answer h4 {
+  font-size: 1.1rem; font-weight: 650; padding: 0; margin: 1rem 0 .4rem; letter-spacing: -.01em;
+}
+.as-answer code { background: var(--as-raised); color: inherit; border-radius: .35rem;
+  padding: .1rem .35rem; font-size: .88em; }
+.as-answer pre { background: var(--as-raised); border: 1px solid var(--as-line);
+  border-radius: .75rem; padding: .8rem 1rem; overflow-x: auto; margin: 0 0 .8rem; }
+.as-answer pre code { padding: 0; background: none; }
+.as-answer table { display: block; overflow-x: auto; border-collapse: collapse; margin: 0 0 .8rem; }
+.as-answer th, .as-answer td { border: 1px solid var(--as-line); padding: .3rem .6rem; }
+.as-answer blockquote { border-left: 3px solid var(--as-line); color: var(--as-soft);
+  margin: 0 0 .65rem; padding: 0 0 0 .9rem; }
+.as-cursor { display: inline-block; width: .5rem; height: 1.05rem; border-radius: 2px;
+  background: var(--as-accent); vertical-align: -.15rem; margin-left: .15rem;
+  animation: as-pulse 1s infinite; }
 .as-waiting { display: flex; gap: .35rem; align-items: center; color: var(--as-soft); height: 2rem;
   font-size: .9rem; }
 .as-waiting i { width: .42rem; height: .42rem; border-radius: 50%; background: var(--as-accent);

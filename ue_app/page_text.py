@@ -1,8 +1,7 @@
 """Text on its way into the page: what a model or a person wrote must not act there.
 
-The page's Markdown knows more than Markdown: formulas between dollar signs, coloured text, icons,
-pictures from anywhere. An answer is shown with its headings, lists and code, and nothing else of
-it works. Pure functions.
+An answer is Markdown, shown with its headings, lists, tables and code; HTML in it is shown as text,
+and pictures, which would be fetched from anywhere, as the text they are. Pure functions.
 """
 
 from __future__ import annotations
@@ -10,25 +9,33 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
+
+from markdown_it import MarkdownIt
 
 from ue_app.measure import Cost
 from ue_app.strip import duration, rate, size
 
-# Code stands as it is: nothing acts in it, and a backslash would be seen.
-_CODE = re.compile(r"(```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]+`)", re.DOTALL)
-_ACTS = re.compile(r"(\$|:(?=[A-Za-z0-9_+-]+[\[:/])|!(?=\[)|<(?=[A-Za-z/!?]))")
-_LINE = re.compile(r"(?<=\S)\n(?=\S)")  # a line that ends ends in the page too
+CURSOR = '<span class="as-cursor"></span>'
+_CURSOR_MARK = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for it while Markdown is read
 _MARKS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:])")
 ENDINGS = {"length": "longest answer reached", "context": "conversation is full",
            "cancelled": "stopped", "failed": "broken off"}
 
 
-def answer_markdown(text: str) -> str:
-    """A model's answer as Markdown of which no more than the Markdown acts."""
-    parts = _CODE.split(text)
-    return "".join(part if index % 2 else _LINE.sub("  \n", _ACTS.sub(r"\\\1", part))
-                   for index, part in enumerate(parts))
+@cache
+def _markdown() -> MarkdownIt:
+    # With breaks: a line that ends in the answer ends in the page.
+    reader = MarkdownIt("commonmark", {"html": False, "breaks": True})
+    return reader.enable("table").disable("image")
+
+
+def answer_html(text: str, cursor: bool = False) -> str:
+    """A model's answer, whole or as far as it is written."""
+    text = text.replace(_CURSOR_MARK, "")
+    rendered = str(_markdown().render(text + _CURSOR_MARK if cursor else text))
+    return rendered.replace(_CURSOR_MARK, CURSOR)
 
 
 def plain_markdown(text: str) -> str:

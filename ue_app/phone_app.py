@@ -18,7 +18,7 @@ from typing import Any
 
 from edge_server.errors import EdgeError
 from ue_app.client import edge_uri
-from ue_app.errors import HistoryError, PhoneError, SettingsError
+from ue_app.errors import PhoneError, SettingsError
 from ue_app.link import LinkState, LinkStatus
 from ue_app.measure import cost_of
 from ue_app.meter import Meter, rate_now
@@ -278,9 +278,12 @@ class PhoneApp:
         return from_values(vars(kept) | dict(self.config.overrides))
 
 
-def history_problem(app: PhoneApp) -> HistoryError | None:
-    """Why conversations are not stored; None while they are."""
-    return app.talks.problem
+def number_of(text: str | None) -> int | None:
+    """The id of a conversation as an address holds it; None for what is none."""
+    try:
+        return int(text or "")
+    except ValueError:
+        return None
 
 
 def answers(url: str) -> bool:

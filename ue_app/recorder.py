@@ -195,6 +195,7 @@ class ScapyCapture:
     def __init__(self, file: Path, peers: Sequence[Peer]) -> None:
         # scapy takes a second to load, and only a recording needs it.
         from scapy.config import conf
+        from scapy.layers import inet, inet6, l2  # noqa: F401  # before a socket asks for them
         from scapy.sendrecv import AsyncSniffer
         from scapy.utils import PcapWriter
 

@@ -14,7 +14,8 @@ from ue_app.meter import Bar, Minute
 
 UNKNOWN = "\N{EN DASH}"
 LOWEST, HIGHEST = 0.002, 2.0  # seconds; gaps outside are drawn at the plot's edges
-SLOW = 4.0  # times the minute's median: a gap that a reader notices
+# A gap that a reader notices: so many times the minute's median, and long in itself.
+SLOW, SLOW_SECONDS = 4.0, 0.25
 
 
 class Tone(StrEnum):
@@ -111,6 +112,6 @@ def _plot(minute: Minute) -> str:
 def _bar(bar: Bar | None, typical: float | None) -> str:
     if bar is None:
         return "<u></u>"
-    slow = typical is not None and bar.worst > SLOW * typical
+    slow = typical is not None and bar.worst > max(SLOW * typical, SLOW_SECONDS)
     return (f'<u style="--h:{height(bar.typical):.2f};--w:{height(bar.worst):.2f}"'
             f'{" class=as-slow" if slow else ""}></u>')
