@@ -95,9 +95,8 @@ def _charts(recording: Recording) -> None:
              "bytes": flow.bytes if flow.up else -flow.bytes,
              "packets": flow.packets if flow.up else -flow.packets,
              "all_bytes": flow.bytes, "all_packets": flow.packets} for flow in flows])
-        per = " ".join(duration(width))
-        charts += [_flow_chart(table, name, f"{name.capitalize()} in {per}: up above the line, down below",
-                               recording, accent)
+        way = f"in {' '.join(duration(width))}: up above the line, down below"
+        charts += [_flow_chart(table, name, f"{name.capitalize()} {way}", recording, accent)
                    for name in ("bytes", "packets")]
     gaps = [token for token in tokens_of(recording) if token.gap]
     if gaps:
