@@ -1,9 +1,9 @@
 """Chooses a token from logits: the same choices, in the same order, as transformers' `generate`.
 
 The library's own processors sort the whole vocabulary for top-p (15 ms at 262,144 entries, beside
-20 ms for the model itself); here top-k goes first and only what it kept is sorted. Randomness comes
-from the seed alone. The repetition penalty covers the tokens of the answer being written: the edge
-never learns the prompt's, and every mode must choose alike.
+20 ms for the model itself); here top-k goes first and only what it kept is sorted; drawing is in
+`draws`. Randomness comes from the seed alone. The repetition penalty covers the tokens of the
+answer being written: the edge never learns the prompt's, and every mode must choose alike.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
+from edge_server.engine.draws import Draws, kth_largest, open_draws
 from edge_server.engine.stage import Output
 from edge_server.errors import SessionError
 from edge_server.messages import ErrorCode, Sampling
@@ -25,9 +27,9 @@ class Sampler:
         """`chosen` are the answer's tokens so far, standing at `first` and after."""
         self.sampling = sampling
         self._chosen = dict(enumerate(chosen, first))  # by position, ascending
-        self._generator = torch.Generator().manual_seed(sampling.seed)
-        self._drawn = 0  # draws that the generator has given
-        self._before_last: torch.Tensor | None = None  # its state before the last of them
+        self._draws: Draws | None = None  # opened by the first choice that takes one
+        self._drawn = 0  # how many it has given
+        self._before_last: Draws | None = None  # as it was before the last of them
 
     @property
     def takes_likeliest(self) -> bool:
@@ -42,7 +44,8 @@ class Sampler:
 
     def choose(self, logits: torch.Tensor, position: int) -> int:
         """The token at `position` for float32 `logits` [vocabulary]; later ones are forgotten."""
-        _check_finite(logits)
+        if self.sampling.temperature == 0.0:
+            _check_finite(logits)  # `warped` checks what is left of them otherwise
         self._forget(position)
         if self.sampling.repetition_penalty != 1.0 and self._chosen:
             logits = penalised(logits, set(self._chosen.values()), self.sampling.repetition_penalty)
@@ -50,9 +53,9 @@ class Sampler:
             token = int(logits.argmax())
         else:
             probabilities = torch.softmax(warped(logits, self.sampling), dim=-1)
-            self.catch_up(logits.shape[-1])
-            self._before_last = self._generator.get_state()
-            token = int(torch.multinomial(probabilities[None], 1, generator=self._generator))
+            draws = self.catch_up(logits.shape[-1])
+            self._before_last = draws.copy()
+            token = draws.draw(probabilities)
             self._drawn += 1
         self._chosen[position] = token
         return token
@@ -61,20 +64,20 @@ class Sampler:
         while self._chosen and next(reversed(self._chosen)) >= position:
             self._chosen.popitem()
 
-    def catch_up(self, vocabulary: int) -> None:
-        """Bring the generator to where the tokens so far leave it: milliseconds a token.
+    def catch_up(self, vocabulary: int) -> Draws:
+        """The draws where the tokens so far leave them.
 
-        Nothing is to do in an answer that went on undisturbed.
+        Nothing is to do in an answer that went on undisturbed; where an answer is taken up in the
+        middle, a large vocabulary costs a tenth of a millisecond a token.
         """
-        draws = len(self._chosen) if self.sampling.temperature else 0
-        if self._drawn == draws + 1 and self._before_last is not None:
-            self._generator.set_state(self._before_last)
-        elif self._drawn != draws:
-            self._generator.manual_seed(self.sampling.seed)
-            unused = torch.empty(1, vocabulary)
-            for _ in range(draws):  # what `multinomial` takes from the generator, whatever its odds
-                unused.exponential_(1, generator=self._generator)
-        self._drawn, self._before_last = draws, None
+        count = len(self._chosen) if self.sampling.temperature else 0
+        if self._drawn == count + 1 and self._before_last is not None:
+            self._draws = self._before_last
+        elif self._draws is None or self._drawn != count:
+            self._draws = open_draws(self.sampling.seed)
+            self._draws.skip(count * vocabulary)
+        self._drawn, self._before_last = count, None
+        return self._draws
 
 
 def choose_many(
@@ -129,8 +132,7 @@ def warped(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
     scores = logits / sampling.temperature if sampling.temperature != 1.0 else logits.clone()
     _check_finite(scores)  # a huge score over a small temperature overflows
     if 0 < sampling.top_k < scores.shape[-1]:
-        weakest = torch.topk(scores, sampling.top_k).values[-1]
-        scores = scores.masked_fill(scores < weakest, -torch.inf)
+        scores = _keep_from(scores, kth_largest(scores, sampling.top_k))
     if sampling.top_p < 1.0:
         scores = _keep_nucleus(scores, sampling.top_p)
     if sampling.min_p > 0.0:
@@ -140,11 +142,17 @@ def warped(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
     return scores
 
 
+def _keep_from(scores: torch.Tensor, least: float) -> torch.Tensor:
+    """Scores below `least` become minus infinity, in place: twenty times faster than by a mask."""
+    below = float(np.nextafter(np.float32(least), np.float32(-np.inf)))
+    return torch.threshold_(scores, below, -torch.inf)
+
+
 def _keep_nucleus(scores: torch.Tensor, top_p: float) -> torch.Tensor:
-    """Keep the likeliest tokens whose probabilities sum to `top_p`; at least one."""
+    """Keep the likeliest tokens whose probabilities sum to `top_p`, at least one; in place."""
     kept = torch.nonzero(scores > -torch.inf)[:, 0]
     ascending, order = torch.sort(scores[kept])
     below = torch.softmax(ascending, dim=-1).cumsum(dim=-1)
     removed = below <= 1.0 - top_p
     removed[-1] = False
-    return scores.index_fill(0, kept[order[removed]], -torch.inf)
+    return scores.index_fill_(0, kept[order[removed]], -torch.inf)

@@ -1,8 +1,9 @@
-/* What Python calls: open a stage or an output head, run rows, pack weights.
+/* What Python calls: open a stage or an output head, run rows, pack weights, choose.
 
    `native.py` mirrors the structures and checks their sizes. Everything was checked before it comes
    here: no function refuses anything but a lack of memory or threads. Rows run in blocks of up to
    ROWS through all layers. */
+#include "choice.h"
 #include "layers.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -103,6 +104,20 @@ EXPORT void airsplit_pack(uint8_t *panel, int32_t precision, int32_t lane, int32
     pack_rows(panel, precision, lane, stored, source, rows, columns);
 }
 
+EXPORT void airsplit_seed(struct twister *t, uint32_t seed) { seed_twister(t, seed); }
+
+EXPORT void airsplit_skip(struct twister *t, int64_t count) { skip_variates(t, count); }
+
+EXPORT int32_t airsplit_draw(struct twister *t, const float *probabilities, int32_t count)
+{
+    return draw(t, probabilities, count);
+}
+
+EXPORT float airsplit_kth_largest(const float *values, int64_t count, int64_t k, float *scratch)
+{
+    return kth_largest(values, count, k, scratch);
+}
+
 /* What must agree with Python's mirror of the structures. */
 EXPORT int64_t airsplit_layout(int32_t which)
 {
@@ -113,6 +128,7 @@ EXPORT int64_t airsplit_layout(int32_t which)
     case 3: return BLOCK;
     case 4: return DIMENSION_STEP;
     case 5: return PANEL;
+    case 6: return sizeof(struct twister);
     default: return GROUP;
     }
 }

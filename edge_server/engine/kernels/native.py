@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from ctypes import POINTER, Structure, c_float, c_int32, c_int64, c_void_p
+from ctypes import POINTER, Structure, c_float, c_int32, c_int64, c_uint32, c_void_p
 from pathlib import Path
 from typing import Literal
 
@@ -66,6 +66,12 @@ class Output(Structure):
     ]
 
 
+class Twister(Structure):
+    """State of a generator of random words."""
+
+    _fields_ = [("words", c_uint32 * 624), ("used", c_uint32)]
+
+
 @functools.cache
 def kernels() -> ctypes.CDLL:
     """The library for this machine, compiled on first use."""
@@ -87,6 +93,10 @@ def load(library: Path) -> ctypes.CDLL:
         "forward": (None, [c_void_p, c_int32, c_int32, *[c_void_p] * 4, c_int32]),
         "logits": (None, [c_void_p, c_void_p, c_void_p, c_int32]),
         "likeliest": (None, [*[c_void_p] * 5, c_int32]),
+        "seed": (None, [POINTER(Twister), c_uint32]),
+        "skip": (None, [POINTER(Twister), c_int64]),
+        "draw": (c_int32, [POINTER(Twister), c_void_p, c_int32]),
+        "kth_largest": (c_float, [c_void_p, c_int64, c_int64, c_void_p]),
         "panel_bytes": (c_int64, [c_int32, c_int32]),
         "pack": (None, [c_void_p, c_int32, c_int32, c_int32, c_void_p, c_int32, c_int32]),
         "layout": (c_int64, [c_int32]),
@@ -96,7 +106,7 @@ def load(library: Path) -> ctypes.CDLL:
         function = getattr(native, f"airsplit_{name}")
         function.restype, function.argtypes = result, arguments
     ours = [ctypes.sizeof(Layer), ctypes.sizeof(Decoder), ctypes.sizeof(Output), BLOCK,
-            DIMENSION_STEP, PANEL, GROUP]
+            DIMENSION_STEP, PANEL, ctypes.sizeof(Twister), GROUP]
     if [native.airsplit_layout(which) for which in range(len(ours))] != ours:
         raise NoKernels(f"{library} was compiled from other sources.", "Delete it and start again.")
     return native
