@@ -22,7 +22,9 @@ def create_app(edge: Edge) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         edge.worker.start()
+        house = asyncio.create_task(edge.desk.keep_house())
         yield
+        house.cancel()
         await asyncio.to_thread(edge.worker.stop)
 
     app = FastAPI(title="airsplit edge", lifespan=lifespan)
@@ -38,6 +40,6 @@ def create_app(edge: Edge) -> FastAPI:
     @app.websocket(SPLIT_PATH)
     async def split(websocket: WebSocket) -> None:
         await websocket.accept()
-        await Connection(edge, websocket).run()
+        await Connection(edge.desk, websocket).run()
 
     return app

@@ -145,7 +145,7 @@ def _serve(
     config = EdgeConfig(options, arguments.host, listener.getsockname()[1])
     checkpoint = open_folders(arguments.model or [arguments.default_model])
     metrics = Metrics()
-    edge = open_edge(config, checkpoint, arguments.layers)
+    edge = open_edge(config, checkpoint, arguments.layers, metrics, tokens)
     limits = Limits(arguments.sessions + CALLERS_BESIDE_SESSIONS,
                     arguments.connections_per_address or arguments.sessions + 16)
     server = EdgeServer(GuardedConfig(
@@ -156,7 +156,7 @@ def _serve(
         # A phone between two questions reads nothing and so answers no ping: the idle timeout
         # and the socket's own keepalive find the dead ones.
         ws_ping_interval=None,
-        timeout_graceful_shutdown=int(config.drain_timeout)))
+        timeout_graceful_shutdown=int(config.drain_timeout)), edge.desk.drain)
     scheme = "http" if context is None else "https"
     print(f"airsplit edge: layers {edge.serving.held} of {edge.serving.total_layers} "
           f"({edge.engine.backend}, {edge.engine.precision}, "

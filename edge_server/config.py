@@ -22,7 +22,13 @@ class EdgeConfig:
     pending_chunks: int = 4  # chunks of one session waiting to be computed before reading stops
     hello_timeout: float = 10.0  # seconds a new connection has to say what it wants
     idle_timeout: float = 900.0  # seconds without a frame before a session is ended
-    drain_timeout: float = 10.0  # seconds that open sessions get at shutdown
+    yield_after: float = 60.0  # seconds without a frame before a session makes room for another
+    grace: float = 120.0  # seconds that a session is kept after its connection broke
+    rate: float = 0.0  # rows a second that one token may send; 0: as many as it likes
+    cache_bytes: int = 0  # of all sessions' caches; 0: whatever the sessions may fill
+    housekeeping: float = 0.5  # seconds between looks at who is overdue
+    drain_timeout: float = 10.0  # seconds that running answers get at shutdown
+    drain_quiet: float = 1.0  # seconds without a frame after which no answer is running
 
     @property
     def max_message(self) -> int:

@@ -67,6 +67,11 @@ class StageError(EdgeError):
 class SessionError(EdgeError):
     """The peer refused or ended a session; `code` is one of `frame.ErrorCode`."""
 
-    def __init__(self, code: int, problem: str, remedy: str = "") -> None:
+    def __init__(
+        self, code: int, problem: str, remedy: str = "", retry_after: float = 0.0,
+        position: int = 0,
+    ) -> None:
         super().__init__(problem, remedy)
         self.code = code
+        self.retry_after = retry_after  # seconds until trying again makes sense; 0 says nothing
+        self.position = position  # from which on rows were not taken

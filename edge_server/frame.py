@@ -6,8 +6,8 @@ Sans-IO. A frame is a 32-byte header and a payload, the header big-endian:
     0       2     magic      "aS"
     2       1     version    1
     3       1     type       FrameType
-    4       8     session    the alias the edge gave the session; 0 before it did
-    12      2     epoch      counts the connections of a session
+    4       8     session    the number the edge gave the session; 0 before it did
+    12      2     epoch      counts connections and answers of a session, modulo 65,536
     14      1     dtype      Dtype of the payload's elements
     15      1     flags      Flags
     16      4     position   absolute position of the first row, or of the token
@@ -39,18 +39,27 @@ _HEADER = struct.Struct(">2sBBQHBBIHHI")
 _CHECKSUM = struct.Struct(">I")
 
 
+EPOCHS = 1 << 16
+
+
+def newer(epoch: int, other: int) -> bool:
+    """Whether `epoch` comes after `other`, on a counter that wraps around."""
+    return 0 < (epoch - other) % EPOCHS < EPOCHS // 2
+
+
 class FrameType(IntEnum):
     """What a frame is; the side that may send it is checked by the session."""
 
     HELLO = 1  # phone: open a session
     WELCOME = 2  # edge: here it is
-    SAMPLING = 3  # phone: how the next answer's tokens are to be chosen
+    START = 3  # phone: rows from `position` on are void; how the tokens to come are chosen
     ROWS = 4  # phone: activation rows from its last layer
     TOKEN = 5  # edge: the token chosen after the last row
     HIDDEN = 6  # edge, private mode: the last row (or all), after the edge's last layer
     CANCEL = 7  # phone: give up this answer; the edge echoes it, and nothing of it comes after
     ERROR = 8  # edge: a refusal the phone can act on
     GOODBYE = 9  # either: the session is over
+    RESEND = 10  # edge: rows are missing; send them from `position` on
 
 
 class Dtype(IntEnum):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, TypeVar
 
@@ -17,9 +17,13 @@ from edge_server.frame import Dtype
 from edge_server.split import LayerRange
 
 SPLIT_PATH = "/v1/split"  # of the WebSocket
-PROTOCOL = 1  # of the exchange of frames; refused when different
+PROTOCOL = 2  # of the exchange of frames; refused when different
 _Enum = TypeVar("_Enum", bound=IntEnum)
+_PROTOCOL = struct.Struct(">H")
 MAX_TEXT_BYTES = 1024  # an error's sentence fits; a hostile one is cut off
+MAX_TOKEN_BYTES = 256  # of a bearer token
+SECRET_BYTES = 16  # that take a session up again
+_NO_SECRET = bytes(SECRET_BYTES)
 
 
 class Mode(IntEnum):
@@ -45,50 +49,81 @@ class ErrorCode(IntEnum):
     MOVED = 11
     UNUSABLE_ROWS = 12
     INTERNAL = 13
+    TOO_FAST = 14
+    OUT_OF_MEMORY = 15
+    TAKEN_OVER = 16
 
 
 @dataclass(frozen=True)
 class Hello:
-    """The phone asks for a session over the layers it does not run itself."""
+    """The phone asks for a session over the layers it does not run itself.
+
+    `session` and `secret` of an earlier WELCOME ask for that session, if it is still there.
+    """
 
     identity: str  # hash of the whole model, hexadecimal
     layers: LayerRange  # that the edge is to run
     dtype: Dtype  # of the rows
     mode: Mode
     protocol: int = PROTOCOL
+    session: int = 0  # 0: a new one
+    secret: bytes = field(default=_NO_SECRET, repr=False)
+    token: str = field(default="", repr=False)  # what the operator gave this phone
 
-    _FIELDS = struct.Struct(">H32sHHBB")
+    _FIELDS = struct.Struct(f">H32sHHBBQ{SECRET_BYTES}sH")
 
     def pack(self) -> bytes:
-        return self._FIELDS.pack(self.protocol, bytes.fromhex(self.identity), self.layers.start,
-                                 self.layers.end, self.dtype, self.mode)
+        token = self.token.encode()
+        if len(token) > MAX_TOKEN_BYTES:
+            raise FrameError(f"A token of {len(token)} B is none.", "Give one from the operator.")
+        return self._FIELDS.pack(
+            self.protocol, bytes.fromhex(self.identity), self.layers.start, self.layers.end,
+            self.dtype, self.mode, self.session, self.secret, len(token)) + token
 
     @classmethod
     def unpack(cls, payload: bytes | memoryview) -> Hello:
-        protocol, identity, start, end, dtype, mode = _unpack(cls._FIELDS, payload, "HELLO")
+        (protocol,) = _unpack(_PROTOCOL, payload[: _PROTOCOL.size], "HELLO")
+        if protocol != PROTOCOL:  # what follows may look different in another version
+            raise SessionError(ErrorCode.WRONG_PROTOCOL,
+                               f"The phone speaks protocol {protocol}, the edge {PROTOCOL}.",
+                               "Install the same version on both sides.")
+        fixed, text = payload[: cls._FIELDS.size], bytes(payload[cls._FIELDS.size:])
+        (_, identity, start, end, dtype, mode, session, secret, length
+         ) = _unpack(cls._FIELDS, fixed, "HELLO")
         if start > end:
             raise FrameError(f"HELLO asks for layers [{start}, {end}).")
+        if length != len(text) or length > MAX_TOKEN_BYTES:
+            raise FrameError("HELLO does not hold the token it announces.")
+        try:
+            token = text.decode("ascii")
+        except UnicodeDecodeError as error:
+            raise FrameError("HELLO holds a token that is none.") from error
         return cls(identity.hex(), LayerRange(start, end), _enum(Dtype, dtype), _enum(Mode, mode),
-                   protocol)
+                   protocol, session, secret, token)
 
 
 @dataclass(frozen=True)
 class Welcome:
-    """The edge opened the session; the limits it will hold the phone to."""
+    """The edge opened the session, or took it up again; the limits it will hold the phone to."""
 
     session: int
     capacity: int  # tokens the session may hold
     max_rows: int  # rows a frame may carry
+    secret: bytes = field(default=_NO_SECRET, repr=False)  # with `session`, asks for it again
+    length: int = 0  # rows the edge holds: none from here on
+    seen: int = 0  # the epoch that they belong to
+    grace: int = 0  # milliseconds that a session without a connection is kept
 
-    _FIELDS = struct.Struct(">QIH")
+    _FIELDS = struct.Struct(f">QIH{SECRET_BYTES}sIHI")
 
     def pack(self) -> bytes:
-        return self._FIELDS.pack(self.session, self.capacity, self.max_rows)
+        return self._FIELDS.pack(self.session, self.capacity, self.max_rows, self.secret,
+                                 self.length, self.seen, self.grace)
 
     @classmethod
     def unpack(cls, payload: bytes | memoryview) -> Welcome:
         welcome = cls(*_unpack(cls._FIELDS, payload, "WELCOME"))
-        if not welcome.capacity or not welcome.max_rows:
+        if not welcome.capacity or not welcome.max_rows or welcome.length > welcome.capacity:
             raise FrameError("WELCOME takes no rows.")
         return welcome
 
@@ -127,10 +162,38 @@ class Sampling:
 
     @classmethod
     def unpack(cls, payload: bytes | memoryview) -> Sampling:
-        values = _unpack(cls._FIELDS, payload, "SAMPLING")
+        values = _unpack(cls._FIELDS, payload, "START")
         if any(isinstance(value, float) and not math.isfinite(value) for value in values):
-            raise FrameError("SAMPLING holds a number that is none.")
+            raise FrameError("START holds a number that is none.")
         return cls(*values)
+
+
+@dataclass(frozen=True)
+class Start:
+    """An answer begins, or goes on at an edge that may not know its beginning.
+
+    The frame's epoch is a new one: frames of earlier answers and connections mean nothing after it.
+    """
+
+    sampling: Sampling
+    first: int  # position of the answer's first token
+    chosen: tuple[int, ...] = ()  # its tokens so far
+
+    _FIRST = struct.Struct(">I")
+
+    def pack(self) -> bytes:
+        return b"".join((self.sampling.pack(), self._FIRST.pack(self.first),
+                         struct.pack(f"<{len(self.chosen)}I", *self.chosen)))
+
+    @classmethod
+    def unpack(cls, payload: bytes | memoryview) -> Start:
+        size = Sampling._FIELDS.size
+        begin = size + cls._FIRST.size
+        sampling, ids = Sampling.unpack(payload[:size]), payload[begin:]
+        (first,) = _unpack(cls._FIRST, payload[size:begin], "START")
+        if len(ids) % 4:
+            raise FrameError("START holds a token that is none.")
+        return cls(sampling, first, struct.unpack(f"<{len(ids) // 4}I", ids))
 
 
 @dataclass(frozen=True)
@@ -161,8 +224,9 @@ class ErrorNotice:
         except UnicodeDecodeError as error:
             raise FrameError("ERROR holds text that is none.") from error
 
-    def to_error(self) -> SessionError:
-        return SessionError(self.code, self.problem, self.remedy)
+    def to_error(self, position: int = 0) -> SessionError:
+        return SessionError(self.code, self.problem, self.remedy, self.retry_after / 1000,
+                            position)
 
 
 def _cut(text: str) -> bytes:

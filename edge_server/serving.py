@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from edge_server.config import EdgeConfig
+from edge_server.desk import Desk
 from edge_server.engine.checkpoint import Checkpoint
 from edge_server.engine.identity import identity_of
 from edge_server.engine.load import Engine, open_engine
 from edge_server.engine.parts import held
 from edge_server.errors import ConfigurationError
+from edge_server.metrics import Metrics
 from edge_server.sessions import Serving, Sessions
 from edge_server.split import LayerRange
+from edge_server.tokens import TokenStore
 from edge_server.worker import Worker
 
 
@@ -25,6 +32,8 @@ class Edge:
     serving: Serving
     sessions: Sessions
     worker: Worker
+    desk: Desk
+    metrics: Metrics
 
     def describe(self) -> dict[str, Any]:
         """What is served, for people and for phones that look before they ask."""
@@ -45,7 +54,11 @@ class Edge:
         }
 
 
-def open_edge(config: EdgeConfig, checkpoint: Checkpoint, layers: LayerRange | None) -> Edge:
+def open_edge(
+    config: EdgeConfig, checkpoint: Checkpoint, layers: LayerRange | None,
+    metrics: Metrics | None = None, tokens: TokenStore | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Edge:
     """Load what `config` and `layers` say to serve (default: every layer the folder holds)."""
     part = held(checkpoint)
     total = checkpoint.architecture.layers
@@ -57,7 +70,14 @@ def open_edge(config: EdgeConfig, checkpoint: Checkpoint, layers: LayerRange | N
         layers = LayerRange(part.ranges[0].start, part.ranges[-1].end)
     has_output = part.output and layers.end == total
     engine = open_engine(checkpoint, config.engine)
-    worker = Worker(engine, layers, has_output)
-    serving = Serving(identity_of(checkpoint), layers, total, checkpoint.architecture.hidden,
-                      engine.row_type, has_output)
-    return Edge(config, engine, serving, Sessions(config, serving), worker)
+    metrics = metrics or Metrics()
+    worker = Worker(engine, layers, has_output, metrics)
+    architecture = checkpoint.architecture
+    element = 4 if engine.row_type is torch.float32 else 2  # bytes of a key's or value's number
+    serving = Serving(
+        identity_of(checkpoint), layers, total, architecture.hidden, engine.row_type, has_output,
+        architecture.vocabulary, len(layers) * 2 * element * architecture.key_value_heads
+        * architecture.head_dimension)
+    sessions = Sessions(config, serving, metrics.ignored)
+    desk = Desk(config, sessions, worker, metrics, tokens, clock)
+    return Edge(config, engine, serving, sessions, worker, desk, metrics)

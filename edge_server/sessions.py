@@ -1,13 +1,19 @@
 """Sessions of phones on one edge: what each may ask, and the work its frames turn into.
 
-Sans-IO: `accept` takes a frame and gives a `Job` or nothing, and raises `SessionError` or
-`FrameError` for what a phone may not do. States and the frames they take are a table. It knows no
-sockets and no threads; `worker` runs the jobs, `app` moves the bytes.
+Sans-IO: frames and `now` come in, `Job`s and frames go out, and `SessionError` or `FrameError` says
+what a phone may not do. A session outlives its connections: when one breaks, the session is parked,
+and the phone that comes back within the grace time takes it up where it was. Every frame names
+session, epoch and absolute position, so a frame that comes twice, late or early does no harm:
+behind what the edge holds means going back, ahead of it makes the edge ask for what is missing.
+
+It knows no sockets, threads or clocks; `worker` runs the jobs, `connection` moves the bytes.
 """
 
 from __future__ import annotations
 
+import hmac
 import secrets
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -17,22 +23,58 @@ from edge_server.config import EdgeConfig
 from edge_server.engine.sampling import Sampler
 from edge_server.engine.tensors import TORCH_TYPES, WIRE_TYPES, from_bytes
 from edge_server.errors import SessionError
-from edge_server.frame import Dtype, Flags, Frame, FrameType
-from edge_server.messages import PROTOCOL, ErrorCode, Hello, Mode, Sampling, Welcome
+from edge_server.frame import EPOCHS, Dtype, Flags, Frame, FrameType, newer
+from edge_server.messages import (
+    SECRET_BYTES,
+    ErrorCode,
+    ErrorNotice,
+    Hello,
+    Mode,
+    Sampling,
+    Start,
+    Welcome,
+)
 from edge_server.split import LayerRange
+
+CACHE_BLOCK = 64  # tokens that a session's cache grows by
 
 
 class State(Enum):
     """Where a session stands."""
 
-    OPEN = "open"
-    CLOSED = "closed"
+    ATTACHED = "attached"  # a connection carries it
+    PARKED = "parked"  # the connection broke; the phone may come back
+    CLOSED = "closed"  # over: its number means nothing any more
 
+
+class Event(Enum):
+    """What happens to a session besides frames."""
+
+    LOST = "lost"  # its connection broke
+    RESUMED = "resumed"  # the phone is back, on a new connection
+    ENDED = "ended"  # the phone said goodbye
+    EVICTED = "evicted"  # idle for too long, or in the way of somebody who is not
+    REVOKED = "revoked"  # its token is no longer valid
+    MOVED = "moved"  # this edge is shutting down
+    FAILED = "failed"  # it asked what cannot be done
+
+
+# The life of a session. What is not here cannot happen.
+TRANSITIONS: dict[tuple[State, Event], State] = {
+    (State.ATTACHED, Event.LOST): State.PARKED,
+    # The edge may not have noticed yet that the old connection is dead.
+    (State.ATTACHED, Event.RESUMED): State.ATTACHED,
+    (State.PARKED, Event.RESUMED): State.ATTACHED,
+    **{(state, event): State.CLOSED
+       for state in (State.ATTACHED, State.PARKED)
+       for event in (Event.ENDED, Event.EVICTED, Event.REVOKED, Event.MOVED, Event.FAILED)},
+}
 
 # What a phone may send in each state; anything else is an error of the phone's.
 ALLOWED: dict[State, frozenset[FrameType]] = {
-    State.OPEN: frozenset(
-        {FrameType.SAMPLING, FrameType.ROWS, FrameType.CANCEL, FrameType.GOODBYE}),
+    State.ATTACHED: frozenset(
+        {FrameType.START, FrameType.ROWS, FrameType.CANCEL, FrameType.GOODBYE}),
+    State.PARKED: frozenset(),
     State.CLOSED: frozenset(),
 }
 
@@ -47,21 +89,56 @@ class Serving:
     hidden: int
     row_type: torch.dtype
     has_output: bool
+    vocabulary: int = 0
+    token_bytes: int = 0  # of cache, for each token a session holds
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose session it is: the token it was opened with, by name."""
+
+    name: str = ""
+    sessions: int | None = None  # at a time; None: as many as the edge has
+    rate: float | None = None  # rows a second, over all its sessions; None: what the edge allows
 
 
 @dataclass
 class Session:
     """One phone's conversation; `slot` is its KV cache."""
 
-    number: int  # alias in frames
+    number: int  # in frames
+    secret: bytes = field(repr=False)  # with the number, takes the session up again
+    owner: Owner
     slot: int
     layers: LayerRange
     mode: Mode
     dtype: Dtype
-    state: State = State.OPEN
+    opened: float  # seconds, of the clock that comes in
+    seen: float  # when its phone was last heard, or lost
+    state: State = State.ATTACHED
+    connection: int = 0  # counts its connections
+    epoch: int = 0  # counts connections and answers; what its frames must name
     sampler: Sampler = field(default_factory=lambda: Sampler(Sampling()))
-    answer: int = 0  # counts CANCELs: jobs of an earlier answer are dropped
+    answer: int = 0  # counts CANCELs
+    cuts: list[tuple[int, int]] = field(default_factory=list)  # of CANCELs: number, rows kept
     length: int = 0  # tokens accepted so far, computed or waiting
+    asked: bool = False  # rows are missing, and the phone was told
+    pending: int = 0  # jobs that wait or run
+
+    def quiet(self, now: float) -> float:
+        """Seconds without a frame; 0 while something is computed for it."""
+        return 0.0 if self.pending else now - self.seen
+
+    def cancel(self, kept: int) -> None:
+        """Give up the answer; rows from `kept` on are void."""
+        self.answer += 1
+        # A later CANCEL that kept less says all that an earlier one does: the list stays short.
+        self.cuts = [cut for cut in self.cuts if cut[1] < kept] + [(self.answer, kept)]
+        self.length, self.asked = min(self.length, kept), False
+
+    def happens(self, event: Event) -> None:
+        """Move to the next state."""
+        self.state = TRANSITIONS[self.state, event]
 
 
 @dataclass(frozen=True)
@@ -69,7 +146,8 @@ class Job:
     """Rows to run for a session, and whether the phone waits for what follows them."""
 
     session: Session
-    answer: int
+    epoch: int
+    answer: int  # CANCELs that came before it
     position: int
     rows: torch.Tensor
     flags: Flags
@@ -77,50 +155,127 @@ class Job:
     computed: list[torch.Tensor] = field(default_factory=list)  # rows so far that all go back
 
     @property
-    def cancelled(self) -> bool:
+    def given_up(self) -> bool:
+        """Nobody waits for its result any more."""
         return self.answer != self.session.answer or self.session.state is State.CLOSED
+
+    @property
+    def cancelled(self) -> bool:
+        """Nobody needs its rows either: the phone kept none of them."""
+        return self.session.state is State.CLOSED or any(
+            number > self.answer and kept <= self.position for number, kept in self.session.cuts)
+
+
+@dataclass(frozen=True)
+class Admission:
+    """How a HELLO was met."""
+
+    session: Session
+    resumed: bool  # with all that the edge holds of it
+    welcome: Welcome
 
 
 class Sessions:
     """All sessions of one edge."""
 
-    def __init__(self, config: EdgeConfig, serving: Serving) -> None:
+    def __init__(
+        self, config: EdgeConfig, serving: Serving,
+        ignored: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`ignored` is told why a frame was not acted on."""
         self._config = config
-        self._serving = serving
+        self.serving = serving
+        self._ignored = ignored
         self._free = list(range(config.engine.slots))
         self._open: dict[int, Session] = {}
+        self._evicted: list[Session] = []
+        self.draining = False  # shutting down: nobody is admitted
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def open(self, hello: Hello) -> Session:
-        """Admit a phone, or say why not."""
+    def __iter__(self) -> Iterator[Session]:
+        return iter(list(self._open.values()))
+
+    def admit(self, hello: Hello, owner: Owner, now: float) -> Admission:
+        """Give a phone its session, new or the one it had, or say why not."""
+        if self.draining:
+            raise moved()
         self._check(hello)
-        if not self._free:
-            raise SessionError(
-                ErrorCode.TOO_MANY_SESSIONS,
-                f"This edge already serves its limit of {self._config.engine.slots} sessions.",
-                "Try again shortly, or another edge.")
-        session = Session(secrets.randbits(63) + 1, self._free.pop(), hello.layers, hello.mode,
-                          hello.dtype)
+        session = self._open.get(hello.session)
+        if session is not None and _may_resume(session, hello, owner):
+            session.happens(Event.RESUMED)
+            welcome = self._welcome(session)
+            session.epoch = (session.epoch + 1) % EPOCHS
+            session.connection += 1
+            session.seen, session.asked = now, False
+            return Admission(session, True, welcome)
+        self._make_room(owner, now)
+        session = Session(secrets.randbits(63) + 1, secrets.token_bytes(SECRET_BYTES), owner,
+                          self._free.pop(), hello.layers, hello.mode, hello.dtype, now, now)
         self._open[session.number] = session
-        return session
+        return Admission(session, False, self._welcome(session))
 
-    def welcome(self, session: Session) -> Welcome:
-        return Welcome(session.number, self._config.engine.capacity, self._config.max_rows)
+    def lost(self, session: Session, connection: int, now: float) -> bool:
+        """That connection broke; False where another carries the session by now."""
+        if session.state is not State.ATTACHED or session.connection != connection:
+            return False
+        session.happens(Event.LOST)
+        session.seen = now
+        return True
 
-    def close(self, session: Session) -> None:
-        """Forget a session; its slot is free for the next once it was cleared."""
-        session.state = State.CLOSED
-        if self._open.pop(session.number, None) is not None:
-            self._free.append(session.slot)
+    def close(self, session: Session, event: Event) -> bool:
+        """End a session; its slot is free once it was cleared. False if it was over before."""
+        if session.state is State.CLOSED:
+            return False
+        session.happens(event)
+        del self._open[session.number]
+        self._free.append(session.slot)
+        return True
+
+    def take_evicted(self) -> list[Session]:
+        """Sessions that had to make room since this was last asked; they are closed."""
+        evicted, self._evicted = self._evicted, []
+        return evicted
+
+    def overdue(self, now: float) -> list[Session]:
+        """Sessions whose time is over: idle ones, and parked ones nobody came back for."""
+        limits = {State.ATTACHED: self._config.idle_timeout, State.PARKED: self._config.grace}
+        return [session for session in self if session.quiet(now) > limits[session.state]]
+
+    def cache_bytes(self) -> int:
+        """Memory of all caches, as far as they are filled."""
+        blocks = sum(-(-session.length // CACHE_BLOCK) for session in self)
+        return blocks * CACHE_BLOCK * self.serving.token_bytes
+
+    def _welcome(self, session: Session) -> Welcome:
+        return Welcome(session.number, self._config.engine.capacity, self._config.max_rows,
+                       session.secret, session.length, session.epoch,
+                       int(self._config.grace * 1000))
+
+    def _make_room(self, owner: Owner, now: float) -> None:
+        """A free slot for `owner`: a session that nobody uses has to go for it, or nobody does."""
+        own = [session for session in self if session.owner.name == owner.name]
+        if owner.sessions is not None and len(own) >= owner.sessions:
+            self._evict(own, now, f"This token may have {owner.sessions} sessions at a time")
+        elif not self._free:
+            self._evict(list(self), now, "This edge already serves its limit of "
+                                         f"{self._config.engine.slots} sessions")
+
+    def _evict(self, candidates: list[Session], now: float, limit: str) -> None:
+        idle = [session for session in candidates
+                if session.state is State.PARKED
+                or session.quiet(now) > self._config.yield_after]
+        if not idle:
+            raise SessionError(ErrorCode.TOO_MANY_SESSIONS, f"{limit}.",
+                               "Try again shortly, or another edge.", retry_after=2.0)
+        # Whoever lost the connection first, then whoever has been silent for longest.
+        victim = min(idle, key=lambda session: (session.state is State.ATTACHED, session.seen))
+        self.close(victim, Event.EVICTED)
+        self._evicted.append(victim)
 
     def _check(self, hello: Hello) -> None:
-        serving = self._serving
-        if hello.protocol != PROTOCOL:
-            raise SessionError(ErrorCode.WRONG_PROTOCOL,
-                               f"The phone speaks protocol {hello.protocol}, the edge {PROTOCOL}.",
-                               "Install the same version on both sides.")
+        serving = self.serving
         if hello.identity != serving.identity:
             raise SessionError(
                 ErrorCode.WRONG_MODEL,
@@ -144,29 +299,76 @@ class Sessions:
                 f"{WIRE_TYPES[serving.row_type].name}.",
                 "Start both sides with the same --dtype (int8 uses bf16 rows).")
 
-    def accept(self, session: Session, frame: Frame) -> Job | None:
-        """What `frame` asks for; state changes happen here, computation does not."""
+    def accept(self, session: Session, connection: int, frame: Frame, now: float
+               ) -> Job | Frame | None:
+        """What a frame that came on `connection` asks for: work, an answer at once, or nothing.
+
+        State changes happen here, computation does not. A frame of an earlier connection or answer
+        means nothing any more; one of a later answer says that its START is missing.
+        """
         if frame.session != session.number or frame.type not in ALLOWED[session.state]:
             raise SessionError(ErrorCode.BAD_FRAME,
                                f"A {frame.type.name} frame is not expected here.",
                                "Open the session again.")
-        if frame.type is FrameType.SAMPLING:
-            session.sampler = Sampler(Sampling.unpack(frame.payload))
+        if connection != session.connection:
+            self._ignored("earlier_connection")
+            return None
+        session.seen = now
+        if frame.type is FrameType.START:
+            if newer(frame.epoch, session.epoch):
+                self._start(session, frame)
+            else:
+                self._ignored("earlier_epoch")
+        elif frame.epoch != session.epoch:
+            later = newer(frame.epoch, session.epoch)
+            self._ignored("start_missing" if later else "earlier_epoch")
+            return self._missing(session) if later else None
         elif frame.type is FrameType.CANCEL:
-            session.answer += 1
-            session.length = min(session.length, frame.position)
+            session.cancel(frame.position)
+            return Frame(FrameType.CANCEL, session.number, session.epoch, frame.position)
         elif frame.type is FrameType.GOODBYE:
-            session.state = State.CLOSED  # the slot stays taken until its cache is given up too
+            self.close(session, Event.ENDED)
         else:
             return self._rows(session, frame)
         return None
 
-    def _rows(self, session: Session, frame: Frame) -> Job:
-        if frame.dtype is not session.dtype or frame.columns != self._serving.hidden:
+    def _missing(self, session: Session) -> Frame | None:
+        """The request for rows that are missing; None where the phone has it already."""
+        if session.asked:
+            return None
+        session.asked = True
+        return Frame(FrameType.RESEND, session.number, session.epoch, session.length)
+
+    def too_fast(self, session: Session, wait: float) -> Frame | None:
+        """The refusal of rows that came too fast; None where the phone has it already."""
+        self._ignored("too_fast")
+        if session.asked:
+            return None
+        session.asked = True
+        notice = ErrorNotice(ErrorCode.TOO_FAST, "This token's rows come too fast.",
+                             "Go on after a pause.", int(wait * 1000) + 1)
+        return Frame(FrameType.ERROR, session.number, session.epoch, session.length,
+                     payload=notice.pack())
+
+    def _start(self, session: Session, frame: Frame) -> None:
+        start = Start.unpack(frame.payload)
+        vocabulary = self.serving.vocabulary
+        if start.first + len(start.chosen) > self._config.engine.capacity or any(
+                token >= vocabulary for token in start.chosen):
+            raise SessionError(ErrorCode.BAD_FRAME,
+                               f"START holds {len(start.chosen)} tokens that cannot stand at "
+                               f"{start.first}.", "Open the session again.")
+        session.epoch = frame.epoch
+        session.length, session.asked = min(session.length, frame.position), False
+        if not session.sampler.continues(start.sampling, start.first, start.chosen):
+            session.sampler = Sampler(start.sampling, start.first, start.chosen)
+
+    def _rows(self, session: Session, frame: Frame) -> Job | Frame | None:
+        if frame.dtype is not session.dtype or frame.columns != self.serving.hidden:
             raise SessionError(
                 ErrorCode.WRONG_DTYPE,
                 f"Rows of {frame.columns} {frame.dtype.name} came; this session takes "
-                f"{self._serving.hidden} {session.dtype.name}.")
+                f"{self.serving.hidden} {session.dtype.name}.")
         if frame.rows > self._config.max_rows:
             raise SessionError(ErrorCode.BAD_FRAME,
                                f"{frame.rows} rows came; a frame may carry "
@@ -177,9 +379,44 @@ class Sessions:
                                f"The conversation would reach {end} tokens; the edge keeps "
                                f"{self._config.engine.capacity}.", "Start a new conversation.")
         if frame.position > session.length:
-            raise SessionError(ErrorCode.BAD_POSITION,
-                               f"Position {frame.position} leaves a gap; the edge holds "
-                               f"{session.length} tokens.", "Send the rows between first.")
-        session.length = end
+            self._ignored("gap")
+            return self._missing(session)
+        self._check_memory(session, end)
+        session.length, session.asked = end, False
         rows = from_bytes(memoryview(frame.payload), frame.dtype, frame.rows, frame.columns)
-        return Job(session, session.answer, frame.position, rows, frame.flags, session.sampler)
+        return Job(session, frame.epoch, session.answer, frame.position, rows, frame.flags,
+                   session.sampler)
+
+    def _check_memory(self, session: Session, end: int) -> None:
+        limit = self._config.cache_bytes
+        grown = -(-end // CACHE_BLOCK) > -(-session.length // CACHE_BLOCK)
+        if not limit or not grown:
+            return
+        before, session.length = session.length, end
+        for parked in sorted((other for other in self if other.state is State.PARKED),
+                             key=lambda other: other.seen):
+            if self.cache_bytes() <= limit:
+                break
+            self.close(parked, Event.EVICTED)
+            self._evicted.append(parked)
+        needed, session.length = self.cache_bytes(), before
+        if needed > limit:
+            raise SessionError(
+                ErrorCode.OUT_OF_MEMORY,
+                f"The caches of this edge's sessions would take {needed / 2**20:,.1f} MiB; "
+                f"its limit is {limit / 2**20:,.1f} MiB.",
+                "Try again shortly, or another edge.", retry_after=2.0)
+
+
+def _may_resume(session: Session, hello: Hello, owner: Owner) -> bool:
+    """A session number that was guessed or overheard opens nothing without its secret and token."""
+    return (hmac.compare_digest(session.secret, hello.secret)
+            and session.owner.name == owner.name
+            and (session.layers, session.mode, session.dtype)
+            == (hello.layers, hello.mode, hello.dtype))
+
+
+def moved() -> SessionError:
+    """What phones are told by an edge that is shutting down."""
+    return SessionError(ErrorCode.MOVED, "This edge is shutting down.",
+                        "Go on at another edge, or try again here later.", retry_after=2.0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 import torch
@@ -20,6 +21,7 @@ from edge_server.engine.tensors import to_bytes
 from edge_server.errors import EdgeError, SessionError
 from edge_server.frame import Flags, Frame, FrameType, token_frame
 from edge_server.messages import ErrorCode, Mode
+from edge_server.metrics import Metrics
 from edge_server.sessions import Job, Session
 from edge_server.split import LayerRange
 
@@ -32,14 +34,19 @@ PROMPT_ROWS = 16  # rows of others' prompts in a step that carries tokens somebo
 class Worker:
     """One thread that runs layers `[start, end)` for every session."""
 
-    def __init__(self, engine: Engine, held: LayerRange, has_output: bool) -> None:
+    def __init__(
+        self, engine: Engine, held: LayerRange, has_output: bool, metrics: Metrics | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._metrics, self._clock = metrics or Metrics(), clock
         self._stage: Stage = engine.stage(held)
         self._views: dict[LayerRange, Stage] = {held: self._stage}
         self._output: Output | None = engine.output() if has_output else None
         warm_up(self._stage, self._output, engine.checkpoint.architecture.hidden)
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._waiting = BatchQueue(STEP_ROWS, PROMPT_ROWS)
-        self._replies: dict[int, Reply] = {}  # by id of the job, until it is answered
+        # By id of the job, until it is answered: whom to tell, and when the job came.
+        self._replies: dict[int, tuple[Reply, float]] = {}
         self._stopping = False
         self._thread = threading.Thread(target=self._loop, name="edge-worker", daemon=True)
 
@@ -58,13 +65,17 @@ class Worker:
     def submit(self, job: Job, reply: Reply) -> None:
         """Run `job` after the session's earlier ones; `reply` is called on the worker's thread."""
         def put() -> None:
-            self._replies[id(job)] = reply
+            self._replies[id(job)] = (reply, self._clock())
             self._waiting.put(job)
         self._inbox.put(put)
 
     def release(self, session: Session) -> None:
         """Free a closed session's cache; what it still has queued will not run."""
         self._inbox.put(lambda: self._view(session.layers).truncate(session.slot, 0))
+
+    def alive(self) -> bool:
+        """Whether jobs are still run."""
+        return self._thread.is_alive()
 
     def _loop(self) -> None:
         while self._waiting or not self._stopping:
@@ -89,6 +100,9 @@ class Worker:
 
     def _step(self, slices: Sequence[Slice]) -> None:
         """Run one step; what is wrong with one session's rows is told to that session alone."""
+        began = self._clock()
+        waited = max((began - self._replies[id(piece.job)][1] for piece in slices
+                      if not piece.start and id(piece.job) in self._replies), default=0.0)
         try:
             results = self._run(slices)
         except EdgeError as error:
@@ -103,14 +117,17 @@ class Worker:
             failed = SessionError(ErrorCode.INTERNAL, "The edge failed on these rows.",
                                   "Try again; if it stays, the edge's log says more.")
             results = [failed] * len(slices)
+        self._metrics.step(sum(map(len, slices)), len(slices), self._clock() - began, waited)
+        self._metrics.tokens(sum(isinstance(result, Frame) and result.type is FrameType.TOKEN
+                                 for result in results))
         for piece, result in zip(slices, results, strict=True):
             if piece.completes or isinstance(result, EdgeError):
                 self._answer(piece.job, result)
 
     def _answer(self, job: Job, result: Frame | EdgeError | None) -> None:
-        reply = self._replies.pop(id(job), None)
-        if reply is not None:
-            reply(job, result)
+        waiting = self._replies.pop(id(job), None)
+        if waiting is not None:
+            waiting[0](job, result)
 
     def _run(self, slices: Sequence[Slice]) -> list[Frame | EdgeError | None]:
         """All rows of `slices` through the layers at once; what each session gets."""
@@ -145,7 +162,7 @@ class Worker:
             return None
         back = rows if job.flags & Flags.ALL_ROWS else rows[-1:]
         first = job.position + len(job.rows) - len(back)
-        return Frame(FrameType.HIDDEN, session.number, 0, first, session.dtype,
+        return Frame(FrameType.HIDDEN, session.number, job.epoch, first, session.dtype,
                      back.shape[0], back.shape[1], payload=to_bytes(back))
 
     def _view(self, layers: LayerRange) -> Stage:
@@ -162,4 +179,4 @@ def _choose(job: Job, logits: torch.Tensor) -> Frame | EdgeError:
         token = job.sampler.choose(logits, position)
     except EdgeError as error:
         return error
-    return token_frame(job.session.number, 0, position, token)
+    return token_frame(job.session.number, job.epoch, position, token)

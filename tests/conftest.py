@@ -20,7 +20,7 @@ import edge_server.app
 from edge_server import logs
 from edge_server.server import EdgeServer
 from edge_server.serving import Edge
-from edge_server.sessions import Session
+from edge_server.sessions import Session, State
 from testbed.cli import build_parser
 from tests.models import save_model
 
@@ -67,6 +67,7 @@ class RunningEdge:
     port: int
     edge: Edge
     closed: threading.Semaphore  # released once for each session that has ended and freed its slot
+    parked: threading.Semaphore  # released once for each session whose connection was lost
 
 
 RunEdge = Callable[..., RunningEdge]
@@ -111,16 +112,22 @@ def running_edge() -> Iterator[RunEdge]:
         assert start.server is not None
         assert start.edge is not None
         threads.append((thread, start.server))
-        closed = threading.Semaphore(0)
-        release = start.edge.worker.release
+        closed, parked = threading.Semaphore(0), threading.Semaphore(0)
+        release, leave = start.edge.worker.release, start.edge.desk.leave
 
         def release_and_tell(session: Session) -> None:
             release(session)
             closed.release()
 
+        def leave_and_tell(session: Session, connection: int) -> None:
+            leave(session, connection)
+            if session.state is State.PARKED:
+                parked.release()
+
+        start.edge.desk.leave = leave_and_tell  # type: ignore[method-assign]  # to see it
         start.edge.worker.release = release_and_tell  # type: ignore[method-assign]  # to see it
         port = start.edge.config.port
-        return RunningEdge(f"http://127.0.0.1:{port}", port, start.edge, closed)
+        return RunningEdge(f"http://127.0.0.1:{port}", port, start.edge, closed, parked)
 
     yield run
     for thread, server in threads:

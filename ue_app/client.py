@@ -1,263 +1,311 @@
-"""The link to an edge: frames over one binary WebSocket.
+"""The link to an edge: a session that outlives its connections.
 
-The WebSocket protocol is the `websockets` library's sans-IO core over a plain blocking socket: its
-ready-made client hands every message from a thread of its own to the caller's, which costs a
-one-token exchange more than the protocol does, and it cannot count the bytes on the socket.
-It knows frames and sessions, not tokens or text.
+When a connection breaks, the link comes back and takes the session up where it was; if the edge no
+longer has it, or another edge has to step in, the link sends its rows again from the `ledger`. The
+caller sees a pause. It knows frames and sessions, not tokens' meaning or text.
 """
 
 from __future__ import annotations
 
-import socket
-import ssl
+import logging
+import random
+import threading
 import time
-from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import torch
-from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidURI
-from websockets.frames import Frame as WebSocketFrame
-from websockets.frames import Opcode
-from websockets.protocol import State
-from websockets.uri import WebSocketURI, parse_uri
 
 from edge_server.engine.tensors import WIRE_TYPES, from_bytes, to_bytes
 from edge_server.errors import FrameError, SessionError
-from edge_server.frame import (
-    HEADER_BYTES,
-    MAX_PAYLOAD_BYTES,
-    Flags,
-    Frame,
-    FrameType,
-    decode,
-    encode,
-    token_of,
-)
-from edge_server.messages import (
-    SPLIT_PATH,
-    ErrorCode,
-    ErrorNotice,
-    Hello,
-    Mode,
-    Sampling,
-    Welcome,
-)
-from ue_app.errors import BadEdgeAddress, EdgeUnreachable, LinkError, LinkLost, LinkTimeout
+from edge_server.frame import EPOCHS, Flags, Frame, FrameType, newer, token_of
+from edge_server.messages import ErrorCode, Hello, Mode, Sampling, Start, Welcome
+from ue_app.errors import EdgeUnreachable, Interrupted, LinkError, LinkLost, LinkTimeout
+from ue_app.ledger import Ledger, Sent
 from ue_app.link import LinkState, LinkStatus, Result, Traffic
+from ue_app.wire import LinkConfig, Wire
 
-RECEIVE_BYTES = 1 << 16  # per read; a token's frame is a fraction, a private prefill many
+logger = logging.getLogger("ue_app.client")
+# Refusals after which the same rows may well be taken: at once, later, or by another edge.
+PASSING = frozenset({
+    ErrorCode.TOO_MANY_SESSIONS, ErrorCode.IDLE, ErrorCode.MOVED, ErrorCode.TAKEN_OVER,
+    ErrorCode.OUT_OF_MEMORY, ErrorCode.TOO_FAST})
+# Refusals that damaged bytes or a fault of the edge's would explain; they may not come for ever.
+FAULTS = frozenset({ErrorCode.BAD_FRAME, ErrorCode.BAD_POSITION, ErrorCode.INTERNAL})
+MAX_FAULTS = 3  # without a result in between
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between attempts
 
 
-@dataclass(frozen=True)
-class LinkConfig:
-    """How patient the phone is."""
+@dataclass
+class _Answer:
+    """What the edge has to know of the answer being written."""
 
-    url: str  # http(s):// or ws(s)://, host and port of the edge
-    connect_timeout: float = 20.0  # seconds until a session stands; an edge may still be loading
-    answer_timeout: float = 60.0  # seconds of silence while a result is due
+    sampling: Sampling
+    first: int  # position of its first token
+    chosen: list[int] = field(default_factory=list)
 
 
 class EdgeLink:
     """A session on an edge."""
 
-    def __init__(self, config: LinkConfig, hello: Hello) -> None:
-        self._config, self._hello = config, hello
-        self._uri = edge_uri(config.url)
+    scored = False  # the edge sends tokens, not their scores
+    logits: torch.Tensor | None = None
+
+    def __init__(
+        self, config: LinkConfig, hello: Hello, clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config, self._hello, self._clock = config, hello, clock
         self.traffic: Traffic | None = Traffic()
-        self.status = LinkStatus(LinkState.CLOSED, config.url)
         self._counter = self.traffic
-        self._open()
+        self.status = LinkStatus(LinkState.CLOSED, config.url)
+        self.interrupted = threading.Event()
+        self._ledger = Ledger()
+        self._unseen: list[tuple[int, int]] = []  # STARTs that the edge may not know: epoch, kept
+        self._answer: _Answer | None = None
+        self._secret, self._number = hello.secret, hello.session
+        self._turn = 0  # which of the addresses is in use
+        self._trouble: float | None = None  # since when nothing came of it
+        self._faults = 0
+        self._reached = 0  # how far the edge has let this answer's rows come
+        self._wire = self._first_wire()
 
-    def _open(self) -> None:
-        """Connect and agree on a session; counters go on."""
-        self._protocol = ClientProtocol(self._uri, max_size=HEADER_BYTES + MAX_PAYLOAD_BYTES)
-        self._frames: deque[Frame] = deque()
-        self._fragments = bytearray()
-        self._torn = False  # a frame was interrupted half way: the stream cannot go on
-        self._socket = _connect(self._uri, self._config)
+    def start(self, sampling: Sampling, kept: int, first: int) -> None:
+        self._ledger.truncate(kept)
+        if self._hello.mode is Mode.PRIVATE:
+            sampling = Sampling()  # the choice is this side's alone
+        self._answer = _Answer(sampling, first)
+        self._trouble, self._faults, self._reached = None, 0, 0
+        start = self._next_start(kept)
+        given_up = self.status.state is LinkState.CLOSED
+        if given_up:  # now it works at once or not at all
+            self._return_by(self._first_wire)
         try:
-            self._handshake()
-            self._send(Frame(FrameType.HELLO, payload=self._hello.pack()))
-            answer = self._next_frame()
-            if answer.type is not FrameType.WELCOME:
-                raise FrameError(f"The edge answered HELLO with {answer.type.name}.")
-            self.welcome = Welcome.unpack(answer.payload)
-            self.status.state = LinkState.CONNECTED
-        except BaseException:
-            self._socket.close()
-            raise
-
-    def start(self, sampling: Sampling) -> None:
-        self._send(self._frame(FrameType.SAMPLING, payload=sampling.pack()))
+            if given_up:
+                self._send_again(self.welcome.length, self.welcome.seen)
+            else:
+                self._wire.poll()
+                self._wire.send(start)
+        except (LinkError, SessionError, FrameError) as error:
+            self._recover(error)
 
     def send(self, position: int, rows: torch.Tensor, flags: Flags) -> None:
-        self._send(Frame(FrameType.ROWS, self.welcome.session, 0, position,
-                         WIRE_TYPES[rows.dtype], rows.shape[0], rows.shape[1], flags,
-                         to_bytes(rows)))
+        self._ledger.record(position, rows, flags)
+        try:
+            self._send_rows(Sent(position, position + rows.shape[0], flags))
+        except (LinkError, SessionError, FrameError) as error:
+            self._recover(error)
 
     def receive(self) -> Result:
-        frame = self._next_frame()
-        if self._hello.mode is Mode.TOKENS:
-            return token_of(frame)
-        if frame.type is not FrameType.HIDDEN:  # a token above all: the phone chooses them
-            raise FrameError(f"Hidden rows were expected, and a {frame.type.name} frame came.")
-        return from_bytes(memoryview(frame.payload), frame.dtype, frame.rows, frame.columns)
+        while True:
+            try:
+                result = self._result(self._wire.receive())
+            except (LinkError, SessionError, FrameError) as error:
+                self._recover(error)
+                continue
+            if result is not None:
+                self._trouble, self._faults = None, 0
+                return result
 
     def cancel(self, kept: int) -> int:
-        if self._torn:
-            self._socket.close()  # which cancels at the edge too
-            self._reopen()
-            return 0
-        self._send(self._frame(FrameType.CANCEL, position=kept))
-        while self._next_frame().type is not FrameType.CANCEL:
-            pass  # a result of the answer that was given up
+        self.interrupted = threading.Event()  # what was given up is over
+        self._ledger.truncate(kept)
+        self._answer = None
+        try:
+            self._wire.send(self._frame(FrameType.CANCEL, position=kept))
+            while self._wire.receive().type is not FrameType.CANCEL:
+                pass  # a result of the answer that was given up
+        except (LinkError, SessionError, FrameError):
+            # A connection that was torn in the middle of a frame, or broke: the next answer opens
+            # another, on which nothing of this one comes.
+            self._wire.drop()
         return kept
 
     def close(self) -> None:
         """Say goodbye; a link that is already broken closes silently."""
         try:
-            self._send(self._frame(FrameType.GOODBYE))
-            self._protocol.send_close(1000)
-            self._flush()
+            self._wire.send(self._frame(FrameType.GOODBYE))
         except (LinkError, SessionError):
             pass  # there is nobody to say it to
         finally:
-            self._socket.close()
+            self._wire.close()
             self.status.state = LinkState.CLOSED
 
-    def _reopen(self) -> None:
-        """Open a session anew; an edge frees the place of the last once it has noticed its end."""
-        for pause in (0.1, 0.2, 0.4, 0.8, 1.6, 3.2):  # seconds
+    def _result(self, frame: Frame) -> Result | None:
+        """What was waited for; None for a frame that is something else, or came twice."""
+        if frame.type is FrameType.RESEND:
+            self._send_again(frame.position, frame.epoch)
+            return None
+        mine = frame.session == self.welcome.session and frame.epoch == self._epoch
+        due = self._ledger.due[0] if self._ledger.due else None
+        if not mine or due is None:
+            return None
+        self._unseen.clear()
+        if self._hello.mode is Mode.TOKENS:
+            if frame.position != due.end:
+                return None
+            token = token_of(frame)
+            self._ledger.due.popleft()
+            if self._answer is not None:
+                self._answer.chosen.append(token)
+            return token
+        if frame.type is not FrameType.HIDDEN:  # a token above all: the phone chooses them
+            raise FrameError(f"Hidden rows were expected, and a {frame.type.name} frame came.")
+        if frame.position != due.needed_from or frame.rows != due.end - due.needed_from:
+            return None
+        self._ledger.due.popleft()
+        return from_bytes(memoryview(frame.payload), frame.dtype, frame.rows, frame.columns)
+
+    def _first_wire(self) -> Wire:
+        """A connection to the first edge that takes us; if none does, why the first did not."""
+        failure: Exception | None = None
+        tries = 1 + MAX_FAULTS if self._config.patience else 1
+        for turn in range(len(self._config.urls)):
+            self._turn = turn
+            for _ in range(tries):
+                try:
+                    return self._open()
+                except LinkLost as error:  # an edge is there, but the link to it broke
+                    failure = failure or error
+                except (LinkError, SessionError, FrameError) as error:
+                    failure = failure or error
+                    break
+        assert failure is not None  # there is at least one address
+        raise failure
+
+    def _open(self) -> Wire:
+        """Connect to the edge whose turn it is, and agree on a session: the last one, if it can."""
+        url = self._config.urls[self._turn % len(self._config.urls)]
+        began = self._clock()
+        wire = self._connect(url)
+        try:
+            asked = replace(self._hello, session=self._number, secret=self._secret,
+                            token=self._config.token)
+            wire.send(Frame(FrameType.HELLO, payload=asked.pack()))
+            answer = wire.receive()
+            if answer.type is not FrameType.WELCOME:
+                raise FrameError(f"The edge answered HELLO with {answer.type.name}.")
+            welcome = Welcome.unpack(answer.payload)
+            self._check_room(welcome, url)
+        except BaseException:
+            wire.drop()
+            raise
+        self.welcome, self._epoch = welcome, answer.epoch
+        if welcome.session != self._number:
+            self._unseen.clear()  # it holds nothing, which is right
+        self._number, self._secret = welcome.session, welcome.secret
+        self.status.edge, self.status.state = url, LinkState.CONNECTED
+        if self.status.round_trip is None:
+            self.status.round_trip = self._clock() - began
+        return wire
+
+    def _connect(self, url: str) -> Wire:
+        try:
+            return Wire(url, self._config, self._counter, self.status,
+                        lambda: self.interrupted.is_set(), self._clock)
+        except LinkTimeout as error:  # here it is no reason to give up the other edges
+            raise EdgeUnreachable(f"{url} did not answer in time. {error.problem}",
+                                  "Check the link, and that the edge is up.") from error
+
+    def _check_room(self, welcome: Welcome, url: str) -> None:
+        """An edge that steps in has to take what the last one took."""
+        if self._ledger.end > welcome.capacity:
+            raise SessionError(ErrorCode.TOO_LONG,
+                               f"The conversation has {self._ledger.end} tokens; {url} keeps "
+                               f"{welcome.capacity}.", "Start a new conversation.")
+
+    def _recover(self, error: Exception) -> None:
+        """Bring the session back after `error`, or raise it where that cannot help."""
+        if self._trouble is None:
+            self._trouble = self._clock()
+        pause = FIRST_PAUSE
+        while True:
+            self._check_recoverable(error)
+            if self.status.state is LinkState.CONNECTED:
+                logger.warning("%s Trying again.", error)
+            if isinstance(error, SessionError) and error.code == ErrorCode.TOO_FAST:
+                if error.position > self._reached:
+                    self._reached, self._trouble = error.position, self._clock()
+                self._wait(error.retry_after)  # the connection stands: only wait
+            else:
+                self._wire.drop()
+                self.status.state = LinkState.RECONNECTING
+                if not isinstance(error, LinkLost) or pause > FIRST_PAUSE:
+                    self._wait(max(pause, self._advice(error)) * random.uniform(0.5, 1.0))
+            pause = min(2 * pause, LONGEST_PAUSE)
             try:
-                return self._open()
-            except SessionError as error:
-                if error.code != ErrorCode.TOO_MANY_SESSIONS:
-                    raise
-                time.sleep(pause)
-        return self._open()
+                self._reconnect(error)
+                return
+            except (LinkError, SessionError, FrameError) as again:
+                error = again
+
+    def _reconnect(self, error: Exception) -> None:
+        if self.status.state is LinkState.RECONNECTING:
+            if not isinstance(error, LinkLost):
+                self._turn += 1  # this edge would say the same again, another may not
+            self._return_by(self._open)
+            self._send_again(self.welcome.length, self.welcome.seen)
+        else:
+            assert isinstance(error, SessionError)
+            self._send_again(error.position, self._epoch)
+
+    def _return_by(self, way: Callable[[], Wire]) -> None:
+        before = self._number
+        self._wire = way()
+        if self.welcome.session == before:
+            self.status.resumed += 1
+        else:
+            self.status.rebuilt += 1
+
+    def _send_again(self, held: int, seen: int) -> None:
+        """Bring an edge that held `held` rows in epoch `seen` to where this side is.
+
+        Of those rows it may hold some that a later START, which it never saw, had made void.
+        """
+        held = min([held, *(kept for epoch, kept in self._unseen if newer(epoch, seen))])
+        if self._answer is not None:
+            self._wire.send(self._next_start(held))
+        for sent in self._ledger.plan(held, self.welcome.max_rows):
+            self._send_rows(sent)
+
+    def _next_start(self, kept: int) -> Frame:
+        """The frame that begins the answer, or goes on with it, where `kept` rows stand."""
+        answer = self._answer
+        assert answer is not None
+        self._epoch = (self._epoch + 1) % EPOCHS
+        self._unseen.append((self._epoch, kept))
+        start = Start(answer.sampling, answer.first, tuple(answer.chosen))
+        return self._frame(FrameType.START, kept, start.pack())
+
+    def _send_rows(self, sent: Sent) -> None:
+        rows = self._ledger.rows(sent)
+        self._wire.send(Frame(FrameType.ROWS, self.welcome.session, self._epoch, sent.position,
+                              WIRE_TYPES[rows.dtype], rows.shape[0], rows.shape[1], sent.flags,
+                              to_bytes(rows)))
+
+    def _check_recoverable(self, error: Exception) -> None:
+        """Raise `error` where another attempt cannot help, or patience is over."""
+        assert self._trouble is not None
+        if isinstance(error, Interrupted | LinkTimeout):
+            raise error
+        fault = isinstance(error, FrameError)
+        if isinstance(error, SessionError):
+            fault = error.code in FAULTS
+            elsewhere = len(self._config.urls) > 1 and error.code != ErrorCode.TOO_LONG
+            if not fault and error.code not in PASSING and not elsewhere:
+                raise error
+        self._faults += fault
+        if self._faults > MAX_FAULTS or self._clock() - self._trouble >= self._config.patience:
+            self.status.state = LinkState.CLOSED
+            raise error
+
+    def _advice(self, error: Exception) -> float:
+        """Seconds that the edge asked for, unless there is another to go to."""
+        alone = len(self._config.urls) == 1
+        return error.retry_after if isinstance(error, SessionError) and alone else 0.0
+
+    def _wait(self, seconds: float) -> None:
+        if self.interrupted.wait(seconds):
+            raise Interrupted("The answer was stopped.")
 
     def _frame(self, kind: FrameType, position: int = 0, payload: bytes = b"") -> Frame:
-        return Frame(kind, self.welcome.session, 0, position, payload=payload)
-
-    def _handshake(self) -> None:
-        self._protocol.send_request(self._protocol.connect())
-        self._flush()
-        while self._protocol.state is State.CONNECTING and not self._protocol.handshake_exc:
-            self._read(self._config.connect_timeout)
-        error = self._protocol.handshake_exc
-        if error is not None:
-            raise EdgeUnreachable(f"{self._config.url} does not answer as an edge: {error}.",
-                                  "Check that the address is an airsplit edge's.") from error
-
-    def _send(self, frame: Frame) -> None:
-        if self._torn or self._protocol.state is not State.OPEN:
-            raise self._lost()
-        self._protocol.send_binary(encode(frame))
-        self._flush()
-
-    def _flush(self) -> None:
-        try:
-            self._socket.settimeout(self._config.answer_timeout)
-            # `sendall` keeps to one deadline for all of a chunk, which a slow link may need.
-            for data in self._protocol.data_to_send():
-                if data:
-                    self._socket.sendall(data)
-                    self._counter.sent += len(data)
-        except TimeoutError as error:
-            raise LinkTimeout(
-                f"The edge took no data for {self._config.answer_timeout:.0f} s.",
-                "Check the link, or allow more with --timeout.") from error
-        except OSError as error:
-            # What the edge said before it hung up explains more than the broken pipe.
-            self._drain()
-            raise self._lost() from error
-        except BaseException:
-            self._torn = True
-            raise
-
-    def _drain(self) -> None:
-        try:
-            while self._read(1.0):
-                pass
-        except LinkTimeout:
-            pass  # it said nothing
-
-    def _next_frame(self) -> Frame:
-        while not self._frames:
-            if not self._read(self._config.answer_timeout) and not self._frames:
-                raise self._lost()
-        frame = self._frames.popleft()
-        if frame.type is FrameType.ERROR:
-            raise ErrorNotice.unpack(frame.payload).to_error()
-        return frame
-
-    def _read(self, timeout: float) -> bool:
-        """Take what the socket has, waiting for it; False once the edge has closed."""
-        try:
-            self._socket.settimeout(timeout)
-            data = self._socket.recv(RECEIVE_BYTES)
-        except TimeoutError as error:
-            raise LinkTimeout(f"The edge said nothing for {timeout:.0f} s.",
-                              "Check the link, or allow more with --timeout.") from error
-        except OSError:
-            data = b""  # reset: closed, for whoever reads
-        self._counter.received += len(data)
-        try:
-            if data:
-                self._protocol.receive_data(data)
-            else:
-                self._protocol.receive_eof()
-            for event in self._protocol.events_received():
-                if isinstance(event, WebSocketFrame):
-                    self._take(event)
-        except BaseException:
-            self._torn = True  # what was read and not taken in is missing
-            raise
-        if data and self._protocol.state is not State.CLOSED:
-            self._flush()  # pongs, and the answer to the edge's close
-        return bool(data) and self._protocol.close_rcvd is None
-
-    def _take(self, event: WebSocketFrame) -> None:
-        if event.opcode in (Opcode.BINARY, Opcode.CONT):
-            self._fragments += event.data
-            if event.fin:
-                message, self._fragments = bytes(self._fragments), bytearray()
-                self._frames.append(decode(message))
-        elif event.opcode is Opcode.TEXT:
-            raise FrameError("The edge sent text where frames are binary.")
-
-    def _lost(self) -> Exception:
-        """Why the link is gone: the edge's own words where it left some."""
-        for frame in self._frames:
-            if frame.type is FrameType.ERROR:
-                return ErrorNotice.unpack(frame.payload).to_error()
-        return LinkLost("The connection to the edge ended.",
-                        "Ask again; if it stays, check that the edge still runs.")
-
-
-def edge_uri(url: str) -> WebSocketURI:
-    """The WebSocket's address for an edge's URL."""
-    scheme, mark, rest = url.partition("://")
-    scheme = {"http": "ws", "https": "wss"}.get(scheme, scheme)
-    try:
-        if not mark:
-            raise ValueError("it has no http:// or https:// in front")
-        return parse_uri(f"{scheme}://{rest.rstrip('/')}{SPLIT_PATH}")
-    except (InvalidURI, ValueError) as error:
-        raise BadEdgeAddress(f"{url!r} is not the address of an edge: {error}.",
-                             "Give one such as http://127.0.0.1:8470.") from error
-
-
-def _connect(uri: WebSocketURI, config: LinkConfig) -> socket.socket:
-    try:
-        plain = socket.create_connection((uri.host, uri.port), timeout=config.connect_timeout)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if not uri.secure:
-            return plain
-        return ssl.create_default_context().wrap_socket(plain, server_hostname=uri.host)
-    except (OSError, UnicodeError) as error:  # a host's name that is too long is the latter
-        reason = getattr(error, "strerror", None) or error
-        raise EdgeUnreachable(f"No edge answers at {config.url}: {reason}.",
-                              "Start one with `airsplit edge`, or check the address.") from error
+        return Frame(kind, self.welcome.session, self._epoch, position, payload=payload)

@@ -208,6 +208,8 @@ class _Terminal:
             else "private" if placement.private else "split",
             "backend": phone.engine.backend, "dtype": phone.engine.precision,
             "seed": self._sampling.seed,
+            "edge": phone.link.status.edge, "round_trip": phone.link.status.round_trip,
+            "resumed": phone.link.status.resumed, "rebuilt": phone.link.status.rebuilt,
         })
 
 

@@ -10,7 +10,8 @@
     └── LinkError             the link to the edge does not carry the answer
         ├── EdgeUnreachable     no connection came about
         ├── LinkLost            the connection ended in the middle
-        └── LinkTimeout         the edge is connected and silent
+        ├── LinkTimeout         the edge is connected and silent
+        └── Interrupted         whoever waited for it does so no longer
 
 A refusal by the edge itself arrives as `edge_server.errors.SessionError`.
 """
@@ -65,3 +66,7 @@ class LinkLost(LinkError):
 
 class LinkTimeout(LinkError):
     """The edge is connected and silent."""
+
+
+class Interrupted(LinkError):
+    """Whoever waited for the link does so no longer."""

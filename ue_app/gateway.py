@@ -14,19 +14,23 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
+from tokenizers import Tokenizer
 
 from edge_server.errors import ConfigurationError, EdgeError, FrameError, SessionError
 from edge_server.messages import ErrorCode, Sampling
 from ue_app.errors import LinkError, PhoneError, PromptError
+from ue_app.gateway_logprobs import chat_logprobs, text_logprobs
 from ue_app.generate import Answer
 from ue_app.prompt import Role, Turn
+from ue_app.scores import TokenScores
 from ue_app.service import Piece, Question, Service
 
 logger = logging.getLogger("ue_app.gateway")
@@ -85,19 +89,29 @@ class CompletionRequest(BaseModel):
     logit_bias: dict[str, float] | None = Field(None, max_length=0)
     tools: list[Any] | None = Field(None, max_length=0)
     echo: Literal[False] = False
-    logprobs: Literal[False] | None = None
 
 
 class ChatRequest(CompletionRequest):
     """Body of `/v1/chat/completions`."""
 
     messages: list[Message] = Field(min_length=1, max_length=4096)
+    logprobs: bool | None = None
+    top_logprobs: int = Field(0, ge=0, le=20)
+
+    @property
+    def likeliest(self) -> int | None:
+        return self.top_logprobs if self.logprobs else None
 
 
 class TextRequest(CompletionRequest):
     """Body of `/v1/completions`."""
 
     prompt: str = Field(max_length=MAX_TEXT)
+    logprobs: int | None = Field(None, ge=0, le=20)
+
+    @property
+    def likeliest(self) -> int | None:
+        return self.logprobs
 
 
 def create_gateway(
@@ -119,11 +133,13 @@ def create_gateway(
     @app.post("/v1/chat/completions", summary="Answer a conversation")
     async def chat(request: ChatRequest) -> Response:
         turns = tuple(message.to_turn() for message in request.messages)
-        return await api.complete(request, Question(turns), CHAT)
+        return await api.complete(
+            request, Question(turns, likeliest=request.likeliest), CHAT)
 
     @app.post("/v1/completions", summary="Continue a text")
     async def complete(request: TextRequest) -> Response:
-        return await api.complete(request, Question(None, request.prompt), PLAIN)
+        return await api.complete(
+            request, Question(None, request.prompt, likeliest=request.likeliest), PLAIN)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
@@ -184,6 +200,13 @@ class _Shape:
     def end(self) -> dict[str, Any]:
         return {"delta": {}} if self._chat else {"text": ""}
 
+    def logprobs(
+        self, scores: Sequence[TokenScores], tokenizer: Tokenizer, offset: int = 0
+    ) -> dict[str, Any]:
+        if self._chat:
+            return chat_logprobs(scores, tokenizer)
+        return text_logprobs(scores, tokenizer, offset)
+
 
 CHAT = _Shape("chat.completion", "chatcmpl-", "chat.completion.chunk", chat=True)
 PLAIN = _Shape("text_completion", "cmpl-", "text_completion", chat=False)
@@ -226,14 +249,31 @@ class _Gateway:
         first = await anext(pieces)
         if request.stream:
             usage = request.stream_options is not None and request.stream_options.include_usage
-            return StreamingResponse(_events(first, pieces, shape, document, usage),
-                                     media_type="text/event-stream")
+            events = _events(first, pieces, shape, document, usage,
+                             self._scores(question, shape))
+            return StreamingResponse(events, media_type="text/event-stream")
         text, item = "", first
         while not isinstance(item, Answer):
             text += item.text
             item = await anext(pieces)
-        choice = shape.whole(text) | {"finish_reason": FINISH.get(item.finish or "", "stop")}
+        choice = shape.whole(text) | {"finish_reason": FINISH.get(item.finish or "", "stop"),
+                                      "logprobs": self._scores(question, shape)(item)}
         return JSONResponse(document(shape.name, choice) | {"usage": usage_of(item)})
+
+    def _scores(self, question: Question, shape: _Shape) -> Callable[[Answer], Any]:
+        """What a choice holds of the log-probabilities that it did not hold before."""
+        sent, offset = 0, 0
+
+        def more(answer: Answer) -> Any:
+            nonlocal sent, offset
+            if question.likeliest is None:
+                return None
+            scores = answer.scores[sent : len(answer.ids)]
+            part = shape.logprobs(scores, self._service.open().prompter.tokenizer, offset)
+            sent, offset = len(answer.ids), offset + sum(map(len, part.get("tokens", ())))
+            return part
+
+        return more
 
     def _filled(self, question: Question, request: CompletionRequest) -> Question:
         values = dict(self._defaults)
@@ -248,7 +288,7 @@ class _Gateway:
             raise refusal_of(error) from error
         stop = (request.stop,) if isinstance(request.stop, str) else tuple(request.stop or ())
         tokens = request.max_completion_tokens or request.max_tokens or DEFAULT_TOKENS
-        return Question(question.turns, question.text, sampling, stop, tokens)
+        return replace(question, sampling=sampling, stop=stop, max_new_tokens=tokens)
 
 
 def usage_of(answer: Answer) -> dict[str, int]:
@@ -260,12 +300,14 @@ def usage_of(answer: Answer) -> dict[str, int]:
 async def _events(
     first: Piece | Answer, pieces: AsyncIterator[Piece | Answer], shape: _Shape,
     document: Callable[[str, dict[str, Any] | None], dict[str, Any]], usage: bool,
+    scores: Callable[[Answer], Any],
 ) -> AsyncIterator[str]:
     """The answer as server-sent events, as it comes."""
     item, begun = first, False
     try:
         while not isinstance(item, Answer):
-            choice = shape.piece(item.text, first=not begun) | {"finish_reason": None}
+            choice = shape.piece(item.text, first=not begun) | {
+                "finish_reason": None, "logprobs": scores(item.answer)}
             yield _event(document(shape.chunk, choice))
             begun = True
             item = await anext(pieces)
@@ -274,7 +316,7 @@ async def _events(
         yield _event({"error": {"message": str(error), "type": error.kind, "param": None,
                                 "code": error.code}})
         return
-    finish = {"finish_reason": FINISH.get(item.finish or "", "stop")}
+    finish = {"finish_reason": FINISH.get(item.finish or "", "stop"), "logprobs": scores(item)}
     yield _event(document(shape.chunk, shape.end() | finish))
     if usage:
         yield _event(document(shape.chunk, None) | {"usage": usage_of(item)})

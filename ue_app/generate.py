@@ -17,9 +17,11 @@ from edge_server.engine.sampling import Sampler
 from edge_server.errors import ConfigurationError
 from edge_server.frame import Flags
 from edge_server.messages import Sampling
+from ue_app.errors import Interrupted
 from ue_app.head import Head
 from ue_app.link import Link, Traffic
 from ue_app.prompt import TextStream
+from ue_app.scores import TokenScores, scores_of
 
 Pieces = Generator[str, None, None]
 PRIVATE_CHUNKS_AHEAD = 2  # chunks sent before their rows are read; fewer than the edge queues
@@ -59,6 +61,7 @@ class Answer:
     traffic_after_prompt: Traffic | None = None
     traffic_after: Traffic | None = None
     finish: Finish | None = None
+    scores: list[TokenScores] = field(default_factory=list)  # of each token, where asked for
 
 
 class Conversation:
@@ -70,28 +73,41 @@ class Conversation:
         self._head, self._link, self._limits, self._clock = head, link, limits, clock
         self._held: list[int] = []  # ids whose rows both sides are sure to hold
         self._sampler = Sampler(Sampling())
+        self._likeliest: int | None = None
         self.answer: Answer | None = None
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether tokens are chosen on this side."""
+        return self._head.placement.private or self._link.scored
 
     def ask(
         self, ids: Sequence[int], sampling: Sampling, stream: TextStream,
-        max_new_tokens: int | None = None,
+        max_new_tokens: int | None = None, likeliest: int | None = None,
     ) -> Pieces:
         """Answer `ids`, the whole conversation so far; yields text as it becomes certain.
 
-        An iterator that is closed or interrupted before its end leaves the answer cancelled here;
-        `cancel` then tells the other side.
+        With `likeliest` each token's log-probability is kept, and those of so many others: only
+        where the scores are on this side.
+
+        An iterator that is closed or interrupted before its end, or ends because the link was told
+        to give up, leaves the answer cancelled here; `cancel` then tells the other side.
         """
         if len(ids) >= self._limits.capacity:
             raise ConfigurationError(
                 f"The conversation has {len(ids)} tokens; {self._limits.capacity} fit.",
                 "Start a new one, shorten the prompt, or raise --context on both sides.")
+        if likeliest is not None and not self.has_scores:
+            raise ConfigurationError(
+                "The edge chooses the tokens here, and keeps their log-probabilities.",
+                "Run with --private or --local to have them.")
+        self._likeliest = likeliest
         reused = min(_common_prefix(self._held, ids), len(ids) - 1)
         answer = self.answer = Answer(len(ids), reused, self._clock(), self._snapshot())
         self._held = self._held[:reused]
         self._sampler = Sampler(sampling)
         try:
-            if not self._head.placement.private:
-                self._link.start(sampling)
+            self._link.start(sampling, reused, len(ids))
             token = self._prefill(ids, reused)
             answer.traffic_after_prompt = self._snapshot()
             yield from self._continue(
@@ -99,6 +115,8 @@ class Conversation:
         except (GeneratorExit, KeyboardInterrupt):
             answer.finish = answer.finish or Finish.CANCELLED
             raise
+        except Interrupted:
+            answer.finish = Finish.CANCELLED
         finally:
             answer.traffic_after = self._snapshot()
 
@@ -166,11 +184,17 @@ class Conversation:
         """The token at `end`, after the rows sent last, which stand from `position` on."""
         result = self._link.receive()
         if isinstance(result, int):
-            return result
-        row = result
-        if self._head.step_flags & Flags.ALL_ROWS:
-            row = self._head.absorb(result, position)
-        return self._head.choose(row, self._sampler, end)
+            token, logits = result, self._link.logits
+        else:
+            row = result
+            if self._head.step_flags & Flags.ALL_ROWS:
+                row = self._head.absorb(result, position)
+            logits = self._head.logits(row)
+            token = self._sampler.choose(logits, end)
+        if self._likeliest is not None and self.answer is not None:
+            assert logits is not None  # `ask` saw that they are on this side
+            self.answer.scores.append(scores_of(logits, token, self._likeliest))
+        return token
 
     def _snapshot(self) -> Traffic | None:
         traffic = self._link.traffic

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import torch
 
 from edge_server.engine.load import Engine
-from edge_server.engine.sampling import Sampler
 from edge_server.engine.stage import warm_up
 from edge_server.errors import ConfigurationError
 from edge_server.frame import Flags
@@ -82,10 +81,10 @@ class Head:
         positions = range(position, position + hidden.shape[0])
         return self._last.forward([0] * hidden.shape[0], positions, hidden)
 
-    def choose(self, row: torch.Tensor, sampler: Sampler, position: int) -> int:
-        """The token at `position`, after `row`: the last layer's output; private mode only."""
+    def logits(self, row: torch.Tensor) -> torch.Tensor:
+        """Scores of the token after `row`, the last layer's output; private mode only."""
         assert self._output is not None
-        return sampler.choose(self._output.logits(row[-1:])[0], position)
+        return self._output.logits(row[-1:])[0]
 
     def bytes(self) -> int:
         """Memory held in weights and caches."""

@@ -7,6 +7,7 @@ one that reaches an edge.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
@@ -58,9 +59,16 @@ class Link(Protocol):
 
     traffic: Traffic | None  # None where nothing is sent
     status: LinkStatus
+    interrupted: threading.Event  # whoever sets it, on any thread, has the link give up soon
 
-    def start(self, sampling: Sampling) -> None:
-        """A new answer begins; tokens are to be chosen so."""
+    scored: bool  # whether `logits` are to be had
+    logits: torch.Tensor | None  # scores of the token received last, until the next is asked for
+
+    def start(self, sampling: Sampling, kept: int, first: int) -> None:
+        """A new answer begins, its first token at `first`; tokens are to be chosen so.
+
+        Positions from `kept` on are void.
+        """
 
     def send(self, position: int, rows: torch.Tensor, flags: Flags) -> None:
         """Rows from `position` on; `flags` say what is to come back."""
@@ -82,24 +90,27 @@ class LocalLink:
     """The later layers in this process: the unsplit model, through the same loop."""
 
     traffic: Traffic | None = None
+    scored = True
 
     def __init__(self, engine: Engine, layers: LayerRange) -> None:
         self.status = LinkStatus(LinkState.LOCAL)
+        self.interrupted = threading.Event()  # nothing here waits for long
         self._stage = engine.stage(layers)
         self._output = engine.output()
         self._sampler = Sampler(Sampling())
         self._results: deque[int] = deque()
+        self.logits: torch.Tensor | None = None
         warm_up(self._stage, self._output, engine.checkpoint.architecture.hidden)
 
-    def start(self, sampling: Sampling) -> None:
-        self._sampler = Sampler(sampling)
+    def start(self, sampling: Sampling, kept: int, first: int) -> None:
+        self._sampler = Sampler(sampling, first)
 
     def send(self, position: int, rows: torch.Tensor, flags: Flags) -> None:
         count = rows.shape[0]
         out = self._stage.forward([0] * count, range(position, position + count), rows)
         if flags & Flags.RESULT_WANTED:
-            logits = self._output.logits(out[-1:])[0]
-            self._results.append(self._sampler.choose(logits, position + count))
+            self.logits = self._output.logits(out[-1:])[0]
+            self._results.append(self._sampler.choose(self.logits, position + count))
 
     def receive(self) -> Result:
         return self._results.popleft()

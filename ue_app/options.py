@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_server.engine.options import add_engine_options, positive
+from edge_server.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from ue_app.phone import PhoneConfig
 
 DEFAULT_EDGE = "http://127.0.0.1:8470"
+TOKEN_VARIABLE = "AIRSPLIT_TOKEN"
 
 
 def add_phone_options(parser: argparse.ArgumentParser) -> None:
     """Add edge, model, placement and engine options to `parser`."""
-    parser.add_argument("--edge", metavar="URL", default=DEFAULT_EDGE,
-                        help="address of the edge (default: %(default)s)")
+    parser.add_argument("--edge", metavar="URL", action="append",
+                        help="address of the edge; repeat it, and the later ones step in when the "
+                             f"first cannot (default: {DEFAULT_EDGE})")
+    parser.add_argument("--token-file", type=Path, metavar="FILE",
+                        help="file with the token that the edge's operator gave you (default: "
+                             f"what the variable {TOKEN_VARIABLE} holds, if anything)")
+    parser.add_argument("--ca", type=Path, metavar="FILE",
+                        help="certificates to trust for https, in PEM, beside the system's")
     parser.add_argument("--local", action="store_true", help="run every layer here, with no edge")
     parser.add_argument("--model", type=Path, action="append", metavar="DIR",
                         help="checkpoint folder, whole or the head part; repeat to join parts "
@@ -30,6 +40,9 @@ def add_phone_options(parser: argparse.ArgumentParser) -> None:
                         help="last layers that --private keeps here (default: 1, or the part's)")
     parser.add_argument("--timeout", type=seconds, default=60.0, metavar="SECONDS",
                         help="how long the edge may be silent (default: %(default)s)")
+    parser.add_argument("--patience", type=patience, default=30.0, metavar="SECONDS",
+                        help="how long to try to take an answer up again after the link broke; "
+                             "0 gives up at once (default: %(default)s)")
     parser.add_argument("--chunk", type=positive, default=32, metavar="ROWS",
                         help="prompt rows sent at a time (default: %(default)s)")
     add_engine_options(parser)
@@ -43,16 +56,39 @@ def seconds(text: str) -> float:
     return value
 
 
+def patience(text: str) -> float:
+    """A time that may be none at all, for argparse."""
+    return 0.0 if float(text) == 0.0 else seconds(text)
+
+
+def edge_token(file: Path | None, environment: Mapping[str, str]) -> str:
+    """The token for the edge: `file`'s, else the variable's, else none."""
+    if file is None:
+        return environment.get(TOKEN_VARIABLE, "").strip()
+    try:
+        token = file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it holds no text"
+        raise ConfigurationError(f"--token-file {file}: {reason}.",
+                                 "Give the file with the token from the edge's operator.") from None
+    if not token or len(token.split()) != 1:
+        raise ConfigurationError(f"--token-file {file} holds no token.",
+                                 "It should hold the one line from the edge's operator.")
+    return token
+
+
 def phone_config(arguments: argparse.Namespace, max_new_tokens: int) -> PhoneConfig:
     """The phone that the options describe; `default_model` is among the parser's defaults."""
     from edge_server.engine.load import EngineOptions
-    from ue_app.client import LinkConfig
     from ue_app.phone import PhoneConfig
+    from ue_app.wire import LinkConfig
 
+    edges = arguments.edge or [DEFAULT_EDGE]
     return PhoneConfig(
         models=tuple(arguments.model or [arguments.default_model]),
-        link=None if arguments.local else LinkConfig(arguments.edge,
-                                                     answer_timeout=arguments.timeout),
+        link=None if arguments.local else LinkConfig(
+            edges[0], tuple(edges[1:]), edge_token(arguments.token_file, os.environ), arguments.ca,
+            answer_timeout=arguments.timeout, patience=arguments.patience),
         engine=EngineOptions(arguments.backend, arguments.dtype, 1, arguments.context,
                              arguments.threads),
         split=arguments.split, tail=arguments.tail, private=arguments.private,

@@ -13,11 +13,12 @@ from edge_server.engine.parts import held, open_folders
 from edge_server.engine.tensors import WIRE_TYPES
 from edge_server.errors import ConfigurationError, HashMismatch, SessionError
 from edge_server.messages import ErrorCode, Hello, Mode
-from ue_app.client import EdgeLink, LinkConfig
+from ue_app.client import EdgeLink
 from ue_app.generate import Conversation, Limits
 from ue_app.head import Head, Placement, place
 from ue_app.link import Link, LocalLink
 from ue_app.prompt import Prompter
+from ue_app.wire import LinkConfig
 
 
 @dataclass(frozen=True)

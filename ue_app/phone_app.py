@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from edge_server.errors import EdgeError
-from ue_app.client import edge_uri
 from ue_app.errors import PhoneError, SettingsError
 from ue_app.link import LinkState, LinkStatus
 from ue_app.measure import cost_of
@@ -42,6 +41,7 @@ from ue_app.settings import (
 )
 from ue_app.strip import StripView, Tone
 from ue_app.talks import Talks, turns_for_model
+from ue_app.wire import edge_uri
 
 logger = logging.getLogger("ue_app.app")
 BARS = 90  # of the plot over the last minute

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from edge_server.errors import EdgeError
-from ue_app.client import edge_uri
 from ue_app.errors import PhoneError, RecordingError
 from ue_app.runner import Problem, Token
+from ue_app.wire import edge_uri
 
 CAPTURE_NAME, TIMING_NAME, ABOUT_NAME = "capture.pcap", "timing.jsonl", "recording.json"
 FORMAT = 1

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 
-from edge_server.errors import EdgeError
+from edge_server.errors import EdgeError, SessionError
 from edge_server.messages import Sampling
 from ue_app.errors import LinkError
 from ue_app.generate import Answer, Finish
@@ -28,6 +28,7 @@ class Question:
     sampling: Sampling = field(default_factory=Sampling)
     stop: tuple[str, ...] = ()
     max_new_tokens: int | None = None  # None: the phone's own limit
+    likeliest: int | None = None  # log-probabilities of so many tokens beside the chosen one
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,10 @@ class Service:
                 return Answer(0, 0, 0.0, None, finish=Finish.CANCELLED)
             ids = (phone.prompter.encode_raw(question.text) if question.turns is None
                    else phone.prompter.encode_turns(question.turns))
+            phone.link.interrupted = cancelled
             pieces = phone.conversation.ask(
                 ids, question.sampling, phone.prompter.stream(question.stop),
-                question.max_new_tokens)
+                question.max_new_tokens, question.likeliest)
             try:
                 for text in pieces:
                     answer = phone.conversation.answer
@@ -93,8 +95,10 @@ class Service:
                     yield Piece(text, answer)
                     if cancelled.is_set():
                         break
-            except (LinkError, EdgeError):
-                self.close()  # the next question starts on a fresh link
+            except (LinkError, SessionError):
+                raise  # the link comes back by itself with the next question, if it can
+            except EdgeError:
+                self.close()
                 raise
             finally:
                 pieces.close()

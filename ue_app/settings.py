@@ -20,10 +20,10 @@ from edge_server.engine.options import BACKENDS, PRECISIONS
 from edge_server.engine.parts import open_folders
 from edge_server.errors import EdgeError, FrameError
 from edge_server.messages import Sampling
-from ue_app.client import LinkConfig, edge_uri
 from ue_app.errors import PhoneError, SettingsError
 from ue_app.phone import PhoneConfig, placement_of
 from ue_app.prompt import generation_defaults
+from ue_app.wire import LinkConfig, edge_uri
 
 FILE_MODE = 0o600  # the token of the edge is in it
 MAX_TOKENS = 1 << 20  # far beyond any context here; catches a slip of the finger

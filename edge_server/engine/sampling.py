@@ -9,6 +9,7 @@ answer being written: the edge never learns the prompt's, and every mode must ch
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,7 +27,8 @@ class Sampler:
     def __init__(self, sampling: Sampling, first: int = 0, chosen: Sequence[int] = ()) -> None:
         """`chosen` are the answer's tokens so far, standing at `first` and after."""
         self.sampling = sampling
-        self._chosen = dict(enumerate(chosen, first))  # by position, ascending
+        self._positions = list(range(first, first + len(chosen)))  # ascending
+        self._tokens = list(chosen)
         self._draws: Draws | None = None  # opened by the first choice that takes one
         self._drawn = 0  # how many it has given
         self._before_last: Draws | None = None  # as it was before the last of them
@@ -37,40 +39,47 @@ class Sampler:
         return self.sampling.temperature == 0.0 and self.sampling.repetition_penalty == 1.0
 
     def take(self, token: int, position: int) -> int:
-        """Choose `token`, the likeliest, where `takes_likeliest`; later choices are forgotten."""
-        self._forget(position)
-        self._chosen[position] = token
+        """`token` is the choice at `position`; where it was already, what followed it stands."""
+        index = bisect_left(self._positions, position)
+        if (self._positions[index:index + 1], self._tokens[index:index + 1]) != (
+                [position], [token]):
+            del self._positions[index:], self._tokens[index:]
+            self._positions.append(position)
+            self._tokens.append(token)
         return token
 
     def choose(self, logits: torch.Tensor, position: int) -> int:
-        """The token at `position` for float32 `logits` [vocabulary]; later ones are forgotten."""
+        """The token at `position` for float32 `logits` [vocabulary].
+
+        What was chosen after it stands, unless this token is another than it was.
+        """
         if self.sampling.temperature == 0.0:
             _check_finite(logits)  # `warped` checks what is left of them otherwise
-        self._forget(position)
-        if self.sampling.repetition_penalty != 1.0 and self._chosen:
-            logits = penalised(logits, set(self._chosen.values()), self.sampling.repetition_penalty)
+        index = bisect_left(self._positions, position)
+        if self.sampling.repetition_penalty != 1.0 and index:
+            logits = penalised(logits, set(self._tokens[:index]), self.sampling.repetition_penalty)
         if self.sampling.temperature == 0.0:
             token = int(logits.argmax())
         else:
             probabilities = torch.softmax(warped(logits, self.sampling), dim=-1)
-            draws = self.catch_up(logits.shape[-1])
+            draws = self._seek(index, logits.shape[-1])
             self._before_last = draws.copy()
             token = draws.draw(probabilities)
             self._drawn += 1
-        self._chosen[position] = token
-        return token
+        return self.take(token, position)
 
-    def _forget(self, position: int) -> None:
-        while self._chosen and next(reversed(self._chosen)) >= position:
-            self._chosen.popitem()
+    def continues(self, sampling: Sampling, first: int, chosen: Sequence[int]) -> bool:
+        """Whether the answer so described is this one, at this point or an earlier one."""
+        count = len(chosen)
+        return (sampling == self.sampling and count > 0 and self._tokens[:count] == list(chosen)
+                and self._positions[:count] == list(range(first, first + count)))
 
-    def catch_up(self, vocabulary: int) -> Draws:
-        """The draws where the tokens so far leave them.
+    def _seek(self, count: int, vocabulary: int) -> Draws:
+        """The draws where `count` of them leave them.
 
-        Nothing is to do in an answer that went on undisturbed; where an answer is taken up in the
-        middle, a large vocabulary costs a tenth of a millisecond a token.
+        Nothing is to do in an answer that goes on undisturbed; where one is taken up in the middle,
+        a large vocabulary costs a tenth of a millisecond a token.
         """
-        count = len(self._chosen) if self.sampling.temperature else 0
         if self._drawn == count + 1 and self._before_last is not None:
             self._draws = self._before_last
         elif self._draws is None or self._drawn != count:

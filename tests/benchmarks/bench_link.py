@@ -214,14 +214,15 @@ def _our_peer(options: argparse.Namespace, stack: ExitStack) -> Callable[[], Non
     from edge_server.engine.identity import identity_of
     from edge_server.frame import Dtype, Flags
     from edge_server.messages import Hello, Mode, Sampling
-    from ue_app.client import EdgeLink, LinkConfig
+    from ue_app.client import EdgeLink
+    from ue_app.wire import LinkConfig
 
     checkpoint = Checkpoint.open(Path(options.model))
     rows = torch.randn(1, checkpoint.architecture.hidden).bfloat16()
     link: Any = EdgeLink(LinkConfig(options.edge), Hello(
         identity_of(checkpoint), LayerRange(1, 1), Dtype.BF16, Mode.TOKENS))
     stack.callback(link.close)
-    link.start(Sampling())
+    link.start(Sampling(), 0, 1)
     positions = itertools.cycle(range(CAPACITY))  # rows that come again are no error
 
     def exchange() -> None:

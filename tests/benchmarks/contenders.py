@@ -122,10 +122,11 @@ def asker(options: argparse.Namespace) -> Ask:
     from edge_server.engine.load import EngineOptions, open_engine
     from edge_server.engine.tensors import WIRE_TYPES
     from edge_server.messages import Hello, Mode, Sampling
-    from ue_app.client import EdgeLink, LinkConfig
+    from ue_app.client import EdgeLink
     from ue_app.generate import Conversation, Limits
     from ue_app.head import Head, place
     from ue_app.link import LocalLink
+    from ue_app.wire import LinkConfig
 
     checkpoint = Checkpoint.open(options.model)
     engine = open_engine(checkpoint, EngineOptions("fast", options.precision, 1, options.capacity,

@@ -28,11 +28,12 @@ from edge_server.engine.identity import identity_of
 from edge_server.engine.load import Engine, EngineOptions, open_engine
 from edge_server.engine.tensors import WIRE_TYPES, to_bytes
 from edge_server.frame import Flags, Frame, FrameType, decode, encode, token_of
-from edge_server.messages import SPLIT_PATH, ErrorNotice, Hello, Mode, Sampling, Welcome
+from edge_server.messages import SPLIT_PATH, ErrorNotice, Hello, Mode, Sampling, Start, Welcome
 from edge_server.split import LayerRange
 from tests.benchmarks.shapes import prompt_ids
 
 CHUNK = 32  # prompt rows a frame, as a phone sends them
+EPOCH = 1  # of the one answer of each session
 
 
 def record(engine: Engine, split: int, count: int) -> torch.Tensor:
@@ -59,7 +60,8 @@ class Phone:
     async def open(self, hello: Hello, sampling: Sampling) -> None:
         await self._send(Frame(FrameType.HELLO, payload=hello.pack()))
         self.session = Welcome.unpack((await self._receive(FrameType.WELCOME)).payload).session
-        await self._send(Frame(FrameType.SAMPLING, self.session, payload=sampling.pack()))
+        start = Start(sampling, 0)  # where its tokens begin does not matter to their choice
+        await self._send(Frame(FrameType.START, self.session, EPOCH, payload=start.pack()))
 
     async def ask(self, start: int, end: int) -> None:
         """Send the rows `[start, end)` and take the token that follows them."""
@@ -67,7 +69,7 @@ class Phone:
             to = min(at + CHUNK, end)
             rows = self.recorded[self.offset + at : self.offset + to]
             await self._send(Frame(
-                FrameType.ROWS, self.session, 0, at, WIRE_TYPES[rows.dtype], len(rows),
+                FrameType.ROWS, self.session, EPOCH, at, WIRE_TYPES[rows.dtype], len(rows),
                 rows.shape[1], Flags.RESULT_WANTED if to == end else Flags.NONE, to_bytes(rows)))
         frame = await self._receive(FrameType.TOKEN)
         self.times.append(time.perf_counter())

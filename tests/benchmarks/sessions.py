@@ -30,8 +30,8 @@ from edge_server.engine.load import EngineOptions, open_engine
 from edge_server.engine.tensors import WIRE_TYPES, to_bytes
 from edge_server.errors import EdgeError
 from edge_server.frame import Flags, Frame, FrameType, token_of
-from edge_server.messages import Hello, Mode, Sampling
-from edge_server.sessions import Job, Serving, Session, Sessions
+from edge_server.messages import Hello, Mode, Sampling, Start
+from edge_server.sessions import Event, Job, Owner, Serving, Session, Sessions
 from edge_server.split import LayerRange
 from edge_server.worker import PROMPT_ROWS, STEP_ROWS, Worker
 from tests.benchmarks.one_by_one import OneByOne
@@ -66,22 +66,25 @@ class Desk:
         self._recorded = record(engine, options.split, LONG_PROMPT)
 
     def open(self, sampling: Sampling) -> Session:
-        session = self.sessions.open(self._hello)
-        self.sessions.accept(session, Frame(FrameType.SAMPLING, session.number,
-                                            payload=sampling.pack()))
+        session = self.sessions.admit(self._hello, Owner(), 0.0).session
+        start = Start(sampling, 0)  # where its tokens begin does not matter to their choice
+        self._accept(session, Frame(FrameType.START, session.number, 1, payload=start.pack()))
         return session
 
+    def _accept(self, session: Session, frame: Frame) -> Job | Frame | None:
+        return self.sessions.accept(session, session.connection, frame, 0.0)
+
     def close(self, session: Session) -> None:
-        self.sessions.close(session)
+        self.sessions.close(session, Event.ENDED)
         self.worker.release(session)
 
     def job(self, session: Session, start: int, end: int, offset: int, flags: Flags) -> Job:
         """The phone's rows `[start, end)`; `offset` makes phones differ."""
         rows = self._recorded[(start + offset) % (LONG_PROMPT - (end - start) + 1):][:end - start]
-        job = self.sessions.accept(session, Frame(
-            FrameType.ROWS, session.number, 0, start, WIRE_TYPES[self._row_type], len(rows),
-            self._hidden, flags, to_bytes(rows)))
-        assert job is not None  # a ROWS frame is one
+        job = self._accept(session, Frame(
+            FrameType.ROWS, session.number, session.epoch, start, WIRE_TYPES[self._row_type],
+            len(rows), self._hidden, flags, to_bytes(rows)))
+        assert isinstance(job, Job)  # a ROWS frame is one
         return job
 
     def serve(self, queue: BatchQueue) -> None:

@@ -10,18 +10,18 @@ from edge_server.batching import BatchQueue, Slice
 from edge_server.engine.sampling import Sampler
 from edge_server.frame import Dtype, Flags
 from edge_server.messages import Mode, Sampling
-from edge_server.sessions import Job, Session
+from edge_server.sessions import Job, Owner, Session
 from edge_server.split import LayerRange
 
 LAYERS = LayerRange(1, 4)
 
 
 def make_session(number: int, layers: LayerRange = LAYERS) -> Session:
-    return Session(number, number - 1, layers, Mode.TOKENS, Dtype.F32)
+    return Session(number, b"", Owner(), number - 1, layers, Mode.TOKENS, Dtype.F32, 0.0, 0.0)
 
 
 def make_job(session: Session, rows: int, position: int = 0) -> Job:
-    return Job(session, session.answer, position, torch.zeros(rows, 2), Flags.NONE,
+    return Job(session, session.epoch, session.answer, position, torch.zeros(rows, 2), Flags.NONE,
                Sampler(Sampling()))
 
 
@@ -84,11 +84,27 @@ def test_cancelled_jobs_are_dropped_and_the_next_answer_runs() -> None:
     waiting.put(make_job(make_session(2), 1))
     waiting.put(old)
     waiting.take()
-    session.answer += 1
+    session.cancel(0)
     new = make_job(session, 3)
     waiting.put(new)
     assert waiting.drop_cancelled() == [old]
     assert shape(waiting.take()) == [(1, 0, 3)]
+    assert not waiting
+
+
+def test_rows_that_a_cancel_kept_still_run() -> None:
+    """Nobody waits for their result, but the next answer stands on them."""
+    waiting = BatchQueue(8, 4)
+    session = make_session(1)
+    jobs = [make_job(session, 3, position) for position in (0, 3, 6)]
+    for job in jobs:
+        waiting.put(job)
+    session.cancel(4)
+    assert waiting.drop_cancelled() == []  # only what is first in line is looked at
+    ran = [waiting.take(), waiting.take()]
+    assert [piece.job for step in ran for piece in step] == jobs[:2]
+    assert waiting.drop_cancelled() == jobs[2:]
+    assert all(job.given_up for job in jobs)
     assert not waiting
 
 

@@ -24,7 +24,7 @@ from edge_server.engine.checkpoint import Checkpoint
 from edge_server.engine.identity import identity_of
 from edge_server.errors import ConfigurationError
 from edge_server.frame import Dtype, Frame, FrameType, decode, encode
-from edge_server.messages import SPLIT_PATH, Hello, Mode
+from edge_server.messages import SPLIT_PATH, ErrorCode, ErrorNotice, Hello, Mode
 from edge_server.split import LayerRange
 from testbed.cli import main
 from tests.conftest import MakeCheckpoint, RunEdge
@@ -229,6 +229,9 @@ def test_sigterm_ends_it_in_order(opened: bool, checkpoint_folder: MakeCheckpoin
         assert running.stderr is not None
         assert running.stderr.read() == ""
         if opened:
+            message = wire.recv(timeout=WAIT)
+            assert isinstance(message, bytes)
+            assert ErrorNotice.unpack(decode(message).payload).code == ErrorCode.MOVED
             with pytest.raises(ConnectionClosed):
                 wire.recv(timeout=WAIT)
 

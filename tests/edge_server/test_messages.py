@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,26 +15,34 @@ from edge_server.errors import FrameError, SessionError
 from edge_server.frame import Dtype
 from edge_server.messages import (
     MAX_TEXT_BYTES,
+    MAX_TOKEN_BYTES,
     PROTOCOL,
+    SECRET_BYTES,
     ErrorCode,
     ErrorNotice,
     Hello,
     Mode,
     Sampling,
+    Start,
     Welcome,
 )
 from edge_server.split import LayerRange
 
 IDENTITY = "0f" * 32
-MESSAGES = (Hello, Welcome, Sampling, ErrorNotice)
+MESSAGES = (Hello, Welcome, Sampling, Start, ErrorNotice)
 
 layers = st.tuples(st.integers(0, 65_535), st.integers(0, 65_535)).map(
     lambda pair: LayerRange(min(pair), max(pair)))
+secrets = st.binary(min_size=SECRET_BYTES, max_size=SECRET_BYTES)
+numbers = st.integers(0, 2**64 - 1)
 hellos = st.builds(
     Hello, identity=st.binary(min_size=32, max_size=32).map(bytes.hex), layers=layers,
-    dtype=st.sampled_from(Dtype), mode=st.sampled_from(Mode), protocol=st.integers(0, 65_535))
-welcomes = st.builds(Welcome, session=st.integers(0, 2**64 - 1), capacity=st.integers(1, 2**32 - 1),
-                     max_rows=st.integers(1, 65_535))
+    dtype=st.sampled_from(Dtype), mode=st.sampled_from(Mode), session=numbers, secret=secrets,
+    token=st.text(st.characters(codec="ascii"), max_size=MAX_TOKEN_BYTES))
+welcomes = st.integers(1, 2**32 - 1).flatmap(lambda capacity: st.builds(
+    Welcome, session=numbers, capacity=st.just(capacity), max_rows=st.integers(1, 65_535),
+    secret=secrets, length=st.integers(0, capacity), seen=st.integers(0, 65_535),
+    grace=st.integers(0, 2**32 - 1)))
 samplings = st.builds(
     Sampling, temperature=st.floats(0.01, 100) | st.just(0.0), top_k=st.integers(0, 2**31 - 1),
     top_p=st.floats(0, 1, exclude_min=True), min_p=st.floats(0, 1),
@@ -41,10 +50,12 @@ samplings = st.builds(
 texts = st.text(st.characters(codec="utf-8"), max_size=200)
 notices = st.builds(ErrorNotice, code=st.sampled_from(ErrorCode), problem=texts, remedy=texts,
                     retry_after=st.integers(0, 2**32 - 1))
-Message = Hello | Welcome | Sampling | ErrorNotice
+starts = st.builds(Start, sampling=samplings, first=st.integers(0, 2**32 - 1),
+                   chosen=st.lists(st.integers(0, 2**32 - 1), max_size=20).map(tuple))
+Message = Hello | Welcome | Sampling | Start | ErrorNotice
 
 
-@given(hellos | welcomes | samplings | notices)
+@given(hellos | welcomes | samplings | starts | notices)
 def test_round_trip(message: Message) -> None:
     packed = message.pack()
     assert type(message).unpack(packed) == message
@@ -61,20 +72,45 @@ def test_truncation_at_every_length(message: Message) -> None:
         type(message).unpack(packed + b"\x00")
 
 
-@given(st.sampled_from(MESSAGES), st.binary(max_size=80))
+@given(starts)
+def test_a_start_truncated_at_every_length(start: Start) -> None:
+    """Its tokens have no count before them: cut between two, it holds fewer."""
+    packed, fixed = start.pack(), len(Sampling().pack()) + 4
+    for length in range(len(packed)):
+        if length >= fixed and (length - fixed) % 4 == 0:
+            kept = (length - fixed) // 4
+            assert Start.unpack(packed[:length]) == replace(
+                start, chosen=start.chosen[:kept])
+            continue
+        with pytest.raises(FrameError):
+            Start.unpack(packed[:length])
+
+
+@given(st.sampled_from(MESSAGES), st.binary(max_size=120))
 def test_random_bytes(kind: type[Message], data: bytes) -> None:
     """Bytes are a message that packs to the same bytes, or the one error."""
     try:
         message = kind.unpack(data)
     except FrameError:
         return
+    except SessionError:
+        assert kind is Hello
+        assert data[:2] != PROTOCOL.to_bytes(2, "big")
+        return
     assert message.pack() == data
 
 
 @given(st.sampled_from(MESSAGES), st.data())
 def test_random_bytes_of_the_right_size(kind: type[Message], data: st.DataObject) -> None:
-    size = kind._FIELDS.size
+    # As large as one with nothing in its tail, and for START with room for two tokens.
+    smallest: dict[type[Message], int] = {
+        Hello: Hello._FIELDS.size, Welcome: Welcome._FIELDS.size,
+        Sampling: Sampling._FIELDS.size, Start: Sampling._FIELDS.size + 12,
+        ErrorNotice: ErrorNotice._FIELDS.size}
+    size = smallest[kind]
     raw = data.draw(st.binary(min_size=size, max_size=size))
+    if kind is Hello:
+        raw = PROTOCOL.to_bytes(2, "big") + raw[2:]
     try:
         message = kind.unpack(raw)
     except FrameError:
@@ -84,8 +120,21 @@ def test_random_bytes_of_the_right_size(kind: type[Message], data: st.DataObject
 
 def test_vectors() -> None:
     hello = Hello(IDENTITY, LayerRange(1, 4), Dtype.BF16, Mode.PRIVATE)
-    assert hello.pack().hex() == "0001" + IDENTITY + "0001" + "0004" + "01" + "01"
-    assert Welcome(1, 2048, 256).pack().hex() == "0000000000000001" + "00000800" + "0100"
+    assert hello.pack().hex() == ("0002" + IDENTITY + "0001" + "0004" + "01" + "01" + "00" * 8
+                                  + "00" * 16 + "0000")
+    back = replace(hello, session=0x123, secret=bytes(range(16)), token="air")
+    assert back.pack().hex() == (
+        "0002" + IDENTITY + "0001" + "0004" + "01" + "01" + "0000000000000123"
+        + "000102030405060708090a0b0c0d0e0f" + "0003" + "616972")
+    assert Welcome(1, 2048, 256).pack().hex() == (
+        "0000000000000001" + "00000800" + "0100" + "00" * 16 + "00000000" + "0000" + "00000000")
+    assert Welcome(1, 2048, 256, bytes(range(16)), 77, 258, 120_000).pack().hex() == (
+        "0000000000000001" + "00000800" + "0100" + "000102030405060708090a0b0c0d0e0f"
+        + "0000004d" + "0102" + "0001d4c0")
+    assert Start(Sampling(seed=7), 9, (1, 258)).pack() == (
+        Sampling(seed=7).pack() + b"\x00\x00\x00\x09" + b"\x01\x00\x00\x00"
+        + b"\x02\x01\x00\x00")
+    assert Start(Sampling(), 0).pack() == Sampling().pack() + bytes(4)
     assert Sampling(0.5, 40, 0.25, 0.125, 2.0, 7).pack().hex() == (
         "3fe0000000000000" "00000028" "3fd0000000000000" "3fc0000000000000" "4000000000000000"
         "0000000000000007")
@@ -99,6 +148,36 @@ def test_the_protocol_is_in_the_hello() -> None:
     assert int.from_bytes(hello.pack()[:2], "big") == PROTOCOL
 
 
+@pytest.mark.parametrize("protocol", [0, 1, PROTOCOL + 1, 65_535])
+@pytest.mark.parametrize("rest", [b"", bytes(64), b"\xff" * 500])
+def test_another_protocol_is_told_whatever_follows(protocol: int, rest: bytes) -> None:
+    """The layout after the number is another version's."""
+    with pytest.raises(SessionError, match=rf"protocol {protocol}.*same version") as caught:
+        Hello.unpack(protocol.to_bytes(2, "big") + rest)
+    assert caught.value.code == ErrorCode.WRONG_PROTOCOL
+
+
+def test_a_token_of_any_length_is_none() -> None:
+    hello = Hello(IDENTITY, LayerRange(0, 1), Dtype.F32, Mode.TOKENS)
+    longest = replace(hello, token="x" * MAX_TOKEN_BYTES)
+    assert Hello.unpack(longest.pack()) == longest
+    with pytest.raises(FrameError, match="token"):
+        replace(hello, token="x" * (MAX_TOKEN_BYTES + 1)).pack()
+    packed = hello.pack()[:-2]
+    for tail in ((MAX_TOKEN_BYTES + 1).to_bytes(2, "big") + b"x" * (MAX_TOKEN_BYTES + 1),
+                 b"\x00\x02\xc3\xa4", b"\x00\x03ab", b"\x00\x01ab"):
+        with pytest.raises(FrameError, match="token"):
+            Hello.unpack(packed + tail)
+
+
+def test_secrets_are_in_no_log() -> None:
+    secret = bytes(range(16))
+    hello = Hello(IDENTITY, LayerRange(0, 1), Dtype.F32, Mode.TOKENS, 2, 1, secret, "sesame")
+    for message in (hello, Welcome(1, 8, 8, secret)):
+        assert "sesame" not in repr(message)
+        assert repr(secret) not in repr(message)
+
+
 @pytest.mark.parametrize(("offset", "value", "what"), [
     (34, b"\x00\x05\x00\x04", "layers"), (38, b"\x09", "unknown value"),
     (39, b"\x02", "unknown value")])
@@ -109,11 +188,12 @@ def test_a_hello_of_impossible_values(offset: int, value: bytes, what: str) -> N
         Hello.unpack(bytes(packed))
 
 
-@pytest.mark.parametrize(("capacity", "max_rows"), [(0, 256), (2048, 0)])
-def test_a_welcome_that_takes_nothing(capacity: int, max_rows: int) -> None:
-    """A phone would send rows in chunks of none."""
-    with pytest.raises(FrameError):
-        Welcome.unpack(struct.pack(">QIH", 1, capacity, max_rows))
+@pytest.mark.parametrize(("capacity", "max_rows", "length"), [
+    (0, 256, 0), (2048, 0, 0), (2048, 256, 2049)])
+def test_a_welcome_that_takes_nothing(capacity: int, max_rows: int, length: int) -> None:
+    """A phone would send rows in chunks of none, or after what the edge cannot hold."""
+    with pytest.raises(FrameError, match="takes no rows"):
+        Welcome.unpack(struct.pack(">QIH16sIHI", 1, capacity, max_rows, bytes(16), length, 0, 0))
 
 
 OUT_OF_RANGE = [
@@ -185,3 +265,6 @@ def test_a_notice_becomes_the_phones_error() -> None:
     error = ErrorNotice(ErrorCode.TOO_LONG, "Too long.", "Start anew.").to_error()
     assert isinstance(error, SessionError)
     assert (error.code, str(error)) == (ErrorCode.TOO_LONG, "Too long. Start anew.")
+    assert (error.retry_after, error.position) == (0.0, 0)
+    fast = ErrorNotice(ErrorCode.TOO_FAST, "Slow down.", retry_after=1500).to_error(7)
+    assert (fast.retry_after, fast.position) == (1.5, 7)

@@ -18,8 +18,8 @@ from edge_server.engine.sampling import Sampler
 from edge_server.engine.tensors import from_bytes, to_bytes
 from edge_server.errors import EdgeError, SessionError, StageError
 from edge_server.frame import Dtype, Flags, Frame, FrameType, token_of
-from edge_server.messages import ErrorCode, Hello, Mode, Sampling
-from edge_server.sessions import Job, Serving, Session, Sessions
+from edge_server.messages import ErrorCode, Hello, Mode, Sampling, Start
+from edge_server.sessions import Event, Job, Owner, Serving, Session, Sessions
 from edge_server.split import LayerRange
 from edge_server.worker import Worker
 from tests.conftest import MakeCheckpoint
@@ -38,13 +38,15 @@ class Desk:
         held = LayerRange(1, LAYERS)
         self.sessions = Sessions(
             EdgeConfig(EngineOptions(slots=SLOTS, capacity=CAPACITY)),
-            Serving(IDENTITY, held, LAYERS, 64, engine.row_type, True))
+            Serving(IDENTITY, held, LAYERS, 64, engine.row_type, True,
+                    engine.checkpoint.architecture.vocabulary))
         self.worker = Worker(engine, held, True)
         self.head = engine.stage(LayerRange(0, 1))
         self.replies: queue.SimpleQueue[tuple[Job, Result]] = queue.SimpleQueue()
 
     def open(self, mode: Mode = Mode.TOKENS, start: int = 1, end: int = LAYERS) -> Session:
-        return self.sessions.open(Hello(IDENTITY, LayerRange(start, end), Dtype.F32, mode))
+        hello = Hello(IDENTITY, LayerRange(start, end), Dtype.F32, mode)
+        return self.sessions.admit(hello, Owner(), 0.0).session
 
     def rows(self, ids: list[int], position: int = 0) -> torch.Tensor:
         """The phone's half: rows after layer 0."""
@@ -54,11 +56,19 @@ class Desk:
 
     def job(self, session: Session, rows: torch.Tensor, position: int = 0,
             flags: Flags = Flags.RESULT_WANTED) -> Job:
-        job = self.sessions.accept(session, Frame(
-            FrameType.ROWS, session.number, 0, position, Dtype.F32, rows.shape[0], rows.shape[1],
-            flags, to_bytes(rows)))
-        assert job is not None
+        job = self.accept(session, Frame(
+            FrameType.ROWS, session.number, session.epoch, position, Dtype.F32, rows.shape[0],
+            rows.shape[1], flags, to_bytes(rows)))
+        assert isinstance(job, Job)
         return job
+
+    def accept(self, session: Session, frame: Frame) -> Job | Frame | None:
+        return self.sessions.accept(session, session.connection, frame, 0.0)
+
+    def close(self, session: Session) -> None:
+        """As the edge does: end it, then free its cache."""
+        assert self.sessions.close(session, Event.ENDED)
+        self.worker.release(session)
 
     def submit(self, job: Job) -> None:
         self.worker.submit(job, lambda job, result: self.replies.put((job, result)))
@@ -126,10 +136,43 @@ def test_nothing_comes_back_that_was_not_asked_for(desk: Desk) -> None:
 def test_a_choice_with_a_seed(desk: Desk) -> None:
     ids, session = make_prompt(9), desk.open()
     choice = Sampling(temperature=1.0, seed=5)
-    desk.sessions.accept(session, Frame(FrameType.SAMPLING, session.number,
-                                        payload=choice.pack()))
+    desk.accept(session, Frame(FrameType.START, session.number, 1,
+                               payload=Start(choice, len(ids)).pack()))
     frame = frame_of(desk.ask(session, desk.rows(ids)), FrameType.TOKEN)
     assert token_of(frame) == token_after(desk.engine, ids, choice)
+
+
+@pytest.mark.parametrize("choice", [
+    Sampling(), Sampling(temperature=1.0, seed=5, repetition_penalty=1.5)])
+def test_an_answer_that_goes_on_elsewhere(choice: Sampling, desk: Desk) -> None:
+    """An edge that is told the tokens so far chooses what the first one would have."""
+    ids, begun, elsewhere = make_prompt(9), desk.open(), desk.open()
+    begin = Frame(FrameType.START, begun.number, 1, payload=Start(choice, 9).pack())
+    desk.accept(begun, begin)
+    text = list(ids)
+    answer: list[int] = []
+    for _ in range(5):
+        at = 0 if not answer else len(text) - 1
+        frame = frame_of(desk.ask(begun, desk.rows(text, at), at), FrameType.TOKEN)
+        answer.append(token_of(frame))
+        text.append(answer[-1])
+    for known in range(5):
+        start = Start(choice, 9, tuple(answer[:known]))
+        desk.accept(elsewhere, Frame(FrameType.START, elsewhere.number, elsewhere.epoch + 1,
+                                     payload=start.pack()))
+        rows = desk.rows(ids + answer[:known])
+        frame = frame_of(desk.ask(elsewhere, rows), FrameType.TOKEN)
+        assert (frame.position, token_of(frame)) == (9 + known, answer[known])
+
+
+def test_a_row_that_comes_twice_gets_the_same_token(desk: Desk) -> None:
+    ids, session = make_prompt(9), desk.open()
+    desk.accept(session, Frame(FrameType.START, session.number, 1, payload=Start(
+        Sampling(temperature=1.0, seed=5), 9).pack()))
+    rows = desk.rows(ids)
+    first = frame_of(desk.ask(session, rows), FrameType.TOKEN)
+    again = frame_of(desk.ask(session, rows[-1:], 8), FrameType.TOKEN)
+    assert (again.position, token_of(again)) == (first.position, token_of(first))
 
 
 @pytest.mark.parametrize(("flags", "count"), [
@@ -195,7 +238,7 @@ def test_a_cancelled_job_is_answered_with_nothing(engine: Engine) -> None:
     ids = make_prompt(6)
     dropped = desk.job(session, desk.rows(ids))
     desk.submit(dropped)
-    desk.sessions.accept(session, Frame(FrameType.CANCEL, session.number))
+    desk.accept(session, Frame(FrameType.CANCEL, session.number))
     other = make_prompt(6, 8)
     kept = desk.job(session, desk.rows(other))
     desk.submit(kept)
@@ -212,8 +255,7 @@ def test_jobs_of_a_closed_session_do_not_run(engine: Engine) -> None:
     session = desk.open()
     job = desk.job(session, desk.rows(make_prompt(6)))
     desk.submit(job)
-    desk.sessions.close(session)
-    desk.worker.release(session)
+    desk.close(session)
     desk.worker.start()
     assert desk.reply() == (job, None)
     desk.worker.stop()
@@ -224,8 +266,7 @@ def test_a_freed_slot_serves_the_next(desk: Desk) -> None:
         session, ids = desk.open(), make_prompt(12, seed)
         frame = frame_of(desk.ask(session, desk.rows(ids)), FrameType.TOKEN)
         assert token_of(frame) == token_after(desk.engine, ids)
-        desk.sessions.close(session)
-        desk.worker.release(session)
+        desk.close(session)
 
 
 def test_rows_that_lead_nowhere_end_their_own_session_only(engine: Engine) -> None:
@@ -314,8 +355,7 @@ def test_memory_is_weights_and_caches(desk: Desk) -> None:
     session, other = desk.open(), desk.open()
     desk.ask(session, desk.rows(make_prompt(100)))
     assert desk.worker.memory() > before
-    desk.sessions.close(session)
-    desk.worker.release(session)
+    desk.close(session)
     desk.ask(other, desk.rows(make_prompt(7)))  # after the release, on the same thread
     assert desk.worker._stage.length(session.slot) == 0
     assert desk.worker._stage.length(other.slot) == 7

@@ -1,206 +1,73 @@
-"""The link to an edge: against the real edge, and against edges that misbehave."""
+"""The link to an edge: against edges that misbehave, break off and come back, and a real one."""
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
-from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request
-from websockets.server import ServerProtocol
-from websockets.sync.server import ServerConnection, serve
+from websockets.sync.server import ServerConnection
 
 from edge_server.errors import FrameError, SessionError
-from edge_server.frame import Dtype, Flags, Frame, FrameType, decode, encode, token_frame
-from edge_server.messages import (
-    SPLIT_PATH,
-    ErrorCode,
-    ErrorNotice,
-    Hello,
-    Mode,
-    Sampling,
-    Welcome,
-)
+from edge_server.frame import Dtype, Flags, Frame, FrameType, encode, token_frame
+from edge_server.messages import ErrorCode, ErrorNotice, Hello, Mode, Sampling, Start, Welcome
 from edge_server.split import LayerRange
 from tests.conftest import MakeCheckpoint, MakeRelay, RunEdge, RunningEdge
 from tests.models import LAYERS
-from ue_app.client import EdgeLink, LinkConfig, edge_uri
-from ue_app.errors import (
-    BadEdgeAddress,
-    EdgeUnreachable,
-    LinkError,
-    LinkLost,
-    LinkTimeout,
-    PhoneError,
+from tests.ue_app.scripted import (
+    SECRET,
+    SESSION,
+    SOON,
+    Behave,
+    EdgeThat,
+    Turns,
+    get,
+    refuse,
+    scripted_edges,
+    wait_for_the_end,
+    welcome,
 )
+from ue_app.client import MAX_FAULTS, EdgeLink
+from ue_app.errors import Interrupted, LinkLost, LinkTimeout, PhoneError
+from ue_app.link import LinkState
+from ue_app.wire import LinkConfig
 
-HIDDEN, SESSION = 64, 99
+HIDDEN = 64
 HELLO = Hello("0a" * 32, LayerRange(1, LAYERS), Dtype.F32, Mode.TOKENS)
 PRIVATE = Hello("0a" * 32, LayerRange(1, 3), Dtype.F32, Mode.PRIVATE)
 ROWS = torch.linspace(-1, 1, 3 * HIDDEN).view(3, HIDDEN)
-SOON = 0.3  # seconds; a timeout that has to pass, not a measurement
-Behave = Callable[[ServerConnection], None]
-
-
-@pytest.mark.parametrize(("url", "host", "port", "secure"), [
-    ("http://127.0.0.1:8470", "127.0.0.1", 8470, False),
-    ("https://edge.example", "edge.example", 443, True),
-    ("ws://edge.example:1/", "edge.example", 1, False),
-    ("wss://[::1]:8470", "::1", 8470, True),
-    ("http://edge.example", "edge.example", 80, False)])
-def test_addresses(url: str, host: str, port: int, secure: bool) -> None:
-    uri = edge_uri(url)
-    assert (uri.host, uri.port, uri.secure) == (host, port, secure)
-    assert uri.path == SPLIT_PATH
-
-
-def test_an_edge_below_a_path() -> None:
-    assert edge_uri("https://example.com/airsplit/").path == f"/airsplit{SPLIT_PATH}"
-
-
-@pytest.mark.parametrize("url", [
-    "", "127.0.0.1:8470", "edge.example", "ftp://edge.example", "http://", "http://:8470",
-    "http://edge.example:port", "http://edge.example:99999", "http://edge.example:-1",
-    "http://[::1", "http://edge.example/#here", "https:/edge.example"])
-def test_what_is_no_address(url: str) -> None:
-    with pytest.raises(BadEdgeAddress, match=r"is not the address of an edge.*http://127") as got:
-        edge_uri(url)
-    assert repr(url) in got.value.problem
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-@pytest.mark.parametrize("url", ["http://no-such-host.invalid:8470", "http://a..b:80",
-                                 "http://" + "x" * 70 + ".example", "http://256.256.256.256:1"])
-def test_a_host_that_is_none(url: str) -> None:
-    with pytest.raises(EdgeUnreachable, match=r"No edge answers at.*airsplit edge") as got:
-        EdgeLink(LinkConfig(url, SOON), HELLO)
-    assert url in got.value.problem
-
-
-def test_nobody_listens() -> None:
-    port = free_port()
-    with pytest.raises(EdgeUnreachable, match=rf"http://127\.0\.0\.1:{port}.*airsplit edge"):
-        EdgeLink(LinkConfig(f"http://127.0.0.1:{port}"), HELLO)
-
-
-@contextlib.contextmanager
-def raw_server(answer: bytes | None) -> Iterator[str]:
-    """Says `answer` to whoever calls and hangs up; with None it says nothing and stays."""
-    with socket.create_server(("127.0.0.1", 0)) as listener, contextlib.ExitStack() as stack:
-        def run() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    caller = stack.enter_context(listener.accept()[0])
-                    if answer is not None:
-                        caller.recv(65536)
-                        caller.sendall(answer)
-                        caller.close()
-
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
-
-
-@pytest.mark.parametrize("answer", [
-    b"", b"garbage\r\n\r\n", b"\x00" * 5000, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-    b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 301 Moved\r\n\r\n",
-    b"HTTP/1.1 101 Switching Protocols\r\n\r\n", b"HTTP/1.1 101", b"SSH-2.0-OpenSSH_9.2\r\n"],
-    ids=range(9))
-def test_something_else_listens(answer: bytes) -> None:
-    with raw_server(answer) as address, pytest.raises(
-        EdgeUnreachable, match=r"does not answer as an edge.*airsplit edge") as got:
-        EdgeLink(LinkConfig(f"http://{address}"), HELLO)
-    assert address in got.value.problem
-
-
-def test_a_plain_port_asked_for_tls() -> None:
-    with raw_server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as address, pytest.raises(
-            EdgeUnreachable, match="No edge answers"):
-        EdgeLink(LinkConfig(f"https://{address}"), HELLO)
-
-
-def test_something_silent_listens() -> None:
-    with raw_server(None) as address, pytest.raises(LinkError, match=r"said nothing|no answer"):
-        EdgeLink(LinkConfig(f"http://{address}", SOON), HELLO)
-
-
-# Edges that shake hands and then do as the test says, with the production codec.
-
-
-def get(wire: ServerConnection) -> Frame:
-    message = wire.recv()
-    assert isinstance(message, bytes)
-    return decode(message)
-
-
-def welcome(wire: ServerConnection) -> Frame:
-    hello = get(wire)
-    assert hello.type is FrameType.HELLO
-    wire.send(encode(Frame(FrameType.WELCOME, SESSION, payload=Welcome(SESSION, 64, 16).pack())))
-    return hello
 
 
 @pytest.fixture
-def edge_that() -> Iterator[Callable[[Behave], LinkConfig]]:
-    """`edge_that(behaves)` is the way to an edge that runs `behaves` for each caller."""
-    failures: list[BaseException] = []
-    with contextlib.ExitStack() as stack:
-        def start(behave: Behave) -> LinkConfig:
-            def handle(wire: ServerConnection) -> None:
-                try:
-                    with contextlib.suppress(ConnectionClosed):
-                        behave(wire)
-                except BaseException as failure:
-                    failures.append(failure)
-
-            server = stack.enter_context(serve(
-                handle, "127.0.0.1", 0, compression=None, close_timeout=SOON))
-            thread = threading.Thread(target=server.serve_forever, daemon=True)
-            thread.start()
-            stack.callback(thread.join)
-            stack.callback(server.shutdown)
-            port = server.socket.getsockname()[1]
-            return LinkConfig(f"http://127.0.0.1:{port}", 20.0, 20.0)
-
+def edge_that() -> Iterator[EdgeThat]:
+    with scripted_edges() as start:
         yield start
-    assert failures == []
-
-
-EdgeThat = Callable[[Behave], LinkConfig]
-
-
-def wait_for_the_end(wire: ServerConnection) -> None:
-    with contextlib.suppress(ConnectionClosed):
-        while True:
-            wire.recv()
 
 
 def test_the_handshake(edge_that: EdgeThat) -> None:
+    hellos: list[Hello] = []
     seen: list[Frame] = []
     done = threading.Event()
 
     def behave(wire: ServerConnection) -> None:
-        seen.append(welcome(wire))
+        hellos.append(welcome(wire))
         seen.append(get(wire))
         done.set()
 
-    link = EdgeLink(edge_that(behave), HELLO)
-    assert link.welcome == Welcome(SESSION, 64, 16)
+    config = replace(edge_that(behave), token="sesame")
+    link = EdgeLink(config, HELLO)
+    assert link.welcome == Welcome(SESSION, 64, 16, SECRET)
+    assert (link.status.state, link.status.edge) == (LinkState.CONNECTED, config.url)
+    assert link.status.round_trip is not None
     link.close()
     assert done.wait(20.0)
-    assert Hello.unpack(seen[0].payload) == HELLO
-    assert (seen[0].session, seen[1].type, seen[1].session) == (0, FrameType.GOODBYE, SESSION)
+    assert hellos == [replace(HELLO, token="sesame")]
+    assert (seen[0].type, seen[0].session) == (FrameType.GOODBYE, SESSION)
+    assert link.status.state is LinkState.CLOSED
 
 
 @pytest.mark.parametrize("answer", [
@@ -228,15 +95,17 @@ def test_a_refusal_arrives_in_the_edges_words(edge_that: EdgeThat) -> None:
     assert got.value.code == ErrorCode.TOO_MANY_SESSIONS
 
 
-def opened(edge_that: EdgeThat, behave: Behave, hello: Hello = HELLO, answer_timeout: float = 20.0
-           ) -> EdgeLink:
+def opened(edge_that: EdgeThat, behave: Behave, hello: Hello = HELLO, **limits: Any) -> EdgeLink:
     """A link whose edge shakes hands, then behaves so."""
     def after_welcome(wire: ServerConnection) -> None:
         welcome(wire)
         behave(wire)
 
-    config = edge_that(after_welcome)
-    return EdgeLink(LinkConfig(config.url, 20.0, answer_timeout), hello)
+    return EdgeLink(replace(edge_that(after_welcome), **limits), hello)
+
+
+def token(position: int, value: int, epoch: int = 0, session: int = SESSION) -> bytes:
+    return encode(token_frame(session, epoch, position, value))
 
 
 def test_what_is_sent(edge_that: EdgeThat) -> None:
@@ -244,19 +113,20 @@ def test_what_is_sent(edge_that: EdgeThat) -> None:
 
     def behave(wire: ServerConnection) -> None:
         seen.extend(get(wire) for _ in range(2))
-        wire.send(encode(token_frame(SESSION, 0, 10, 77)))
+        wire.send(token(3, 77, epoch=1))
         wait_for_the_end(wire)
 
     link = opened(edge_that, behave)
     choice = Sampling(0.5, 3, seed=8)
-    link.start(choice)
-    link.send(7, ROWS, Flags.RESULT_WANTED)
+    link.start(choice, 0, 3)
+    link.send(0, ROWS, Flags.RESULT_WANTED)
     assert link.receive() == 77
     link.close()
-    assert Sampling.unpack(seen[0].payload) == choice
+    assert (seen[0].epoch, seen[0].position) == (1, 0)
+    assert Start.unpack(seen[0].payload) == Start(choice, 3)
     rows = seen[1]
-    assert (rows.type, rows.session, rows.position, rows.rows, rows.columns, rows.flags) == (
-        FrameType.ROWS, SESSION, 7, 3, HIDDEN, Flags.RESULT_WANTED)
+    assert (rows.type, rows.session, rows.epoch, rows.position, rows.rows, rows.columns,
+            rows.flags) == (FrameType.ROWS, SESSION, 1, 0, 3, HIDDEN, Flags.RESULT_WANTED)
     assert bytes(rows.payload) == ROWS.numpy().tobytes()
 
 
@@ -275,13 +145,13 @@ def test_hidden_rows_come_back(edge_that: EdgeThat) -> None:
     assert torch.equal(back, ROWS)
 
 
-HIDDEN_FRAME = encode(Frame(FrameType.HIDDEN, SESSION, 0, 0, Dtype.F32, 1, 1, payload=b"1234"))
-TOKEN_FRAME = encode(token_frame(SESSION, 0, 1, 5))
+HIDDEN_FRAME = encode(Frame(FrameType.HIDDEN, SESSION, 0, 3, Dtype.F32, 1, 1, payload=b"1234"))
+TOKEN_FRAME = token(3, 5)
 
 
 @pytest.mark.parametrize(("hello", "answer"), [
     (HELLO, HIDDEN_FRAME), (PRIVATE, TOKEN_FRAME), (HELLO, b"garbage"), (HELLO, "text"),
-    (HELLO, encode(Frame(FrameType.GOODBYE, SESSION))), (PRIVATE, encode(Frame(
+    (HELLO, encode(Frame(FrameType.GOODBYE, SESSION, 0, 3))), (PRIVATE, encode(Frame(
         FrameType.CANCEL, SESSION))), (HELLO, TOKEN_FRAME[:-1] + b"?"), (HELLO, b"")],
     ids=range(8))
 def test_a_result_that_is_none(hello: Hello, answer: bytes | str, edge_that: EdgeThat) -> None:
@@ -311,43 +181,6 @@ def test_the_edge_hangs_up(edge_that: EdgeThat) -> None:
     link.close()
 
 
-def test_the_edge_says_it_closes_and_keeps_the_line() -> None:
-    """Its word is enough: the phone does not wait for the line to go dead."""
-    def serve_one(listener: socket.socket, done: threading.Event) -> None:
-        protocol, frames = ServerProtocol(), 0
-        with listener.accept()[0] as line:
-            while frames < 2:
-                protocol.receive_data(line.recv(65536))
-                for event in protocol.events_received():
-                    if isinstance(event, Request):
-                        protocol.send_response(protocol.accept(event))
-                        continue
-                    frames += 1
-                    if frames == 1:
-                        protocol.send_binary(encode(Frame(
-                            FrameType.WELCOME, payload=Welcome(SESSION, 64, 16).pack())))
-                    else:
-                        protocol.send_close(1000)
-                for data in protocol.data_to_send():
-                    line.sendall(data)
-            done.wait()
-
-    done = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve_one, args=(listener, done))
-        thread.start()
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        link = EdgeLink(LinkConfig(url, answer_timeout=SOON), HELLO)
-        link.send(0, ROWS, Flags.RESULT_WANTED)
-        try:
-            with pytest.raises(LinkLost):
-                link.receive()
-        finally:
-            link.close()
-            done.set()
-            thread.join()
-
-
 def test_the_edge_is_torn_away(edge_that: EdgeThat) -> None:
     def behave(wire: ServerConnection) -> None:
         get(wire)
@@ -365,10 +198,10 @@ REFUSAL = encode(Frame(FrameType.ERROR, payload=ErrorNotice(
 
 
 def send_much(link: EdgeLink) -> None:
-    """More than sockets hold."""
+    """More than sockets hold, always the same rows."""
     rows = torch.zeros(4000, HIDDEN)
-    for position in range(0, 200 * 4000, 4000):
-        link.send(position, rows, Flags.NONE)
+    for _ in range(200):
+        link.send(0, rows, Flags.NONE)
 
 
 def test_a_refusal_while_a_result_is_due(edge_that: EdgeThat) -> None:
@@ -404,7 +237,7 @@ def test_a_refusal_while_sending_and_then_a_silent_close(edge_that: EdgeThat) ->
 def test_the_edge_is_silent(edge_that: EdgeThat) -> None:
     link = opened(edge_that, wait_for_the_end, answer_timeout=SOON)
     link.send(0, ROWS, Flags.RESULT_WANTED)
-    with pytest.raises(LinkTimeout, match=r"said nothing.*--timeout"):
+    with pytest.raises(LinkTimeout, match=r"no answer.*--timeout"):
         link.receive()
     link.close()
 
@@ -415,8 +248,8 @@ def wait_on(event: threading.Event) -> None:
 
 def test_the_edge_takes_no_data(edge_that: EdgeThat) -> None:
     done = threading.Event()
-    link = opened(edge_that, lambda _: wait_on(done), answer_timeout=SOON)
-    with pytest.raises(LinkTimeout, match=r"took no data.*--timeout"):
+    link = opened(edge_that, lambda _: wait_on(done), dead_after=SOON)
+    with pytest.raises(LinkLost, match="took no data"):
         send_much(link)
     done.set()
     link.close()
@@ -439,12 +272,13 @@ def test_results_in_fragments_and_in_one_piece(edge_that: EdgeThat) -> None:
     def behave(wire: ServerConnection) -> None:
         get(wire)
         wire.send([TOKEN_FRAME[:10], TOKEN_FRAME[10:33], TOKEN_FRAME[33:]])
-        wire.send(encode(token_frame(SESSION, 0, 2, 6)))
-        wire.send(encode(token_frame(SESSION, 0, 3, 7)))
+        wire.send(token(6, 6))
+        wire.send(token(9, 7))
         wait_for_the_end(wire)
 
     link = opened(edge_that, behave)
-    link.send(0, ROWS, Flags.RESULT_WANTED)
+    for position in (0, 3, 6):
+        link.send(position, ROWS, Flags.RESULT_WANTED)
     assert [link.receive() for _ in range(3)] == [5, 6, 7]
     link.close()
 
@@ -458,7 +292,7 @@ def test_cancel_drops_what_was_under_way(edge_that: EdgeThat) -> None:
         seen.append(get(wire))
         wire.send(encode(Frame(FrameType.CANCEL, SESSION)))
         get(wire)
-        wire.send(encode(token_frame(SESSION, 0, 2, 6)))
+        wire.send(token(5, 6))
         wait_for_the_end(wire)
 
     link = opened(edge_that, behave)
@@ -468,6 +302,452 @@ def test_cancel_drops_what_was_under_way(edge_that: EdgeThat) -> None:
     assert link.receive() == 6
     link.close()
     assert (seen[0].type, seen[0].position) == (FrameType.CANCEL, 2)
+
+
+# Links that come back.
+
+
+CHOICE = Sampling(0.5, 3, seed=8)
+ROW = ROWS[:1]
+LONG = 1e6  # seconds
+
+
+def answering(link: EdgeLink) -> int:
+    """The first token of an answer to three rows; one row more is then under way."""
+    link.start(CHOICE, 0, 3)
+    link.send(0, ROWS, Flags.RESULT_WANTED)
+    first = link.receive()
+    assert isinstance(first, int)
+    link.send(3, ROW, Flags.RESULT_WANTED)
+    return first
+
+
+def first_token(wire: ServerConnection) -> None:
+    """The edge's part of that."""
+    welcome(wire)
+    assert [get(wire).type for _ in range(2)] == [FrameType.START, FrameType.ROWS]
+    wire.send(token(3, 5, epoch=1))
+    assert get(wire).position == 3
+
+
+def places(frames: list[Frame]) -> list[tuple[FrameType, int, int, int, Flags]]:
+    return [(frame.type, frame.epoch, frame.position, frame.rows, frame.flags)
+            for frame in frames]
+
+
+@pytest.mark.parametrize("held", [3, 4])
+def test_the_same_session_goes_on(held: int, edge_that: EdgeThat) -> None:
+    """Whether or not the row that was under way arrived: its result is asked for again."""
+    hellos: list[Hello] = []
+    seen: list[Frame] = []
+
+    def again(wire: ServerConnection) -> None:
+        hellos.append(welcome(wire, epoch=2, length=held, seen=1))
+        seen.extend(get(wire) for _ in range(2))
+        wire.send(token(4, 6, epoch=3))
+        wait_for_the_end(wire)
+
+    link = EdgeLink(replace(edge_that(Turns(first_token, again)), patience=LONG), HELLO)
+    assert (answering(link), link.receive()) == (5, 6)
+    link.close()
+    assert hellos == [replace(HELLO, session=SESSION, secret=SECRET)]
+    assert places(seen) == [(FrameType.START, 3, held, 0, Flags.NONE),
+                            (FrameType.ROWS, 3, 3, 1, Flags.RESULT_WANTED)]
+    assert Start.unpack(seen[0].payload) == Start(CHOICE, 3, (5,))
+    assert (link.status.resumed, link.status.rebuilt) == (1, 0)
+
+
+def test_another_session_is_sent_everything(edge_that: EdgeThat) -> None:
+    seen: list[Frame] = []
+
+    def again(wire: ServerConnection) -> None:
+        welcome(wire, session=7)
+        seen.extend(get(wire) for _ in range(3))
+        wire.send(token(4, 9, epoch=1))  # of the session that is gone
+        wire.send(token(4, 6, epoch=1, session=7))
+        wait_for_the_end(wire)
+
+    link = EdgeLink(replace(edge_that(Turns(first_token, again)), patience=LONG), HELLO)
+    assert (answering(link), link.receive()) == (5, 6)
+    link.close()
+    assert places(seen) == [(FrameType.START, 1, 0, 0, Flags.NONE),
+                            (FrameType.ROWS, 1, 0, 3, Flags.NONE),
+                            (FrameType.ROWS, 1, 3, 1, Flags.RESULT_WANTED)]
+    assert {frame.session for frame in seen} == {7}
+    assert bytes(seen[1].payload) == ROWS.numpy().tobytes()
+    assert (link.status.resumed, link.status.rebuilt) == (0, 1)
+
+
+def test_rows_that_an_unseen_start_made_void_are_not_trusted(edge_that: EdgeThat) -> None:
+    """The edge holds four rows of the first answer; of the second, which kept two, it knows
+    nothing."""
+    seen: list[Frame] = []
+
+    def again(wire: ServerConnection) -> None:
+        welcome(wire, epoch=2, length=4, seen=1)
+        seen.extend(get(wire) for _ in range(2))
+        wire.send(token(5, 6, epoch=seen[0].epoch))
+        wait_for_the_end(wire)
+
+    lost = threading.Event()
+
+    def first(wire: ServerConnection) -> None:
+        first_token(wire)
+        wire.send(token(4, 6, epoch=1))
+        lost.wait(20.0)
+
+    link = EdgeLink(replace(edge_that(Turns(first, again)), patience=LONG), HELLO)
+    assert (answering(link), link.receive()) == (5, 6)
+    link.start(CHOICE, 2, 5)
+    lost.set()
+    link.send(2, ROWS, Flags.RESULT_WANTED)
+    assert link.receive() == 6
+    link.close()
+    assert places(seen) in (
+        [(FrameType.START, 3, 2, 0, Flags.NONE), (FrameType.ROWS, 3, 2, 2, Flags.NONE)],
+        [(FrameType.START, 3, 2, 0, Flags.NONE), (FrameType.ROWS, 3, 2, 3, Flags.RESULT_WANTED)])
+
+
+def test_missing_rows_are_sent_again(edge_that: EdgeThat) -> None:
+    seen: list[Frame] = []
+
+    def behave(wire: ServerConnection) -> None:
+        first_token(wire)
+        wire.send(encode(Frame(FrameType.RESEND, SESSION, 1, 1)))
+        seen.extend(get(wire) for _ in range(3))
+        wire.send(token(4, 6, epoch=2))
+        wait_for_the_end(wire)
+
+    link = EdgeLink(edge_that(behave), HELLO)
+    assert (answering(link), link.receive()) == (5, 6)
+    link.close()
+    assert places(seen) == [(FrameType.START, 2, 1, 0, Flags.NONE),
+                            (FrameType.ROWS, 2, 1, 2, Flags.NONE),
+                            (FrameType.ROWS, 2, 3, 1, Flags.RESULT_WANTED)]
+    assert Start.unpack(seen[0].payload).chosen == (5,)
+    assert (link.status.resumed, link.status.rebuilt) == (0, 0)
+
+
+def test_tokens_that_come_twice_or_from_elsewhere(edge_that: EdgeThat) -> None:
+    def behave(wire: ServerConnection) -> None:
+        first_token(wire)
+        for frame in (token(3, 5, epoch=1), token(4, 9, epoch=0), token(4, 9, epoch=2),
+                      token(4, 9, epoch=1, session=7), token(5, 9, epoch=1)):
+            wire.send(frame)
+        wire.send(token(4, 6, epoch=1))
+        wait_for_the_end(wire)
+
+    link = EdgeLink(edge_that(behave), HELLO)
+    assert (answering(link), link.receive()) == (5, 6)
+    link.close()
+
+
+@pytest.mark.parametrize("code", [ErrorCode.MOVED, ErrorCode.TOO_MANY_SESSIONS,
+                                  ErrorCode.OUT_OF_MEMORY, ErrorCode.UNAUTHORISED])
+def test_another_edge_steps_in(code: ErrorCode, edge_that: EdgeThat) -> None:
+    def leaves(wire: ServerConnection) -> None:
+        first_token(wire)
+        refuse(wire, code, retry_after=600_000)  # that is for those who have nowhere to go
+
+    def steps_in(wire: ServerConnection) -> None:
+        welcome(wire, session=7)
+        assert [get(wire).position for _ in range(3)] == [0, 0, 3]
+        wire.send(token(4, 6, epoch=1, session=7))
+        wait_for_the_end(wire)
+
+    config = replace(edge_that(leaves, steps_in), patience=LONG)
+    link = EdgeLink(config, HELLO)
+    assert link.status.edge == config.urls[0]
+    assert (answering(link), link.receive()) == (5, 6)
+    assert link.status.edge == config.urls[1]
+    assert link.status.rebuilt == 1
+    link.close()
+
+
+def test_the_first_edge_that_takes_us(edge_that: EdgeThat) -> None:
+    def full(wire: ServerConnection) -> None:
+        get(wire)
+        refuse(wire, ErrorCode.TOO_MANY_SESSIONS)
+
+    def takes_us(wire: ServerConnection) -> None:
+        welcome(wire)
+        wait_for_the_end(wire)
+
+    config = edge_that(full, takes_us)
+    link = EdgeLink(config, HELLO)
+    assert link.status.edge == config.urls[1]
+    link.close()
+    with pytest.raises(SessionError) as got:
+        EdgeLink(replace(config, others=("http://127.0.0.1:1",)), HELLO)
+    assert got.value.code == ErrorCode.TOO_MANY_SESSIONS  # why the first did not
+
+
+def test_an_edge_with_less_room_does_not_step_in(edge_that: EdgeThat) -> None:
+    def small(wire: ServerConnection) -> None:
+        welcome(wire, session=7, capacity=3)
+        wait_for_the_end(wire)
+
+    link = EdgeLink(replace(edge_that(first_token, small), patience=LONG), HELLO)
+    answering(link)
+    link._turn = 1  # its turn comes when the first breaks
+    with pytest.raises(SessionError, match=r"4 tokens.*keeps 3") as got:
+        link.receive()
+    assert got.value.code == ErrorCode.TOO_LONG
+    link.close()
+
+
+FINAL = [ErrorCode.UNAUTHORISED, ErrorCode.WRONG_MODEL, ErrorCode.TOO_LONG,
+         ErrorCode.UNUSABLE_ROWS, ErrorCode.WRONG_PROTOCOL]
+
+
+@pytest.mark.parametrize("code", FINAL)
+def test_what_another_attempt_cannot_help(code: ErrorCode, edge_that: EdgeThat) -> None:
+    """However patient one is: it is said at once, in the middle of an answer or coming back."""
+    def refuses_rows(wire: ServerConnection) -> None:
+        first_token(wire)
+        refuse(wire, code)
+
+    def refuses_hello(wire: ServerConnection) -> None:
+        get(wire)
+        refuse(wire, code)
+
+    for behaves in ((refuses_rows,), (first_token, refuses_hello)):
+        turns = Turns(*behaves)
+        link = EdgeLink(replace(edge_that(turns), patience=LONG), HELLO)
+        answering(link)
+        with pytest.raises(SessionError) as got:
+            link.receive()
+        assert got.value.code == code
+        assert turns.calls == len(behaves)
+        link.close()
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0  # seconds
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_patience_ends(edge_that: EdgeThat) -> None:
+    """The clock passes ten seconds with every attempt; three of them are allowed."""
+    clock = Clock()
+
+    def hang_up(wire: ServerConnection) -> None:
+        get(wire)
+        clock.now += 10.0
+
+    turns = Turns(first_token, hang_up)
+    config = replace(edge_that(turns), patience=25.0, connect_timeout=LONG, answer_timeout=LONG,
+                     dead_after=LONG)
+    link = EdgeLink(config, HELLO, clock)
+    answering(link)
+    with pytest.raises(LinkLost):
+        link.receive()
+    assert turns.calls == 1 + 3
+    assert link.status.state is LinkState.CLOSED
+    link.close()
+
+
+@pytest.mark.parametrize("code", [ErrorCode.BAD_FRAME, ErrorCode.BAD_POSITION,
+                                  ErrorCode.INTERNAL, None])
+def test_faults_do_not_come_for_ever(code: ErrorCode | None, edge_that: EdgeThat) -> None:
+    """However patient one is: an edge that says it each time would say it again."""
+    def always(wire: ServerConnection) -> None:
+        welcome(wire, epoch=1)
+        get(wire)
+        if code is None:
+            wire.send(b"garbage")
+        else:
+            refuse(wire, code)
+        wait_for_the_end(wire)
+
+    turns = Turns(always)
+    link = EdgeLink(replace(edge_that(turns), patience=LONG), HELLO)
+    link.start(CHOICE, 0, 3)
+    with pytest.raises(FrameError if code is None else SessionError):
+        ask_for_ever(link)
+    assert turns.calls == 1 + MAX_FAULTS
+    link.close()
+
+
+def ask_for_ever(link: EdgeLink) -> None:
+    link.send(0, ROWS, Flags.RESULT_WANTED)
+    while True:
+        link.receive()
+
+
+def test_a_result_makes_up_for_faults(edge_that: EdgeThat) -> None:
+    faults = 2 * MAX_FAULTS
+
+    def now_and_then(wire: ServerConnection) -> None:
+        welcome(wire, session=turns.calls)
+        while get(wire).flags is not Flags.RESULT_WANTED:
+            pass
+        position = 2 + turns.calls
+        wire.send(token(position, turns.calls, epoch=1, session=turns.calls))
+        get(wire)
+        if turns.calls <= faults:
+            refuse(wire, ErrorCode.INTERNAL)
+        wait_for_the_end(wire)
+
+    turns = Turns(now_and_then)
+    link = EdgeLink(replace(edge_that(turns), patience=LONG), HELLO)
+    link.start(CHOICE, 0, 3)
+    link.send(0, ROWS, Flags.RESULT_WANTED)
+    tokens = [link.receive()]
+    for position in range(3, 3 + faults):
+        link.send(position, ROW, Flags.RESULT_WANTED)
+        tokens.append(link.receive())
+    assert tokens == list(range(1, faults + 2))
+    assert link.status.rebuilt == faults
+    link.close()
+
+
+class Waits(threading.Event):
+    """Notes how long it was waited for, and does not wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.seconds.append(timeout)
+        return self.is_set()
+
+
+def test_rows_that_came_too_fast_are_sent_again_after_a_pause(edge_that: EdgeThat) -> None:
+    """On the same connection, from where the edge stopped taking them."""
+    seen: list[Frame] = []
+
+    def behave(wire: ServerConnection) -> None:
+        first_token(wire)
+        refuse(wire, ErrorCode.TOO_FAST, retry_after=1500, position=1)
+        seen.extend(get(wire) for _ in range(3))
+        wire.send(token(4, 6, epoch=2))
+        wait_for_the_end(wire)
+
+    turns = Turns(behave)
+    link = EdgeLink(replace(edge_that(turns), patience=LONG), HELLO)
+    waits = link.interrupted = Waits()
+    assert (answering(link), link.receive()) == (5, 6)
+    assert waits.seconds == [1.5]
+    assert places(seen) == [(FrameType.START, 2, 1, 0, Flags.NONE),
+                            (FrameType.ROWS, 2, 1, 2, Flags.NONE),
+                            (FrameType.ROWS, 2, 3, 1, Flags.RESULT_WANTED)]
+    assert (turns.calls, link.status.resumed, link.status.rebuilt) == (1, 0, 0)
+    assert link.status.state is LinkState.CONNECTED
+    link.close()
+
+
+def test_pauses_grow_and_the_only_edge_is_given_the_time_it_asks_for(edge_that: EdgeThat) -> None:
+    calls: list[Behave] = [first_token]
+    for retry_after in (0, 0, 0, 30_000):
+        def full(wire: ServerConnection, retry_after: int = retry_after) -> None:
+            get(wire)
+            refuse(wire, ErrorCode.TOO_MANY_SESSIONS, retry_after)
+
+        calls.append(full)
+
+    def again(wire: ServerConnection) -> None:
+        welcome(wire, epoch=2, length=4, seen=1)
+        wire.send(token(4, 6, epoch=3))
+        wait_for_the_end(wire)
+
+    link = EdgeLink(replace(edge_that(Turns(*calls, again)), patience=LONG), HELLO)
+    waits = link.interrupted = Waits()
+    assert (answering(link), link.receive()) == (5, 6)
+    assert len(waits.seconds) == 4  # none before the first attempt: a link that broke is back soon
+    for taken, asked in zip(waits.seconds, (0.1, 0.2, 0.4, 30.0), strict=True):
+        assert taken is not None
+        assert asked / 2 <= taken <= asked
+    link.close()
+
+
+@pytest.mark.parametrize("where", ["silent", "reconnecting"])
+def test_who_waits_is_told_to_stop(where: str, edge_that: EdgeThat) -> None:
+    """From another thread; the link then goes on with the next answer."""
+    reached = threading.Event()
+
+    def silent(wire: ServerConnection) -> None:
+        first_token(wire)
+        reached.set()
+        if where == "silent":
+            wait_for_the_end(wire)
+
+    def full(wire: ServerConnection) -> None:
+        get(wire)
+        refuse(wire, ErrorCode.TOO_MANY_SESSIONS, retry_after=600_000)
+
+    link = EdgeLink(replace(edge_that(Turns(silent, full)), patience=LONG, answer_timeout=LONG,
+                            dead_after=LONG), HELLO)
+    answering(link)
+    failures: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            link.receive()
+        except BaseException as failure:
+            failures.append(failure)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert reached.wait(60)
+    link.interrupted.set()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert [type(failure) for failure in failures] == [Interrupted]
+    link.close()
+
+
+def test_a_cancel_that_finds_nobody(edge_that: EdgeThat) -> None:
+    """Whatever was asked is given up; the next answer takes the session up again."""
+    seen: list[Frame] = []
+
+    def again(wire: ServerConnection) -> None:
+        welcome(wire, epoch=2, length=4, seen=1)
+        seen.extend(get(wire) for _ in range(2))
+        wire.send(token(5, 8, epoch=3))
+        wait_for_the_end(wire)
+
+    link = EdgeLink(replace(edge_that(Turns(first_token, again)), patience=LONG), HELLO)
+    answering(link)
+    assert link.cancel(3) == 3
+    link.start(CHOICE, 2, 5)
+    link.send(2, ROWS, Flags.RESULT_WANTED)
+    assert link.receive() == 8
+    link.close()
+    assert seen[0].position == 2
+    assert Start.unpack(seen[0].payload) == Start(CHOICE, 5)
+    assert (seen[1].position, seen[1].rows) == (2, 3)
+    assert link.status.resumed == 1
+
+
+def test_an_edge_that_said_goodbye_between_two_answers(edge_that: EdgeThat) -> None:
+    said = threading.Event()
+
+    def idle(wire: ServerConnection) -> None:
+        welcome(wire)
+        refuse(wire, ErrorCode.IDLE)
+        wire.close()
+        said.set()
+
+    def again(wire: ServerConnection) -> None:
+        welcome(wire, session=7)
+        assert [get(wire).type for _ in range(2)] == [FrameType.START, FrameType.ROWS]
+        wire.send(token(3, 5, epoch=1, session=7))
+        wait_for_the_end(wire)
+
+    link = EdgeLink(replace(edge_that(Turns(idle, again)), patience=LONG), HELLO)
+    assert said.wait(60)
+    link.start(CHOICE, 0, 3)
+    link.send(0, ROWS, Flags.RESULT_WANTED)
+    assert link.receive() == 5
+    assert link.status.rebuilt == 1
+    link.close()
 
 
 # The real edge.
@@ -497,7 +777,7 @@ def test_every_byte_is_counted(edge: RunningEdge, relay: MakeRelay) -> None:
 
 
 def test_one_tokens_bytes_on_the_socket(edge: RunningEdge) -> None:
-    link = EdgeLink(LinkConfig(edge.url), hello_of(edge))
+    link = EdgeLink(LinkConfig(edge.url, probe_interval=1e6), hello_of(edge))
     assert link.traffic is not None
     sent, received = link.traffic.sent, link.traffic.received
     link.send(0, ROWS[:1], Flags.RESULT_WANTED)
@@ -514,32 +794,32 @@ class TornSocket:
         self._real = real
         self.armed = True
 
-    def sendall(self, data: bytes) -> None:
+    def send(self, data: memoryview) -> int:
         if self.armed and len(data) > 200:
             self.armed = False
             self._real.sendall(data[: len(data) // 2])
             raise KeyboardInterrupt
-        self._real.sendall(data)
+        return self._real.send(data)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
 
 def test_a_torn_frame_is_never_followed_by_another(edge: RunningEdge) -> None:
-    """The link is built anew instead, counters go on, and the old session ends."""
+    """The next answer is on another connection, counters go on, and the session stays."""
     link = EdgeLink(LinkConfig(edge.url), hello_of(edge))
+    link.start(Sampling(), 0, 3)
     link.send(0, ROWS, Flags.RESULT_WANTED)
     expected = link.receive()
     first, counted = link.welcome.session, link.traffic.sent if link.traffic else 0
-    torn: Any = TornSocket(link._socket)
-    link._socket = torn
+    torn: Any = TornSocket(link._wire._socket)
+    link._wire._socket = torn
     with pytest.raises(KeyboardInterrupt):
         link.send(3, ROWS, Flags.RESULT_WANTED)
-    with pytest.raises(LinkError):
-        link.send(3, ROWS, Flags.RESULT_WANTED)
-    assert link.cancel(3) == 0
-    assert edge.closed.acquire(timeout=60)
-    assert link.welcome.session != first
+    assert link.cancel(3) == 3
+    link.start(Sampling(), 0, 3)
+    assert link.welcome.session == first
+    assert (link.status.resumed, link.status.rebuilt) == (1, 0)
     assert link.traffic is not None
     assert link.traffic.sent > counted
     link.send(0, ROWS, Flags.RESULT_WANTED)
@@ -560,44 +840,50 @@ def test_an_interrupt_while_taking_in_is_survived(
         def interrupted(*_: Any) -> None:
             raise KeyboardInterrupt
 
-        patch.setattr(link._protocol, name, interrupted)
+        patch.setattr(link._wire._protocol, name, interrupted)
         with pytest.raises(KeyboardInterrupt):
             link.receive()
-    assert link.cancel(3) == 0
+    assert link.cancel(3) == 3
+    link.start(Sampling(), 0, 3)
     link.send(0, ROWS, Flags.RESULT_WANTED)
     assert link.receive() == expected
     link.close()
 
 
-def test_rebuilding_while_the_only_slot_is_busy(
+def test_coming_back_while_the_edge_computes(
     running_edge: RunEdge, checkpoint_folder: MakeCheckpoint
 ) -> None:
-    """The edge still computes what the torn session sent: the new one waits its turn."""
+    """What the torn connection sent is still in line: the same session waits its turn."""
     edge = running_edge(checkpoint_folder("gemma3"), "--sessions", 1, "--context", 4096)
     link = EdgeLink(LinkConfig(edge.url), hello_of(edge))
     for position in range(0, 2560, 256):
         link.send(position, torch.zeros(256, HIDDEN), Flags.NONE)
-    torn: Any = TornSocket(link._socket)
-    link._socket = torn
+    torn: Any = TornSocket(link._wire._socket)
+    link._wire._socket = torn
     with pytest.raises(KeyboardInterrupt):
         link.send(2560, torch.zeros(256, HIDDEN), Flags.NONE)
     assert link.cancel(0) == 0
+    link.start(Sampling(), 0, 3)
     link.send(0, ROWS, Flags.RESULT_WANTED)
     assert isinstance(link.receive(), int)
+    assert len(edge.edge.sessions) == 1
     link.close()
 
 
-def test_a_link_that_broke_closes_silently(edge: RunningEdge) -> None:
+def test_a_link_that_was_refused_closes_silently(edge: RunningEdge) -> None:
     link = EdgeLink(LinkConfig(edge.url), hello_of(edge))
-    link.send(5, ROWS, Flags.RESULT_WANTED)  # a gap
-    with pytest.raises(SessionError):
+    link.send(0, torch.full((1, HIDDEN), torch.nan), Flags.RESULT_WANTED)
+    with pytest.raises(SessionError) as got:
         link.receive()
+    assert got.value.code == ErrorCode.UNUSABLE_ROWS
     link.close()
     link.close()
 
 
 def test_errors_read_as_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
     with pytest.raises(PhoneError) as got:
-        EdgeLink(LinkConfig(f"http://127.0.0.1:{free_port()}"), HELLO)
+        EdgeLink(LinkConfig(f"http://127.0.0.1:{port}"), HELLO)
     assert "\n" not in str(got.value)
     assert got.value.remedy

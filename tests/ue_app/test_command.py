@@ -26,7 +26,8 @@ TEXT = "the old king said to his son"
 FIELDS = {
     "text", "token_ids", "finish", "prompt_tokens", "reused_tokens", "tokens",
     "time_to_first_token", "tokens_per_second", "bytes_up", "bytes_down", "bytes_up_per_token",
-    "bytes_down_per_token", "split", "tail", "layers", "mode", "backend", "dtype", "seed"}
+    "bytes_down_per_token", "split", "tail", "layers", "mode", "backend", "dtype", "seed", "edge",
+    "round_trip", "resumed", "rebuilt"}
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -83,8 +84,9 @@ def test_the_record(run: Run, edge: RunningEdge, folder: Path) -> None:
     assert (record["mode"], record["dtype"], record["seed"]) == ("split", "fp32", 3)
     assert record["reused_tokens"] == 0
     assert record["bytes_up"] > record["prompt_tokens"] * 256 + 9 * record["bytes_up_per_token"]
-    assert record["bytes_up_per_token"] == 32 + 256 + 8
-    assert record["bytes_down_per_token"] == 32 + 4 + 2
+    # A frame's header and a WebSocket's beside the row; on a busy machine a ping now and then.
+    assert 32 + 256 + 8 <= record["bytes_up_per_token"] < 32 + 256 + 12
+    assert 32 + 4 + 2 <= record["bytes_down_per_token"] < 32 + 4 + 6
     assert record["time_to_first_token"] > 0
     assert record["tokens_per_second"] > 0
 

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
+import torch
 import uvicorn
 
 from edge_server.command import listen
 from edge_server.engine.load import EngineOptions
 from edge_server.messages import Sampling
-from tests.conftest import MakeCheckpoint
-from ue_app.client import LinkConfig
+from edge_server.split import LayerRange
+from tests.conftest import MakeCheckpoint, RunEdge
+from tests.models import LAYERS
 from ue_app.gateway import create_gateway
 from ue_app.phone import PhoneConfig, open_phone
 from ue_app.prompt import Turn
 from ue_app.service import Service
+from ue_app.wire import LinkConfig
 
 ENGINE = EngineOptions("reference", "fp32", 1, 256, 1)
 QUESTION = "who are you?"
@@ -133,7 +139,7 @@ def test_a_stop_string_ends_the_answer(client: openai.OpenAI, folder: Path) -> N
 
 @pytest.mark.parametrize(("extra", "named"), [
     ({"n": 2}, "n"), ({"presence_penalty": 0.5}, "presence_penalty"),
-    ({"logprobs": True}, "logprobs"), ({"temperature": -1}, "temperature"),
+    ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"), ({"temperature": -1}, "temperature"),
     ({"max_tokens": 0}, "max_tokens"), ({"stop": ["x"] * 65}, "stop"),
 ])
 def test_what_cannot_be_honoured_is_refused_by_name(
@@ -199,3 +205,66 @@ def test_no_edge_is_a_clear_error(folder: Path) -> None:
     for client in serve(service):
         with pytest.raises(openai.InternalServerError, match="No edge answers"):
             client.completions.create(model="tiny", prompt="hi")
+
+
+def scored(client: openai.OpenAI, **options: Any) -> list[Any]:
+    """The log-probabilities of a greedy chat answer."""
+    answer = client.chat.completions.create(
+        model="tiny", messages=[{"role": "user", "content": QUESTION}], max_tokens=6,
+        temperature=0, logprobs=True, top_logprobs=3, **options)
+    if not options:
+        assert answer.choices[0].logprobs is not None
+        return list(answer.choices[0].logprobs.content or ())
+    return [entry for chunk in answer for choice in chunk.choices if choice.logprobs
+            for entry in choice.logprobs.content or ()]
+
+
+def alike(some: list[Any], others: list[Any]) -> bool:
+    """The same tokens as likely; a prompt that was partly held already rounds differently."""
+    return ([each.token for each in some] == [each.token for each in others]
+            and [each.logprob for each in some] == pytest.approx(
+                [each.logprob for each in others], abs=1e-4))
+
+
+def test_log_probabilities(client: openai.OpenAI, folder: Path) -> None:
+    """They are the model's own, and a stream has the same."""
+    phone = open_phone(PhoneConfig((folder,), None, ENGINE, max_new_tokens=6))
+    ids = phone.prompter.encode_turns((Turn("user", QUESTION),))
+    entries = scored(client)
+    assert len(entries) == 6
+    rows = phone.engine.embedding().rows(ids)
+    rows = phone.engine.stage(LayerRange(0, LAYERS)).forward(
+        [0] * len(ids), range(len(ids)), rows)
+    first = torch.log_softmax(phone.engine.output().logits(rows[-1:])[0], dim=-1)
+    assert entries[0].logprob == pytest.approx(float(first.max()), abs=1e-4)
+    for entry in entries:
+        assert entry.top_logprobs[0].logprob == entry.logprob  # greedy
+        assert len(entry.top_logprobs) == 3
+        assert entry.logprob >= entry.top_logprobs[1].logprob >= entry.top_logprobs[2].logprob
+    assert alike(scored(client, stream=True), entries)
+    text = expected(folder, (Turn("user", QUESTION),), 6)[0]
+    assert b"".join(bytes(entry.bytes) for entry in entries).decode() == text
+
+
+def test_log_probabilities_of_a_plain_completion(client: openai.OpenAI) -> None:
+    answer = client.completions.create(model="tiny", prompt="the old king", max_tokens=5,
+                                       temperature=0, logprobs=2)
+    scores = answer.choices[0].logprobs
+    assert scores is not None
+    printed = "".join(scores.tokens or ()).removeprefix("<start_of_turn>")  # text has no such marks
+    assert printed.strip() == answer.choices[0].text.strip()
+    assert scores.text_offset == list(accumulate(map(len, (scores.tokens or [])[:-1]), initial=0))
+    assert [max(top.values()) for top in scores.top_logprobs or ()] == scores.token_logprobs
+
+
+def test_log_probabilities_that_the_edge_keeps(folder: Path, running_edge: RunEdge) -> None:
+    """In private mode the phone has them; else the edge does, and they are refused by name."""
+    edge = running_edge(folder, "--backend", "reference")
+    apart = PhoneConfig((folder,), LinkConfig(edge.url), ENGINE)
+    for client in serve(Service(apart)):
+        with pytest.raises(openai.BadRequestError, match=r"edge chooses the tokens.*--private"):
+            scored(client)
+    for client in serve(Service(PhoneConfig((folder,), None, ENGINE))):
+        expected = scored(client)
+    for client in serve(Service(replace(apart, private=True))):
+        assert alike(scored(client), expected)

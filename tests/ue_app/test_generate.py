@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from edge_server.frame import Flags
 from edge_server.messages import Sampling
 from tests.conftest import MakeCheckpoint
 from tests.models import LAYERS
-from ue_app.errors import LinkLost
+from ue_app.errors import Interrupted, LinkLost
 from ue_app.generate import Conversation, Finish, Limits
 from ue_app.head import Head, place
 from ue_app.link import Link, LinkState, LinkStatus, Result, Traffic
@@ -49,13 +50,16 @@ class ScriptedLink:
     traffic: Traffic | None = field(default_factory=Traffic)
     status: LinkStatus = field(default_factory=lambda: LinkStatus(LinkState.LOCAL))
     sent: list[tuple[int, int, Flags]] = field(default_factory=list)
-    started: list[Sampling] = field(default_factory=list)
+    started: list[tuple[Sampling, int, int]] = field(default_factory=list)
+    interrupted: threading.Event = field(default_factory=threading.Event)
+    scored: bool = False
+    logits: torch.Tensor | None = None
     kept: list[int] = field(default_factory=list)
     rebuilt: bool = False
     due: deque[int] = field(default_factory=deque)
 
-    def start(self, sampling: Sampling) -> None:
-        self.started.append(sampling)
+    def start(self, sampling: Sampling, kept: int, first: int) -> None:
+        self.started.append((sampling, kept, first))
 
     def send(self, position: int, rows: torch.Tensor, flags: Flags) -> None:
         self.sent.append((position, rows.shape[0], flags))
@@ -118,7 +122,7 @@ def test_an_answer_ends_at_eos(head: Head) -> None:
     assert link.script == [12]
     assert link.sent == [(0, 3, Flags.RESULT_WANTED), (3, 1, Flags.RESULT_WANTED),
                          (4, 1, Flags.RESULT_WANTED)]
-    assert link.started == [SAMPLING]
+    assert link.started == [(SAMPLING, 0, 3)]
     assert not link.due
 
 
@@ -301,6 +305,20 @@ def test_an_error_of_the_link_is_not_a_cancel(head: Head) -> None:
     assert answer.finish is None
     assert (answer.text, answer.ids) == ("a", [10])
     assert answer.traffic_after is not None
+
+
+def test_told_to_give_up(head: Head) -> None:
+    """Whoever set the link's event waits no longer: the answer ends, and is no error."""
+    conversation, link = converse(head, [10, Interrupted("Stopped."), EOS])
+    assert ask(conversation, [5, 6]) == ["a"]
+    answer = conversation.answer
+    assert answer is not None
+    assert (answer.finish, answer.ids) == (Finish.CANCELLED, [10])
+    assert answer.traffic_after is not None
+    conversation.cancel()
+    assert link.kept == [2]
+    ask(conversation, [5, 6, 10])
+    assert link.started[-1] == (SAMPLING, 2, 3)  # the row after the prompt is void
 
 
 def test_times_are_the_clocks(head: Head) -> None:

@@ -40,8 +40,8 @@ def test_tokens_are_generates(
     folder = checkpoint_folder(family)
     oracle = ask_oracle(load_model(folder, torch.float32), make_prompt(), sampling)
     engine, link = open_link(folder, backend, 2)
-    link.start(sampling)
     ids = make_prompt()
+    link.start(sampling, 0, len(ids))
     link.send(0, rows_before(engine, 2, ids)[:7], Flags.NONE)
     link.send(7, rows_before(engine, 2, ids)[7:], Flags.RESULT_WANTED)
     tokens = [link.receive()]

@@ -23,13 +23,13 @@ from edge_server.engine.parts import open_folders, plan_parts, write_parts
 from edge_server.engine.tensors import from_bytes
 from edge_server.errors import ConfigurationError, HashMismatch, SessionError
 from edge_server.frame import Dtype, Frame, FrameType, decode
-from edge_server.messages import ErrorCode, Sampling
+from edge_server.messages import ErrorCode, Hello, Sampling, Start
 from tests.conftest import MakeCheckpoint, MakeRelay, Relay, RunEdge
 from tests.models import FAMILIES, LAYERS, save_model
-from ue_app.client import LinkConfig
 from ue_app.generate import Answer, Finish
 from ue_app.phone import Phone, PhoneConfig, open_phone, placement_of
 from ue_app.prompt import Turn
+from ue_app.wire import LinkConfig
 
 GREEDY = Sampling()
 SAMPLED = Sampling(temperature=0.9, top_k=40, top_p=0.95, min_p=0.01, repetition_penalty=1.1,
@@ -441,13 +441,20 @@ def test_private_mode_sends_neither_text_nor_ids(
     mine.link.close()
     up, down, clear = recorded(between)
 
-    assert {frame.type for frame in up} == {FrameType.HELLO, FrameType.ROWS, FrameType.GOODBYE}
+    assert {frame.type for frame in up} == {
+        FrameType.HELLO, FrameType.START, FrameType.ROWS, FrameType.GOODBYE}
     assert {frame.type for frame in down} == {FrameType.WELCOME, FrameType.HIDDEN}
+    hello = Hello.unpack(up[0].payload)
+    assert (hello.session, any(hello.secret), hello.token) == (0, False, "")
     for frame in up + down:
         rows = frame.type in (FrameType.ROWS, FrameType.HIDDEN)
         assert frame.dtype is (Dtype.F32 if rows else Dtype.BYTES)
-        assert rows or len(frame.payload) < 64  # no room for a message beside the fixed fields
-        assert (frame.session, frame.epoch) in ((0, 0), (up[1].session, 0))
+        assert rows or len(frame.payload) <= 66  # no room for a message beside HELLO's fields
+        assert (frame.session, frame.epoch) in (
+            (0, 0), *((up[1].session, epoch) for epoch in range(3)))
+        if frame.type is FrameType.START:  # how this side chooses is not told either
+            start = Start.unpack(frame.payload)
+            assert (start.sampling, start.chosen) == (GREEDY, ())
         assert frame.position < 256
     # Header fields carry no message either: rows stand one after another, but for the second turn.
     places = [(frame.position, frame.rows) for frame in up if frame.type is FrameType.ROWS]
@@ -488,7 +495,7 @@ def test_split_mode_sends_no_prompt(
     answer = ask(mine, sampling=SAMPLED)
     mine.link.close()
     up, down, _ = recorded(between)
-    assert {frame.type for frame in up} == {FrameType.HELLO, FrameType.SAMPLING, FrameType.ROWS,
+    assert {frame.type for frame in up} == {FrameType.HELLO, FrameType.START, FrameType.ROWS,
                                             FrameType.GOODBYE}
     assert [int.from_bytes(frame.payload, "little") for frame in down
             if frame.type is FrameType.TOKEN] == answer.ids
