@@ -36,6 +36,7 @@ from edge_server.messages import (
 )
 from edge_server.split import LayerRange
 
+LONGEST_PAUSE = 60.0  # seconds that a phone is told to wait
 CACHE_BLOCK = 64  # tokens that a session's cache grows by
 
 
@@ -346,7 +347,7 @@ class Sessions:
             return None
         session.asked = True
         notice = ErrorNotice(ErrorCode.TOO_FAST, "This token's rows come too fast.",
-                             "Go on after a pause.", int(wait * 1000) + 1)
+                             "Go on after a pause.", int(min(wait, LONGEST_PAUSE) * 1000) + 1)
         return Frame(FrameType.ERROR, session.number, session.epoch, session.length,
                      payload=notice.pack())
 
