@@ -43,6 +43,7 @@ class Connection:
         self._number = 0  # among the session's connections
         self._running: asyncio.Task[None] | None = None
         self._stopped = False
+        self._session: Session | None = None
 
     async def run(self) -> None:
         """Serve the phone until either side ends it."""
@@ -89,7 +90,7 @@ class Connection:
         if frame.type is not FrameType.HELLO:
             raise FrameError(f"A session starts with HELLO, not {frame.type.name}.")
         admission = self._desk.admit(Hello.unpack(frame.payload), self)
-        session = admission.session
+        session = self._session = admission.session
         self._number = session.connection
         await self._send(Frame(FrameType.WELCOME, session.number, session.epoch,
                                payload=admission.welcome.pack()))
@@ -125,6 +126,8 @@ class Connection:
         except KeyError:  # how Starlette reports a text message
             raise FrameError("A text message came where frames are binary.") from None
         self._desk.metrics.received(len(message))
+        if self._session is not None:
+            self._session.received += len(message)
         return decode(message, self._config.max_payload)
 
     def _reply_later(self, job: Job, result: Frame | EdgeError | None) -> None:
@@ -168,6 +171,8 @@ class Connection:
                 message = encode(frame)
                 await self._socket.send_bytes(message)
                 self._desk.metrics.sent(len(message))
+                if self._session is not None:
+                    self._session.sent += len(message)
 
     async def _refuse(self, error: EdgeError) -> None:
         notice = notice_of(error)

@@ -13,6 +13,8 @@ Every error says what is wrong, names the input, and says what to do next. It kn
     │   └── HashMismatch          two parts are not from the same model
     ├── FrameError              bytes from the network are not a valid frame: the one protocol error
     ├── StageError              a row was sent to a slot or position that cannot take it
+    ├── NoToken                 a token is needed, and none that is valid came
+    ├── NotAnOperator           the token is valid, and not for this
     └── SessionError            the peer refused or ended a session; carries a wire code
 """
 
@@ -62,6 +64,14 @@ class FrameError(EdgeError):
 
 class StageError(EdgeError):
     """A row for a slot or position that the stage cannot take."""
+
+
+class NoToken(EdgeError):
+    """A token is needed, and none that is valid came."""
+
+
+class NotAnOperator(EdgeError):
+    """The token is valid, and not for this."""
 
 
 class SessionError(EdgeError):

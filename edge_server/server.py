@@ -25,7 +25,7 @@ Drain = Callable[[], Awaitable[None]]  # returns when nothing runs any more, or 
 class EdgeServer(uvicorn.Server):
     """uvicorn with a drain before its shutdown."""
 
-    def __init__(self, config: GuardedConfig, drain: Drain | None = None) -> None:
+    def __init__(self, config: GuardedConfig, drain: Drain) -> None:
         super().__init__(config)
         self._limits = config.limits
         self._drain = drain
@@ -55,8 +55,7 @@ class EdgeServer(uvicorn.Server):
 
     async def _run_drain(self) -> None:
         try:
-            if self._drain is not None:
-                await self._drain()
+            await self._drain()
         except Exception:
             # Whatever goes wrong in it, the process was asked to end, and does.
             logger.exception("the drain failed")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -16,10 +15,12 @@ from edge_server.engine.identity import identity_of
 from edge_server.engine.load import Engine, open_engine
 from edge_server.engine.parts import held
 from edge_server.errors import ConfigurationError
-from edge_server.metrics import Metrics
-from edge_server.sessions import Serving, Sessions
+from edge_server.logs import alias
+from edge_server.metrics import Gauges, Metrics
+from edge_server.sessions import Serving, Session, Sessions, State
 from edge_server.split import LayerRange
 from edge_server.tokens import TokenStore
+from edge_server.views import LimitsView, ModelView, SessionsView, SessionView
 from edge_server.worker import Worker
 
 
@@ -34,24 +35,55 @@ class Edge:
     worker: Worker
     desk: Desk
     metrics: Metrics
+    started: float  # by the desk's clock
 
-    def describe(self) -> dict[str, Any]:
+    def objection(self) -> str | None:
+        """Why no phone should be sent here now; None where there is no reason."""
+        if self.sessions.draining:
+            return "draining"
+        return None if self.worker.alive() else "the worker has ended"
+
+    def cache_limit(self) -> int:
+        """Bytes that all sessions' caches together may take."""
+        options = self.config.engine
+        return self.config.cache_bytes or (
+            options.slots * options.capacity * self.serving.token_bytes)
+
+    def gauges(self) -> Gauges:
+        """How it stands at this moment."""
+        states = {state.value: 0 for state in State if state is not State.CLOSED}
+        for session in self.sessions:
+            states[session.state.value] += 1
+        return Gauges(self.desk.clock() - self.started, states, self.sessions.cache_bytes(),
+                      self.cache_limit(), self.worker.memory(), self.objection() is None)
+
+    def describe(self) -> ModelView:
         """What is served, for people and for phones that look before they ask."""
-        serving, options = self.serving, self.config.engine
-        return {
-            "identity": serving.identity,
-            "family": str(self.engine.checkpoint.architecture.family),
-            "layers": [serving.held.start, serving.held.end],
-            "total_layers": serving.total_layers,
-            "hidden": serving.hidden,
-            "output": serving.has_output,
-            "backend": self.engine.backend,
-            "dtype": self.engine.precision,
-            "memory_bytes": self.worker.memory(),
-            "limits": {"sessions": options.slots, "tokens": options.capacity,
-                       "rows_per_frame": self.config.max_rows},
-            "sessions": len(self.sessions),
-        }
+        serving, options, config = self.serving, self.config.engine, self.config
+        return ModelView(
+            identity=serving.identity, family=str(self.engine.checkpoint.architecture.family),
+            layers=(serving.held.start, serving.held.end), total_layers=serving.total_layers,
+            hidden=serving.hidden, output=serving.has_output, backend=self.engine.backend,
+            dtype=self.engine.precision, memory_bytes=self.worker.memory(),
+            limits=LimitsView(
+                sessions=options.slots, tokens=options.capacity, rows_per_frame=config.max_rows,
+                frame_bytes=config.max_message, cache_bytes=self.cache_limit(),
+                idle_seconds=config.idle_timeout, grace_seconds=config.grace),
+            sessions=len(self.sessions))
+
+    def describe_sessions(self) -> SessionsView:
+        """Who is served, for an operator."""
+        return SessionsView(sessions=[self._describe(session) for session in self.sessions])
+
+    def _describe(self, session: Session) -> SessionView:
+        now = self.desk.clock()
+        return SessionView(
+            alias=alias(session.number), token=session.owner.name, state=session.state.value,
+            mode=session.mode.name.lower(), layers=(session.layers.start, session.layers.end),
+            tokens=session.length, cache_bytes=session.length * self.serving.token_bytes,
+            received_bytes=session.received, sent_bytes=session.sent,
+            age_seconds=now - session.opened, idle_seconds=now - session.seen,
+            resumed=session.connection)
 
 
 def open_edge(
@@ -80,4 +112,4 @@ def open_edge(
         * architecture.head_dimension)
     sessions = Sessions(config, serving, metrics.ignored)
     desk = Desk(config, sessions, worker, metrics, tokens, clock)
-    return Edge(config, engine, serving, sessions, worker, desk, metrics)
+    return Edge(config, engine, serving, sessions, worker, desk, metrics, clock())

@@ -123,6 +123,8 @@ class Session:
     answer: int = 0  # counts CANCELs
     cuts: list[tuple[int, int]] = field(default_factory=list)  # of CANCELs: number, rows kept
     length: int = 0  # tokens accepted so far, computed or waiting
+    received: int = 0  # bytes of frames, over all its connections
+    sent: int = 0
     asked: bool = False  # rows are missing, and the phone was told
     pending: int = 0  # jobs that wait or run
 
