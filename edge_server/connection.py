@@ -176,7 +176,7 @@ class Connection:
 
     async def _refuse(self, error: EdgeError) -> None:
         notice = notice_of(error)
-        logger.info("session refused: %s", notice.code.name)
+        logger.info("refused", extra={"code": notice.code.name.lower()})
         self._desk.metrics.refused(notice.code.name)
         await self._send(Frame(FrameType.ERROR, payload=notice.pack()))
         await self._close(ERROR_CLOSE)

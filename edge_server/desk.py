@@ -14,6 +14,7 @@ from typing import Protocol
 
 from edge_server.config import EdgeConfig
 from edge_server.errors import SessionError
+from edge_server.logs import alias
 from edge_server.messages import ErrorCode, Hello
 from edge_server.metrics import Metrics
 from edge_server.rate import Bucket
@@ -65,9 +66,9 @@ class Desk:
         if before is not None:
             before.stop(SessionError(ErrorCode.TAKEN_OVER,
                                      "The phone came back on another connection."))
-        logger.info("session %s: layers %s, %s, %d tokens",
-                    "resumed" if admission.resumed else "opened", admission.session.layers,
-                    admission.session.mode.name, admission.session.length)
+        logger.info("session resumed" if admission.resumed else "session opened", extra={
+            "session": alias(number), "token": owner.name, "mode": hello.mode.name.lower(),
+            "layers": str(hello.layers), "tokens": admission.session.length})
         return admission
 
     def wait_for(self, owner: Owner, rows: int) -> float:
@@ -85,7 +86,8 @@ class Desk:
         """That connection is over; the session waits for the phone's next."""
         if self.sessions.lost(session, connection, self.clock()):
             del self._connections[session.number]
-            logger.info("session parked at %d tokens", session.length)
+            logger.info("session parked", extra={
+                "session": alias(session.number), "tokens": session.length})
 
     def end(self, session: Session, event: Event, error: SessionError | None = None) -> None:
         """End `session`; `error` is told to the phone if it is still there."""
@@ -145,7 +147,8 @@ class Desk:
         if event is Event.EVICTED:
             self.metrics.evicted()
         connection = self._connections.pop(session.number, None)
-        logger.info("session %s at %d tokens", event.value, session.length)
+        logger.info("session ended", extra={
+            "session": alias(session.number), "reason": event.value, "tokens": session.length})
         if connection is not None and error is not None:
             connection.stop(error)
 

@@ -16,7 +16,8 @@ from typing import Any
 # Whatever a record has besides was given with `extra`.
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message",
                                                      "taskName"}
-# Below INFO the WebSocket library writes what it sends and receives: activations and tokens.
+# Below INFO the WebSocket library writes what it sends and receives: activations and tokens. At
+# INFO the server writes addresses as they were called, which may hold what no address should.
 _TALKATIVE = ("uvicorn", "uvicorn.error", "uvicorn.asgi", "websockets", "asyncio")
 
 
@@ -26,7 +27,7 @@ def configure(level: str, style: str, stream: Any = None) -> None:
     handler.setFormatter(Json() if style == "json" else Text())
     logging.getLogger().addHandler(handler)
     logging.getLogger().setLevel(level.upper())
-    quiet = max(logging.INFO, logging.getLevelName(level.upper()))
+    quiet = max(logging.WARNING, logging.getLevelName(level.upper()))
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(quiet)
 
