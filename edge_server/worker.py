@@ -64,8 +64,10 @@ class Worker:
 
     def submit(self, job: Job, reply: Reply) -> None:
         """Run `job` after the session's earlier ones; `reply` is called on the worker's thread."""
+        came = self._clock()  # here: the thread takes it in when its step is over
+
         def put() -> None:
-            self._replies[id(job)] = (reply, self._clock())
+            self._replies[id(job)] = (reply, came)
             self._waiting.put(job)
         self._inbox.put(put)
 

@@ -31,9 +31,11 @@ def test_every_make_target_named_exists() -> None:
 
 
 def test_the_commands_run(tmp_path: Path) -> None:
-    assert len(COMMANDS) == 3
+    assert len(COMMANDS) == 4
     # One script, in order: later blocks use what earlier ones wrote.
-    script = "set -euo pipefail\nset -m\n" + "\n".join(COMMANDS)
+    # What a failing command leaves running ends with the script.
+    script = "set -euo pipefail\nset -m\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"
+    script += "\n".join(COMMANDS)
     (tmp_path / "testbed").symlink_to(ROOT / "testbed")
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     out, err = tmp_path / "out", tmp_path / "err"  # files: a child left behind keeps no pipe open
@@ -41,6 +43,9 @@ def test_the_commands_run(tmp_path: Path) -> None:
         status = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment,
                                 stdout=stdout, stderr=stderr, timeout=200).returncode
     assert status == 0, out.read_text() + err.read_text()
+    listed = out.read_text().split("Revoked alice.")[1]
+    assert "operator" in listed
+    assert "alice" not in listed
     assert '"turns"' in out.read_text()  # the JSON object of the two-turn question
     assert "layers [0, 1) here and [7, 8), [1, 7) at the edge" in err.read_text()
 
