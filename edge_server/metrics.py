@@ -29,7 +29,7 @@ class Gauges:
     sessions: Mapping[str, int] = field(default_factory=dict)  # how many in each state
     cache_used: int = 0  # bytes of KV caches that hold tokens
     cache_limit: int = 0  # bytes of KV caches set aside
-    weight_bytes: int = 0
+    memory: int = 0  # bytes of weights and caches, as far as they are allocated
     ready: bool = True
 
 
@@ -73,7 +73,7 @@ class Metrics:
         self._sessions = gauge("sessions", "Sessions, by state.", "state")
         self._cache_used = gauge("cache_used_bytes", "KV caches that hold tokens.")
         self._cache_limit = gauge("cache_limit_bytes", "KV caches set aside.")
-        self._weights = gauge("weight_bytes", "Weights loaded.")
+        self._memory = gauge("memory_bytes", "Weights and caches, as far as they are allocated.")
         gauge("build_info", "What runs; always 1.", "version", "python").labels(
             release(), platform.python_version()).set(1)
 
@@ -130,7 +130,7 @@ class Metrics:
         self._ready.set(now.ready)
         self._cache_used.set(now.cache_used)
         self._cache_limit.set(now.cache_limit)
-        self._weights.set(now.weight_bytes)
+        self._memory.set(now.memory)
         self._sessions.clear()  # a state that nobody is in any more must not keep its number
         for state, count in now.sessions.items():
             self._sessions.labels(state).set(count)

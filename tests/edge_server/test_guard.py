@@ -85,6 +85,10 @@ class Served:
         return len(self.server.server_state.connections)
 
 
+async def no_drain() -> None:
+    """Nothing here waits for an answer to finish."""
+
+
 @contextlib.contextmanager
 def serving(limits: Limits = SOON, context: ssl.SSLContext | None = None) -> Iterator[Served]:
     served = Served()
@@ -98,7 +102,7 @@ def serving(limits: Limits = SOON, context: ssl.SSLContext | None = None) -> Ite
         served.app, limits, served.denied.append, log_config=None, lifespan="off",
         interface="asgi3", ws_max_size=MAX_MESSAGE, ws_per_message_deflate=False,
         ws_ping_interval=None, timeout_graceful_shutdown=1,
-        ssl_context_factory=None if context is None else lambda *_: context))
+        ssl_context_factory=None if context is None else lambda *_: context), drain=no_drain)
     plain = socket.create_server(("127.0.0.1", 0))
     served.port = plain.getsockname()[1]
     listener = Listener(plain, limits, served.denied.append, context is not None)

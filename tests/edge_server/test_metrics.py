@@ -68,7 +68,7 @@ def test_what_is_comes_from_the_moment_of_asking() -> None:
     assert seen["airsplit_sessions", (("state", "parked"),)] == 1
     assert seen["airsplit_cache_used_bytes", ()] == 1_000
     assert seen["airsplit_cache_limit_bytes", ()] == 4_000
-    assert seen["airsplit_weight_bytes", ()] == 77
+    assert seen["airsplit_memory_bytes", ()] == 77
     assert seen["airsplit_ready", ()] == 1
     seen = scrape(metrics, Gauges(13.0, {"open": 1}, ready=False))
     assert ("airsplit_sessions", (("state", "parked"),)) not in seen

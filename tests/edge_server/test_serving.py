@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,11 +86,28 @@ def test_layers_that_are_not_there(whole: Checkpoint, tmp_path: Path) -> None:
 
 def test_the_description(whole: Checkpoint) -> None:
     edge = open_edge(CONFIG, whole, LayerRange(1, 4))
-    assert edge.describe() == {
-        "identity": identity_of(whole), "family": "gemma3_text", "layers": [1, 4],
+    # Three layers, keys and values of two heads of sixteen float32, three sessions of 99 tokens.
+    caches = 3 * 2 * 2 * 16 * 4 * 3 * 99
+    assert edge.describe().model_dump() == {
+        "identity": identity_of(whole), "family": "gemma3_text", "layers": (1, 4),
         "total_layers": 4, "hidden": 64, "output": True, "backend": "reference", "dtype": "fp32",
         "memory_bytes": edge.worker.memory(),
-        "limits": {"sessions": 3, "tokens": 99, "rows_per_frame": 256}, "sessions": 0}
+        "limits": {"sessions": 3, "tokens": 99, "rows_per_frame": 256,
+                   "frame_bytes": CONFIG.max_message, "cache_bytes": caches,
+                   "idle_seconds": CONFIG.idle_timeout, "grace_seconds": CONFIG.grace},
+        "sessions": 0}
+
+
+def test_how_it_stands(whole: Checkpoint) -> None:
+    edge = open_edge(replace(CONFIG, cache_bytes=1 << 20), whole, None, clock=lambda: 7.0)
+    gauges = edge.gauges()
+    assert (gauges.uptime, gauges.sessions) == (0.0, {"attached": 0, "parked": 0})
+    assert (gauges.cache_used, gauges.cache_limit) == (0, 1 << 20)
+    assert gauges.memory == edge.worker.memory()
+    assert (gauges.ready, edge.objection()) == (False, "the worker has ended")  # or has not begun
+    edge.worker.start()
+    assert edge.objection() is None
+    edge.worker.stop()
 
 
 def test_the_longest_message_is_one_frame() -> None:
