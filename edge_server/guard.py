@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import socket
 import weakref
 from collections import Counter
@@ -38,6 +39,10 @@ KEEPALIVE_PROBES = 3  # 20 s apart
 BUSY = (b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n"
         b"Content-Length: 0\r\n\r\n")
 TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+# Whoever sends nonsense must not fill the disk: it is counted, and uvicorn's warnings are dropped.
+_log = logging.getLogger("edge_server.http")
+_log.setLevel(logging.INFO)
+_log.addFilter(lambda record: record.levelno != logging.WARNING)
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,14 @@ class GuardedHttp(_MustRead, H11Protocol):
     """HTTP where a request has a deadline that its dripping in does not move."""
 
     _deadline: asyncio.TimerHandle | None = None
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.logger = _log
+
+    def send_400_response(self, msg: str) -> None:
+        _guard(self.config).denied("bad_request")
+        super().send_400_response(msg)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

@@ -237,16 +237,19 @@ def test_a_websocket_handshake_that_is_too_long(
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-def test_random_bytes() -> None:
+def test_random_bytes(caplog: pytest.LogCaptureFixture) -> None:
+    """They are counted, and leave no line each in a log."""
     randomness = random.Random(20260301)
     with serving() as served:
         for _ in range(300):
             with served.dial() as wire:
                 with contextlib.suppress(ConnectionError):
-                    wire.sendall(randomness.randbytes(randomness.randrange(1, 400)))
+                    wire.sendall(b"\0" + randomness.randbytes(randomness.randrange(1, 400)))
                     wire.shutdown(socket.SHUT_WR)
                 everything(wire)
         until(lambda: served.connections() == 0)
+        assert served.denied == ["bad_request"] * 300
+    assert caplog.records == []
 
 
 def test_a_tls_handshake_that_does_not_come(tmp_path: Path) -> None:
