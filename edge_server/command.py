@@ -45,13 +45,27 @@ def configure(parser: argparse.ArgumentParser, default_model: Path) -> None:
                         help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=port, default=8470,
                         help="port to listen on; 0 picks a free one (default: %(default)s)")
-    parser.add_argument("--sessions", type=positive, default=4, metavar="N",
-                        help="phones served at a time (default: %(default)s)")
     parser.add_argument("--log-level", default="warning",
                         choices=("debug", "info", "warning", "error"))
     parser.add_argument("--log-format", default="text", choices=("text", "json"),
                         help="lines for people or for a machine (default: %(default)s)")
     add_engine_options(parser)
+    limits = parser.add_argument_group("limits")
+    limits.add_argument("--sessions", type=positive, default=4, metavar="N",
+                        help="phones served at a time (default: %(default)s)")
+    limits.add_argument("--cache-limit", type=positive, metavar="MIB",
+                        help="memory of all sessions' caches (default: what they can fill)")
+    limits.add_argument("--rate", type=token_command.rate, metavar="ROWS_PER_S",
+                        help="rows a second that one token's sessions may send, where the token "
+                             "has no rate of its own (default: any)")
+    limits.add_argument("--idle-timeout", type=seconds, default=900.0, metavar="SECONDS",
+                        help="end a session after so much silence (default: %(default)g)")
+    limits.add_argument("--grace", type=seconds, default=120.0, metavar="SECONDS",
+                        help="keep a session whose connection broke for so long "
+                             "(default: %(default)g)")
+    limits.add_argument("--drain-timeout", type=seconds, default=10.0, metavar="SECONDS",
+                        help="what running answers get when the edge is asked to end "
+                             "(default: %(default)g)")
     access = parser.add_argument_group("access")
     token_command.add_tokens_option(access)
     access.add_argument("--allow-anyone", action="store_true",
@@ -75,6 +89,14 @@ def layer_range(text: str) -> LayerRange:
         return LayerRange(int(start), int(end))
     except (ValueError, ConfigurationError):
         raise argparse.ArgumentTypeError(f"{text!r} is not START:END, such as 1:26") from None
+
+
+def seconds(text: str) -> float:
+    """A duration, for argparse."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a duration; give seconds above 0")
+    return value
 
 
 def port(text: str) -> int:
@@ -143,7 +165,10 @@ def _serve(
     logs.configure(arguments.log_level, arguments.log_format)
     options = EngineOptions(arguments.backend, arguments.dtype, arguments.sessions,
                             arguments.context, arguments.threads)
-    config = EdgeConfig(options, arguments.host, listener.getsockname()[1])
+    config = EdgeConfig(
+        options, arguments.host, listener.getsockname()[1], idle_timeout=arguments.idle_timeout,
+        grace=arguments.grace, rate=arguments.rate or 0.0,
+        cache_bytes=(arguments.cache_limit or 0) << 20, drain_timeout=arguments.drain_timeout)
     checkpoint = open_folders(arguments.model or [arguments.default_model])
     metrics = Metrics()
     edge = open_edge(config, checkpoint, arguments.layers, metrics, tokens)
@@ -161,7 +186,7 @@ def _serve(
         # A phone between two questions reads nothing and so answers no ping: the idle timeout
         # and the socket's own keepalive find the dead ones.
         ws_ping_interval=None,
-        timeout_graceful_shutdown=int(config.drain_timeout)), edge.desk.drain)
+        timeout_graceful_shutdown=max(1, int(config.drain_timeout))), edge.desk.drain)
     scheme = "http" if context is None else "https"
     print(f"airsplit edge: layers {edge.serving.held} of {edge.serving.total_layers} "
           f"({edge.engine.backend}, {edge.engine.precision}, "

@@ -163,7 +163,8 @@ def test_one_line_says_what_is_wrong(
 @pytest.mark.parametrize("options", [
     ["--port", "65536"], ["--port", "x"], ["--layers", "4:1"], ["--sessions", "0"],
     ["--threads", "0"], ["--context", "0"], ["--log-level", "loud"], ["--log-format", "xml"],
-    ["--connections-per-address", "0"], ["extra"]])
+    ["--connections-per-address", "0"], ["--grace", "0"], ["--idle-timeout", "x"],
+    ["--drain-timeout", "inf"], ["--rate", "-1"], ["--cache-limit", "0"], ["extra"]])
 def test_options_that_cannot_be(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(["edge", *options])
@@ -190,6 +191,18 @@ def test_options_reach_the_engine(
     assert (served["dtype"], served["backend"]) == ("bf16", "reference")
     assert served["limits"]["sessions"] == 3
     assert served["limits"]["tokens"] == 77
+
+
+def test_limits_reach_the_edge(
+    running_edge: RunEdge, checkpoint_folder: MakeCheckpoint
+) -> None:
+    edge = running_edge(checkpoint_folder("gemma3"), "--cache-limit", 3, "--idle-timeout", 70,
+                        "--grace", 5, "--rate", 12.5, "--drain-timeout", 2)
+    config = edge.edge.config
+    assert (config.cache_bytes, config.rate, config.drain_timeout) == (3 << 20, 12.5, 2)
+    limits = httpx.get(f"{edge.url}/v1/models").json()["limits"]
+    assert (limits["cache_bytes"], limits["idle_seconds"], limits["grace_seconds"]) == (
+        3 << 20, 70, 5)
 
 
 @contextmanager
