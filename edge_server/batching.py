@@ -3,7 +3,7 @@
 A step takes every session's single row first (somebody waits for that token), then a slice of the
 prompts that are being read, turn by turn, within a budget of rows: a long prompt slows the others'
 tokens by one slice's time and no more. Rows of one session stay in order.
-Pure: it knows no threads, stages or clocks.
+Pure: it knows no threads, stages or clocks; times come in.
 """
 
 from __future__ import annotations
@@ -12,6 +12,10 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
 from edge_server.sessions import Job
+
+FORGETTING = 0.5  # share of a long pause that a shorter one makes forgotten
+LONGEST_PAUSE = 0.25  # seconds; beyond it a person thinks, which says nothing of the link
+LATENESS = 1.25  # times its usual pause, until a session is no longer expected
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,8 @@ class BatchQueue:
                  if waiting.jobs[0].session.layers == layers]
         steps = [number for number in alike if self._sessions[number].left == 1][: self._max_rows]
         room = self._max_rows - len(steps)
-        budget = min(self._prompt_rows, room) if steps else room
+        # A long step is slowed less by each row: many answers leave prompts more of them.
+        budget = min(max(self._prompt_rows, len(steps) // 2), room) if steps else room
         slices = [self._advance(number, 1) for number in steps]
         for number in alike:
             if budget > 0 and number not in steps:
@@ -100,3 +105,39 @@ class BatchQueue:
         if waiting.jobs:
             self._sessions[number] = waiting
         return piece
+
+
+class Returns:
+    """How soon each session's next row follows its token, and so whom a step should wait for.
+
+    Weights are read once a step, however few rows there are. Sessions that were answered together
+    and come back within a fraction of a step are worth that fraction: otherwise those who come
+    first start a step alone, and two half-empty steps take turns for good. A session is expected
+    as late as it lately was; one that takes longer than the patience is never waited for.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience  # share of a step's time that the next may wait
+        self._answered: dict[int, float] = {}  # when, by session; seconds
+        self._pauses: dict[int, float] = {}  # from its token to its next row, by session; seconds
+
+    def answered(self, number: int, now: float) -> None:
+        self._answered[number] = now
+
+    def arrived(self, number: int, now: float) -> None:
+        answered = self._answered.pop(number, None)
+        if answered is not None:
+            pause, usual = min(now - answered, LONGEST_PAUSE), self._pauses.get(number, 0.0)
+            # Up at once and down by and by: expected too early, a session would be left behind.
+            self._pauses[number] = max(pause, usual + (pause - usual) * FORGETTING)
+
+    def forget(self, number: int) -> None:
+        self._answered.pop(number, None)
+        self._pauses.pop(number, None)
+
+    def wait(self, since: float, now: float, step: float) -> float:
+        """Seconds worth waiting; the last step took `step`, and ended at `since`."""
+        end = since + self._patience * step
+        due = [answered + self._pauses[number] * LATENESS
+               for number, answered in self._answered.items() if number in self._pauses]
+        return max((at for at in due if at <= end), default=now) - now

@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from edge_server.batching import BatchQueue, Slice
+from edge_server.batching import BatchQueue, Returns, Slice
 from edge_server.engine.load import Engine
+from edge_server.engine.sampling import choose_many
 from edge_server.engine.stage import Output, Stage, warm_up
 from edge_server.engine.tensors import to_bytes
 from edge_server.errors import EdgeError, SessionError
@@ -28,7 +29,8 @@ from edge_server.split import LayerRange
 logger = logging.getLogger("edge_server.worker")
 Reply = Callable[[Job, Frame | EdgeError | None], None]  # an answer, a refusal, or nothing
 STEP_ROWS = 256  # rows of a step: beyond it a step only gets longer, not more efficient
-PROMPT_ROWS = 16  # rows of others' prompts in a step that carries tokens somebody waits for
+PROMPT_ROWS = 8  # rows of others' prompts in a step that carries tokens somebody waits for
+PATIENCE = 0.3  # of a step's time, for sessions that are about to come back
 
 
 class Worker:
@@ -45,6 +47,8 @@ class Worker:
         warm_up(self._stage, self._output, engine.checkpoint.architecture.hidden)
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._waiting = BatchQueue(STEP_ROWS, PROMPT_ROWS)
+        self._returns = Returns(PATIENCE)
+        self._stepped = (0.0, 0.0)  # when the last step ended, and how long it took; seconds
         # By id of the job, until it is answered: whom to tell, and when the job came.
         self._replies: dict[int, tuple[Reply, float]] = {}
         self._stopping = False
@@ -69,11 +73,15 @@ class Worker:
         def put() -> None:
             self._replies[id(job)] = (reply, came)
             self._waiting.put(job)
+            self._returns.arrived(job.session.number, came)
         self._inbox.put(put)
 
     def release(self, session: Session) -> None:
         """Free a closed session's cache; what it still has queued will not run."""
-        self._inbox.put(lambda: self._view(session.layers).truncate(session.slot, 0))
+        def free() -> None:
+            self._view(session.layers).truncate(session.slot, 0)
+            self._returns.forget(session.number)
+        self._inbox.put(free)
 
     def alive(self) -> bool:
         """Whether jobs are still run."""
@@ -82,23 +90,42 @@ class Worker:
     def _loop(self) -> None:
         while self._waiting or not self._stopping:
             self._take_in()
+            self._gather()
             for job in self._waiting.drop_cancelled():
                 self._answer(job, None)
             slices = self._waiting.take()
             if slices:
+                began = self._clock()
                 self._step(slices)
+                now = self._clock()
+                self._stepped = (now, now - began)
+
+    def _gather(self) -> None:
+        """Wait for sessions that are about to send their next row, as long as that pays."""
+        since, step = self._stepped
+        while self._waiting and not self._stopping:
+            wait = self._returns.wait(since, self._clock(), step)
+            if wait <= 0:
+                return
+            try:
+                self._do(self._inbox.get(timeout=wait))
+            except queue.Empty:
+                return
+            self._take_in()
 
     def _take_in(self) -> None:
         """Take what has arrived; wait for something only where nothing is left to compute."""
         while True:
             try:
-                task = self._inbox.get(block=not (self._waiting or self._stopping))
+                self._do(self._inbox.get(block=not (self._waiting or self._stopping)))
             except queue.Empty:
                 return
-            if task is None:
-                self._stopping = True
-            else:
-                task()
+
+    def _do(self, task: Callable[[], None] | None) -> None:
+        if task is None:
+            self._stopping = True
+        else:
+            task()
 
     def _step(self, slices: Sequence[Slice]) -> None:
         """Run one step; what is wrong with one session's rows is told to that session alone."""
@@ -127,6 +154,8 @@ class Worker:
                 self._answer(piece.job, result)
 
     def _answer(self, job: Job, result: Frame | EdgeError | None) -> None:
+        if isinstance(result, Frame):
+            self._returns.answered(job.session.number, self._clock())
         waiting = self._replies.pop(id(job), None)
         if waiting is not None:
             waiting[0](job, result)
@@ -147,9 +176,14 @@ class Worker:
             for index, (piece, part) in enumerate(zip(slices, of_slice, strict=True))]
         if choosing:
             assert self._output is not None  # the handshake admits TOKENS only where it is loaded
-            logits = self._output.logits(torch.stack([of_slice[index][-1] for index in choosing]))
-            for index, scores in zip(choosing, logits, strict=True):
-                results[index] = _choose(slices[index].job, scores)
+            jobs = [slices[index].job for index in choosing]
+            positions = [job.position + len(job.rows) for job in jobs]
+            tokens = choose_many(
+                self._output, torch.stack([of_slice[index][-1] for index in choosing]),
+                [job.sampler for job in jobs], positions)
+            for index, job, token, position in zip(choosing, jobs, tokens, positions, strict=True):
+                results[index] = (token if isinstance(token, EdgeError) else
+                                  token_frame(job.session.number, job.epoch, position, token))
         return results
 
     def _hidden(self, piece: Slice, rows: torch.Tensor) -> Frame | None:
@@ -172,13 +206,3 @@ class Worker:
         if layers not in self._views:
             self._views[layers] = self._stage.narrowed(layers)
         return self._views[layers]
-
-
-def _choose(job: Job, logits: torch.Tensor) -> Frame | EdgeError:
-    """The session's next token; scores that allow none are that session's error."""
-    position = job.position + len(job.rows)
-    try:
-        token = job.sampler.choose(logits, position)
-    except EdgeError as error:
-        return error
-    return token_frame(job.session.number, job.epoch, position, token)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,8 +18,12 @@ def serving(
     folder: Path, precision: str, layers: LayerRange, threads: int, timeout: float,
     where: Sequence[str] = (), host: str = "127.0.0.1", port: int = 0, context: int = 2048,
     sessions: int = 1, command: Sequence[str] = ("testbed.cli", "edge"),
+    started: Callable[[subprocess.Popen[str]], object] = lambda _: None,
 ) -> Iterator[str]:
-    """Serve `layers` of `folder` until left; gives the URL. `where` goes before the command."""
+    """Serve `layers` of `folder` until left; gives the URL. `where` goes before the command.
+
+    `started` is told the process, once it serves.
+    """
     everyone = ["--allow-anyone"] if host != "127.0.0.1" else []  # inside a namespace of our own
     process = report.start(
         [*where, *report.python(
@@ -27,6 +32,7 @@ def serving(
             "--dtype", precision, "--threads", threads, "--context", context)], threads)
     try:
         line = report.wait_for_line(process, READY, timeout)
+        started(process)
         yield line.split()[-1]
     finally:
         report.stop(process)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_server.batching import BatchQueue, Slice
+from edge_server.batching import BatchQueue, Returns, Slice
 from edge_server.engine.sampling import Sampler
 from edge_server.frame import Dtype, Flags
 from edge_server.messages import Mode, Sampling
@@ -128,3 +128,74 @@ def test_every_row_runs_once_and_in_order(
             assert piece.job.position + piece.start == ran[piece.job.session.number]
             ran[piece.job.session.number] += len(piece)
     assert ran == reached
+
+
+def test_prompts_get_more_rows_where_many_are_answered() -> None:
+    waiting = BatchQueue(100, 4)
+    waiting.put(make_job(make_session(99), 90))
+    for number in range(1, 21):
+        waiting.put(make_job(make_session(number), 1))
+    assert shape(waiting.take())[-1] == (99, 0, 10)
+    waiting.put(make_job(make_session(1), 1))
+    assert shape(waiting.take())[-1] == (99, 10, 14)
+
+
+def returns_after(*pauses: float, patience: float = 0.5) -> Returns:
+    """Session 1 came back after each of these pauses; it was answered again at 100.0."""
+    returns, now = Returns(patience), 0.0
+    for pause in pauses:
+        returns.answered(1, now)
+        returns.arrived(1, now + pause)
+        now += pause
+    returns.answered(1, 100.0)
+    return returns
+
+
+def test_nobody_is_waited_for_who_has_no_habits() -> None:
+    assert Returns(0.5).wait(0.0, 0.0, 1.0) <= 0
+    assert returns_after().wait(100.0, 100.0, 1.0) <= 0
+
+
+def test_who_comes_back_soon_is_waited_for() -> None:
+    returns = returns_after(0.010)
+    left = returns.wait(100.0, 100.002, 0.040)
+    assert 0.008 <= left <= 0.012
+    returns.arrived(1, 100.010)
+    assert returns.wait(100.0, 100.010, 0.040) <= 0
+
+
+def test_who_takes_longer_than_the_patience_is_not() -> None:
+    assert returns_after(0.030).wait(100.0, 100.0, 0.040) <= 0
+    assert returns_after(0.030).wait(100.0, 100.0, 0.100) > 0
+
+
+def test_who_does_not_come_is_given_up_in_time() -> None:
+    returns = returns_after(0.010)
+    assert returns.wait(100.0, 100.020, 0.040) <= 0
+
+
+def test_one_late_return_makes_careful_and_punctual_ones_are_learned() -> None:
+    assert returns_after(0.005, 0.2).wait(100.0, 100.0, 0.040) <= 0
+    punctual = returns_after(0.2, *[0.005] * 10)
+    assert punctual.wait(100.0, 100.0, 0.040) > 0
+
+
+def test_a_person_who_thought_for_long_is_learned_as_fast() -> None:
+    assert returns_after(3600.0, *[0.005] * 10).wait(100.0, 100.0, 0.040) > 0
+
+
+def test_who_left_is_forgotten() -> None:
+    returns = returns_after(0.010)
+    returns.forget(1)
+    assert returns.wait(100.0, 100.0, 0.040) <= 0
+    returns.answered(1, 100.0)  # a job's last result comes after
+    assert returns.wait(100.0, 100.0, 0.040) <= 0
+
+
+def test_the_latest_of_those_worth_it_counts() -> None:
+    returns = Returns(0.5)
+    for number, pause in ((1, 0.004), (2, 0.008), (3, 0.2)):
+        returns.answered(number, 0.0)
+        returns.arrived(number, pause)
+        returns.answered(number, 1.0)
+    assert 0.008 <= returns.wait(1.0, 1.0, 0.040) <= 0.012
