@@ -1,4 +1,4 @@
-"""The soak's judgement of memory: growth shows, habits do not, and nothing measured is no success."""
+"""The soak judges memory: growth shows, habits do not, and nothing measured is no success."""
 
 from __future__ import annotations
 
