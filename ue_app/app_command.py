@@ -38,7 +38,7 @@ def configure(
     parser.epilog = EXAMPLES
     parser.add_argument("--host", default="127.0.0.1",
                         help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8501,
+    parser.add_argument("--port", type=_port, default=8501,
                         help="port to listen on; 0 picks a free one (default: %(default)s)")
     parser.add_argument("--allow-anyone", action="store_true",
                         help="listen beyond this machine although anyone there can then read the "
@@ -67,6 +67,14 @@ def configure(
     parser.add_argument("--log-level", default="warning",
                         choices=("debug", "info", "warning", "error"))
     parser.set_defaults(run=run, default_model=default_model, edge_command=tuple(edge_command))
+
+
+def _port(text: str) -> int:
+    """A TCP port, for argparse: the system would wrap a larger number around."""
+    value = int(text)
+    if not 0 <= value < 65536:
+        raise argparse.ArgumentTypeError(f"{text} is not a port; give 0 to 65535")
+    return value
 
 
 def run(arguments: argparse.Namespace) -> int:

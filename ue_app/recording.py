@@ -132,7 +132,9 @@ def packets_of(recording: Recording) -> list[Packet]:
 
     found: list[Packet] = []
     try:
-        with PcapReader(str(file)) as reader:
+        # Opened here: the reader would leave a file open that turns out to be no capture.
+        with file.open("rb") as stream, PcapReader(
+                stream) as reader:  # type: ignore[arg-type]  # it takes files too
             for packet in reader:
                 found.append(_packet(packet, recording.peers))
                 if len(found) == MAX_PACKETS:

@@ -154,6 +154,7 @@ class Runner:
                 self._take(service, next(pieces), job)
         except StopIteration as end:
             job.answer = end.value
+            self._hear(service, job, end.value)  # tokens without text, as the one that ends it
         finally:
             pieces.close()
 
@@ -161,10 +162,14 @@ class Runner:
         job.answer = piece.answer
         job.text += piece.text
         job.stage = Stage.WRITING
+        self._hear(service, job, piece.answer)
+
+    def _hear(self, service: Service, job: Job, answer: Answer) -> None:
+        """Tell the watchers of the tokens they do not know."""
         phone = service.phone
         traffic = None if phone is None else phone.link.traffic
         status = None if phone is None else phone.link.status
-        times = piece.answer.times
+        times = answer.times
         for index in range(job.told, len(times)):
             newest = index == len(times) - 1
             self._tell(job, index, times, traffic if newest else None, status)

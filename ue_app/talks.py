@@ -85,7 +85,7 @@ class Talks:
             conversation = self._moved.get(conversation, conversation)
             waiting = self._unsaved.get(conversation, [])
             if turn < 0:
-                waiting[:] = [one for one in waiting if one.turn.id > turn]
+                waiting[:] = [one for one in waiting if one.turn.id > turn]  # older ones
             else:
                 self._opened().forget_from(conversation, turn)
                 waiting.clear()
@@ -107,6 +107,7 @@ class Talks:
                 self._opened().delete(conversation)
             self._titles.pop(conversation, None)
             self._unsaved.pop(conversation, None)
+            self._settle()
 
     def store(self) -> None:
         """Store what waits, as far as the history takes it."""
@@ -138,6 +139,7 @@ class Talks:
                 return
             del waiting[0]
         del self._unsaved[conversation]
+        self._settle()
 
     def _try(self, action: Callable[[History], Any]) -> Any:
         """What `action` gives, or None with `problem` set: the one place that goes on without."""
@@ -146,8 +148,13 @@ class Talks:
         except HistoryError as error:
             self.problem = error
             return None
-        self.problem = None
+        self._settle()
         return result
+
+    def _settle(self) -> None:
+        """No problem is left once nothing waits: a reading that works does not make up for it."""
+        if not self._unsaved and not self._titles:
+            self.problem = None
 
     def _opened(self) -> History:
         if self._history is None:
@@ -161,6 +168,7 @@ class Talks:
 
 def turns_for_model(stored: list[StoredTurn]) -> tuple[Turn, ...]:
     """What the model is asked: a question that was never answered is left out, save the last."""
-    kept = [turn for turn, following in zip(stored, [*stored[1:], None], strict=True)
+    following_turns: list[StoredTurn | None] = [*stored[1:], None]
+    kept = [turn for turn, following in zip(stored, following_turns, strict=False)
             if turn.role != "user" or following is None or following.role == "assistant"]
     return tuple(Turn(turn.role, turn.text) for turn in kept)
