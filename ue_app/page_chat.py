@@ -21,7 +21,7 @@ from ue_app.page_live import (
     live_state,
     mark_of,
 )
-from ue_app.page_parts import RECORDINGS, copy_button, pages, show_error, sidebar
+from ue_app.page_parts import CHAT, RECORDINGS, copy_button, pages, show_error, sidebar
 from ue_app.page_text import (
     answer_html,
     error_html,
@@ -39,7 +39,7 @@ STARTERS = ("Once upon a time there was an old king who", "Tell me a story about
 def show(app: PhoneApp) -> None:
     """Draw the page."""
     conversation = _conversation(app)
-    sidebar(app, conversation)
+    sidebar(app, CHAT, conversation)
     job = None if conversation is None else app.runner.job(conversation)
     with st.container(key="strip"):
         _strip(app, conversation, job)
@@ -62,10 +62,21 @@ def show(app: PhoneApp) -> None:
 
 
 def _conversation(app: PhoneApp) -> int | None:
-    """The conversation that the address names, where there is one."""
+    """The conversation that the address names, where there is one.
+
+    A link within the page changes what is shown and leaves the browser's address as it was. The
+    address is put right here: from it come a reload and the next question's conversation.
+    """
     number = number_of(st.query_params.get("chat"))
     found = None if number is None else app.talks.find(number)
-    return None if found is None else found.id
+    shown = None if found is None else found.id
+    if shown != number or shown != st.session_state.get("chat"):
+        if shown is None:
+            st.query_params.clear()
+        else:
+            st.query_params["chat"] = str(shown)
+    st.session_state["chat"] = shown
+    return shown
 
 
 def _strip(app: PhoneApp, conversation: int | None, job: Job | None) -> None:
@@ -77,7 +88,8 @@ def _strip(app: PhoneApp, conversation: int | None, job: Job | None) -> None:
                                            isolate_styles=False)
     component(key="live", on_changed_change=_nothing, data={
         "url": PATH + query, "strip": state["strip"], "mark": mark, "pause": BUSY_PAUSE,
-        "slow": IDLE_PAUSE})
+        "slow": IDLE_PAUSE, "writing": state["answer"] is not None and job is not None
+        and not job.text})
 
 
 def _nothing() -> None:

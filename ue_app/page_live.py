@@ -27,6 +27,18 @@ export default function ({ data, parentElement, setTriggerValue }) {
   parentElement.asStop?.();
   const strip = parentElement.querySelector(".as-live");
   let stopped = false, timer = 0, told = data.mark;
+  // Who reads at the end stays at the end while text comes; who scrolled up stays there.
+  const main = document.querySelector('[data-testid="stMain"]');
+  const block = document.querySelector('[data-testid="stMainBlockContainer"]');
+  const down = () => { main.scrollTop = main.scrollHeight; };
+  const near = () => main.scrollHeight - main.scrollTop - main.clientHeight < 120;
+  if (main.asShows !== data.url) { main.asShows = data.url; main.asStick = true; }
+  if (data.writing) main.asStick = true;
+  const moved = () => { main.asStick = near(); };
+  const grown = new ResizeObserver(() => { if (main.asStick) down(); });
+  const watched = () => ["wheel", "touchmove", "keydown", "pointerup"];
+  watched().forEach((name) => main.addEventListener(name, moved, { passive: true }));
+  grown.observe(block);
   const draw = (place, html) => {
     if (place && place.asHtml !== html) { place.innerHTML = html; place.asHtml = html; }
   };
@@ -47,7 +59,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (!stopped) timer = setTimeout(look, pause * 1000);
   };
   timer = setTimeout(look, data.pause * 1000);
-  parentElement.asStop = () => { stopped = true; clearTimeout(timer); };
+  parentElement.asStop = () => {
+    stopped = true;
+    clearTimeout(timer);
+    grown.disconnect();
+    watched().forEach((name) => main.removeEventListener(name, moved));
+  };
   return parentElement.asStop;
 }
 """

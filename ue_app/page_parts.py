@@ -44,6 +44,17 @@ export default function ({ data, parentElement }) {
   };
 }
 """
+# On a phone the list lies over the page: it goes away once something in it was chosen.
+_PLACE_JS = """
+export default function ({ data }) {
+  const before = window.asPlace;
+  window.asPlace = data.place;
+  const open = document.querySelector('[data-testid="stSidebar"][data-collapsed="false"]');
+  if (before !== undefined && before !== data.place && window.innerWidth < 768 && open) {
+    document.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
+  }
+}
+"""
 
 
 def pages() -> dict[str, Any]:
@@ -72,12 +83,15 @@ def errors_shown() -> Iterator[None]:
         show_error(error)
 
 
-def sidebar(app: PhoneApp, conversation: int | None) -> None:
+def sidebar(app: PhoneApp, page: str, conversation: int | None) -> None:
     """Conversations, and the ways to the other pages."""
     chat = pages()[CHAT]
+    place = st.components.v2.component("airsplit_place", js=_PLACE_JS)
     with st.sidebar:
+        with st.container(key="place"):
+            place(key="place-now", data={"place": f"{page} {conversation}"})
         st.html('<div class="as-brand">air<span>split</span></div>')
-        with st.container(key="new-current" if conversation is None else "new"):
+        with st.container(key="new-current" if page == CHAT and conversation is None else "new"):
             st.page_link(chat, label="New chat", icon=":material/edit_square:", width="stretch")
         st.page_link(pages()[RECORDINGS], label="Recordings", icon=":material/monitoring:",
                      width="stretch")

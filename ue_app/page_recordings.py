@@ -12,7 +12,7 @@ from typing import Any
 import altair
 import streamlit as st
 
-from ue_app.page_parts import errors_shown, sidebar
+from ue_app.page_parts import RECORDINGS, errors_shown, sidebar
 from ue_app.page_style import ACCENT_DARK, ACCENT_LIGHT
 from ue_app.page_text import note_html
 from ue_app.phone_app import PhoneApp
@@ -33,7 +33,7 @@ CHART_HEIGHT = 210  # pixels of each of the three, with title and axis
 
 def show(app: PhoneApp) -> None:
     """Draw the page."""
-    sidebar(app, None)
+    sidebar(app, RECORDINGS, None)
     st.title("Recordings")
     found = recordings(app.recorder.folder)
     if app.recorder.since is not None:

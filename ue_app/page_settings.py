@@ -9,7 +9,7 @@ import streamlit as st
 from edge_server.engine.options import BACKENDS, PRECISIONS
 from edge_server.errors import EdgeError
 from ue_app.errors import PhoneError
-from ue_app.page_parts import show_error, sidebar
+from ue_app.page_parts import SETTINGS, show_error, sidebar
 from ue_app.page_text import error_html
 from ue_app.phone_app import PhoneApp
 from ue_app.settings import ModelFacts, Settings
@@ -23,7 +23,7 @@ BACKEND_NAMES = {"auto": "The fastest there is", "fast": "Compiled kernel",
 
 def show(app: PhoneApp) -> None:
     """Draw the page."""
-    sidebar(app, None)
+    sidebar(app, SETTINGS, None)
     st.title("Settings")
     if app.settings_problem is not None:
         st.html(error_html(app.settings_problem.problem, app.settings_problem.remedy))
@@ -53,8 +53,8 @@ def _fields(settings: Settings, facts: ModelFacts | None, model: str) -> dict[st
         "Token", settings.token, key="token", type="password", autocomplete="off",
         placeholder="empty where the edge asks for none",
         help="From `airsplit edge token add`.")
-    values["timeout"] = st.number_input("Patience, seconds", value=settings.timeout, key="timeout",
-                                        help="How long the edge may be silent.")
+    values["timeout"] = st.number_input("Patience, seconds", value=settings.timeout, format="%g",
+                                        key="timeout", help="How long the edge may be silent.")
     st.subheader("Model")
     values["models"] = st.text_area(
         "Model folder", "\n".join(settings.models), key="models", height=80,

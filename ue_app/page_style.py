@@ -53,10 +53,10 @@ CSS = """
 [data-testid="stHeader"] button, [data-testid="stHeader"] [role="button"] { pointer-events: auto; }
 
 /* The strip stays in view while the conversation scrolls beneath it. */
-.st-key-strip {
+[data-testid="stLayoutWrapper"]:has(> .st-key-strip) {
   position: sticky; top: 0; z-index: 20; background: var(--as-page);
-  padding: 1rem 0 .4rem; border-bottom: 1px solid var(--as-line); gap: 0;
 }
+.st-key-strip { padding: 1rem 0 .4rem; border-bottom: 1px solid var(--as-line); gap: 0; }
 .st-key-record { position: absolute; right: 0; top: 1rem; width: auto !important; }
 .st-key-record button {
   min-height: 1.75rem; padding: .05rem .65rem; border-radius: 99px; font-size: .8rem;
@@ -150,6 +150,9 @@ CSS = """
 .as-waiting i:nth-child(2) { animation-delay: .15s; }
 .as-waiting i:nth-child(3) { animation-delay: .3s; margin-right: .3rem; }
 .as-figures { color: var(--as-soft); font-size: .76rem; font-variant-numeric: tabular-nums; }
+[class*="st-key-answer-"] { gap: .2rem; }
+.st-key-tools-talk { margin-bottom: -1.4rem; }
+.st-key-turns { gap: .6rem; }
 [class*="st-key-tools"] button { padding: .1rem .5rem; min-height: 1.9rem; color: var(--as-soft); }
 .as-error {
   border: 1px solid color-mix(in srgb, var(--as-red) 45%, transparent); color: var(--as-text);
@@ -176,13 +179,20 @@ CSS = """
 .as-brand span { color: var(--as-accent); }
 [data-testid="stSidebarUserContent"] { padding-bottom: 1.5rem; }
 [data-testid="stSidebarHeader"] { height: 2.5rem; margin-bottom: 0; }
+.st-key-place { display: none; }
 .st-key-new a { background: transparent !important; }
 .st-key-new p { font-weight: 400; }
-.st-key-talks { gap: .1rem; }
-.st-key-talks a, .st-key-talks a[aria-current] { background: transparent; }
-.st-key-talks a p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.st-key-talk-current a { background: light-dark(#e6e9ea, #262d31) !important; }
-.st-key-talk-current p { font-weight: 600; }
+.st-key-talks, .st-key-talks > div { gap: .1rem; }
+.st-key-talks a { background: transparent !important; padding: .3rem .6rem !important;
+  min-height: 2.1rem; }
+.st-key-talks [data-testid="stElementContainer"] { margin: 0; }
+.st-key-talks a:hover { background: light-dark(#eef0f1, #1e2427) !important; }
+.st-key-talks p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
+  font-weight: 400 !important; }
+.st-key-talk-current a, .st-key-talk-current a:hover {
+  background: light-dark(#e6e9ea, #262d31) !important;
+}
+.st-key-talk-current p { font-weight: 600 !important; }
 
 @media (max-width: 640px) {
   [data-testid="stMainBlockContainer"] { padding: 0 1rem 1rem; }

@@ -296,6 +296,36 @@ def test_a_narrow_screen_is_enough(world: World, visit: OpenPage, path: str) -> 
     assert widest <= NARROW
 
 
+def test_conversations_on_a_phone_and_copying(visit: OpenPage) -> None:
+    page = visit("", viewport={"width": NARROW, "height": 844},
+                 permissions=["clipboard-read", "clipboard-write"])
+    for question in ("The first question", "The second question"):
+        ask(page, question)
+        page.wait_for_selector(f".as-question:has-text('{question}')")
+        page.wait_for_selector("button:has-text('Regenerate')")
+        latest = page.locator(".as-question").last.bounding_box()
+        assert latest is not None
+        assert 0 < latest["y"] < 844  # the page went along
+        assert page.locator(".as-question").count() == 1
+        if question == "The first question":
+            page.click('[data-testid="stExpandSidebarButton"]')
+            page.click("a:has-text('New chat')")
+            page.wait_for_selector(".as-hello")
+            page.wait_for_selector('[data-testid="stSidebar"][data-collapsed="true"]',
+                                   state="attached")
+    page.click('[data-testid="stExpandSidebarButton"]')
+    page.click("a:has-text('The first question') >> nth=0")
+    page.wait_for_selector(".as-question:has-text('The first question')")
+    page.wait_for_selector('[data-testid="stSidebar"][data-collapsed="true"]', state="attached")
+    page.wait_for_url("**/?chat=*")
+    page.reload()
+    page.wait_for_selector(".as-question:has-text('The first question')")
+    page.click("button:has-text('Copy')")
+    page.wait_for_selector("button:has-text('Copied')")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert " ".join(copied.split()) == " ".join(answer(page).split())
+
+
 def test_dark_and_light_follow_the_system(visit: OpenPage) -> None:
     grounds = {}
     for scheme in ("light", "dark"):
