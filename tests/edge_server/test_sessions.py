@@ -24,6 +24,7 @@ from edge_server.messages import ErrorCode, ErrorNotice, Hello, Mode, Sampling, 
 from edge_server.sessions import (
     ALLOWED,
     CACHE_BLOCK,
+    LONGEST_PAUSE,
     TRANSITIONS,
     Event,
     Job,
@@ -461,6 +462,15 @@ def test_rows_that_come_too_fast_are_refused_once() -> None:
     accept(sessions, session, start(session, 3))
     assert sessions.too_fast(session, 1.5) is not None
     assert session.state is State.ATTACHED
+
+
+@pytest.mark.parametrize("wait", [LONGEST_PAUSE, 1e6, 1e12])
+def test_no_pause_is_longer_than_a_phone_can_be_told(wait: float) -> None:
+    sessions = make()
+    refusal = sessions.too_fast(opened(sessions), wait)
+    assert refusal is not None
+    pause = ErrorNotice.unpack(refusal.payload).to_error().retry_after
+    assert LONGEST_PAUSE <= pause < LONGEST_PAUSE + 0.1
 
 
 # Rows.

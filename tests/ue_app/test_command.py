@@ -96,6 +96,7 @@ def test_the_record_of_an_unsplit_answer(run: Run) -> None:
     assert set(record) == FIELDS
     assert record["mode"] == "local"
     assert record["bytes_up"] is record["bytes_down"] is record["bytes_up_per_token"] is None
+    assert record["edge"] is record["round_trip"] is None
     assert record["layers"] == LAYERS
 
 
