@@ -396,7 +396,8 @@ class Sessions:
         if not limit or not grown:
             return
         before, session.length = session.length, end
-        for parked in sorted((other for other in self if other.state is State.PARKED),
+        for parked in sorted((other for other in self
+                              if other.state is State.PARKED and other.length),
                              key=lambda other: other.seen):
             if self.cache_bytes() <= limit:
                 break

@@ -33,6 +33,7 @@ PASSING = frozenset({
 # Refusals that damaged bytes or a fault of the edge's would explain; they may not come for ever.
 FAULTS = frozenset({ErrorCode.BAD_FRAME, ErrorCode.BAD_POSITION, ErrorCode.INTERNAL})
 MAX_FAULTS = 3  # without a result in between
+MAX_RESENDS = 32  # without a result in between
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between attempts
 
 
@@ -65,7 +66,7 @@ class EdgeLink:
         self._secret, self._number = hello.secret, hello.session
         self._turn = 0  # which of the addresses is in use
         self._trouble: float | None = None  # since when nothing came of it
-        self._faults = 0
+        self._faults = self._resends = 0
         self._reached = 0  # how far the edge has let this answer's rows come
         self._wire = self._first_wire()
 
@@ -74,7 +75,7 @@ class EdgeLink:
         if self._hello.mode is Mode.PRIVATE:
             sampling = Sampling()  # the choice is this side's alone
         self._answer = _Answer(sampling, first)
-        self._trouble, self._faults, self._reached = None, 0, 0
+        self._trouble, self._faults, self._reached, self._resends = None, 0, 0, 0
         start = self._next_start(kept)
         given_up = self.status.state is LinkState.CLOSED
         if given_up:  # now it works at once or not at all
@@ -103,7 +104,7 @@ class EdgeLink:
                 self._recover(error)
                 continue
             if result is not None:
-                self._trouble, self._faults = None, 0
+                self._trouble, self._faults, self._resends = None, 0, 0
                 return result
 
     def cancel(self, kept: int) -> int:
@@ -133,6 +134,10 @@ class EdgeLink:
     def _result(self, frame: Frame) -> Result | None:
         """What was waited for; None for a frame that is something else, or came twice."""
         if frame.type is FrameType.RESEND:
+            self._resends += 1
+            if self._resends > MAX_RESENDS:
+                raise FrameError("The edge asks for the same rows again and again.",
+                                 "Install the same version on both sides.")
             self._send_again(frame.position, frame.epoch)
             return None
         mine = frame.session == self.welcome.session and frame.epoch == self._epoch
@@ -215,6 +220,14 @@ class EdgeLink:
 
     def _recover(self, error: Exception) -> None:
         """Bring the session back after `error`, or raise it where that cannot help."""
+        try:
+            self._try_again(error)
+        except BaseException:
+            if self.status.state is LinkState.RECONNECTING:
+                self.status.state = LinkState.CLOSED  # nobody tries any more
+            raise
+
+    def _try_again(self, error: Exception) -> None:
         if self._trouble is None:
             self._trouble = self._clock()
         pause = FIRST_PAUSE

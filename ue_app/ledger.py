@@ -44,6 +44,8 @@ class Ledger:
         """`rows` stand at `position`; what was there and after it is void."""
         if position > self.end:
             raise ValueError(f"rows at {position} leave a gap after {self.end}")
+        if self.due and position < self.due[-1].end:
+            raise ValueError(f"rows at {position} would replace some whose result is due")
         end = position + rows.shape[0]
         if self._rows is None or end > self._rows.shape[0]:
             room = max(end + GROWTH, 2 * (0 if self._rows is None else self._rows.shape[0]))

@@ -20,13 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidURI
+from websockets.exceptions import InvalidStatus, InvalidURI
 from websockets.frames import Frame as WebSocketFrame
 from websockets.frames import Opcode
 from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
-from edge_server.errors import FrameError
+from edge_server.errors import FrameError, SessionError
 from edge_server.frame import (
     HEADER_BYTES,
     MAX_PAYLOAD_BYTES,
@@ -35,7 +35,7 @@ from edge_server.frame import (
     decode,
     encode,
 )
-from edge_server.messages import SPLIT_PATH, ErrorNotice
+from edge_server.messages import SPLIT_PATH, ErrorCode, ErrorNotice
 from ue_app.errors import BadEdgeAddress, EdgeUnreachable, Interrupted, LinkLost, LinkTimeout
 from ue_app.link import LinkStatus, Traffic
 
@@ -110,7 +110,7 @@ class Wire:
         if self._torn:
             raise self._lost()
         self._heard = self._clock()  # nothing was expected meanwhile
-        while select.select([self._socket], [], [], 0)[0] or self._buffered():
+        while self._readable():
             if not self._read(self._clock() + 1.0):
                 raise self._lost()
         if self._torn or any(frame.type is FrameType.ERROR for frame in self._frames):
@@ -139,6 +139,10 @@ class Wire:
         while self._protocol.state is State.CONNECTING and not self._protocol.handshake_exc:
             self._read(deadline, dead_after=self._config.connect_timeout)
         error = self._protocol.handshake_exc
+        if isinstance(error, InvalidStatus) and error.response.status_code == 503:
+            raise SessionError(ErrorCode.TOO_MANY_SESSIONS,
+                               f"{self._url} takes no more connections now.",
+                               "Try again shortly, or another edge.", retry_after=2.0)
         if error is not None:
             raise EdgeUnreachable(f"{self._url} does not answer as an edge: {error}.",
                                   "Check that the address is an airsplit edge's.") from error
@@ -242,9 +246,13 @@ class Wire:
         elif event.opcode is Opcode.TEXT:
             raise FrameError("The edge sent text where frames are binary.")
 
-    def _buffered(self) -> bool:
-        """Bytes that TLS has read already: no `select` sees them."""
-        return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
+    def _readable(self) -> bool:
+        """Whether something came, or the end; what TLS has read already is seen by no poll."""
+        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            return True
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(0))
 
     def _check_interrupt(self) -> None:
         if self._interrupted():

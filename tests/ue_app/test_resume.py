@@ -13,6 +13,7 @@ import pytest
 from edge_server.engine.load import EngineOptions
 from edge_server.frame import FrameType, decode, encode
 from edge_server.messages import Sampling
+from edge_server.metrics import Gauges
 from tests.conftest import MakeCheckpoint, RunEdge, RunningEdge
 from tests.faults import Cut, How, Relay, Way, boundaries
 from ue_app.generate import Answer, Finish
@@ -202,6 +203,21 @@ def test_idle_sessions_are_evicted_and_the_phone_does_not_notice(
     assert answers[0].ids == answers[1].ids
     assert mine.link.status.rebuilt == 2
     assert answers[0].reused_tokens > 0  # the phone itself had forgotten nothing
+
+
+def test_rows_over_the_rate_wait(
+    checkpoint_folder: MakeCheckpoint, running_edge: RunEdge, phone: MakePhone,
+) -> None:
+    """Beyond a token's rate rows are refused for a while; the answers are what they were."""
+    folder = checkpoint_folder("gemma3")
+    edge = running_edge(folder, "--rate", 120)
+    mine, whole = phone(folder, edge.url), phone(folder)
+    words = TEXT.split()
+    for turn in range(12):  # far more rows than may come at once
+        text = " ".join(words[turn:] + words[:turn])
+        assert ask(mine, text).ids == ask(whole, text).ids
+    assert b'airsplit_refusals_total{code="too_fast"}' in edge.edge.metrics.render(Gauges(0.0))
+    assert (mine.link.status.resumed, mine.link.status.rebuilt) == (0, 0)
 
 
 Change = Callable[[list[bytes], int], list[bytes]]  # the messages so far, and a random number

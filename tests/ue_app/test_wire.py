@@ -131,6 +131,15 @@ def test_something_else_listens(answer: bytes) -> None:
     assert address in got.value.problem
 
 
+def test_an_edge_that_takes_no_more_connections() -> None:
+    """Its listener turns callers away before any session: that passes."""
+    answer = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+    with raw_server(answer) as address, pytest.raises(SessionError, match="no more") as got:
+        open_wire(LinkConfig(f"http://{address}"))
+    assert got.value.code == ErrorCode.TOO_MANY_SESSIONS
+    assert got.value.retry_after > 0
+
+
 def test_a_plain_port_asked_for_tls() -> None:
     with raw_server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as address, pytest.raises(
             EdgeUnreachable, match="No edge answers"):
