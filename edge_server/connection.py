@@ -25,7 +25,6 @@ from edge_server.sessions import Event, Job, Session, State
 
 logger = logging.getLogger("edge_server")
 NORMAL_CLOSE = 1000
-START_BYTES_A_ROW = 64  # sixteen tokens are drawn in less time than a small model's row takes
 FAREWELL = 2.0  # seconds that a phone has to take the reason it is sent away for
 ERROR_CLOSE = 1008  # policy violation: the ERROR frame before it says what
 
@@ -99,9 +98,8 @@ class Connection:
 
     async def _take(self, session: Session, frame: Frame) -> None:
         """Do what `frame` asks, as far as the session's rules allow."""
-        effort = _effort(frame)
-        if effort:
-            wait = self._desk.wait_for(session.owner, effort)
+        if self._desk.sessions.would_take(session, frame):
+            wait = self._desk.wait_for(session.owner, frame.rows)
             if wait:
                 refusal = self._desk.sessions.too_fast(session, wait)
                 if refusal is not None:
@@ -186,13 +184,6 @@ class Connection:
     async def _close(self, code: int) -> None:
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # closed already
             await self._socket.close(code)
-
-
-def _effort(frame: Frame) -> int:
-    """What a frame costs the edge, in rows: tokens that an answer goes on after are drawn again."""
-    if frame.type is FrameType.START:
-        return len(frame.payload) // START_BYTES_A_ROW
-    return frame.rows
 
 
 def _may_return(error: EdgeError) -> bool:

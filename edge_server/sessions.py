@@ -342,6 +342,11 @@ class Sessions:
         session.asked = True
         return Frame(FrameType.RESEND, session.number, session.epoch, session.length)
 
+    def would_take(self, session: Session, frame: Frame) -> bool:
+        """Whether the frame brings rows that are not to be ignored, and so count for the rate."""
+        return (frame.type is FrameType.ROWS and frame.epoch == session.epoch
+                and frame.position <= session.length)
+
     def too_fast(self, session: Session, wait: float) -> Frame | None:
         """The refusal of rows that came too fast; None where the phone has it already."""
         self._ignored("too_fast")

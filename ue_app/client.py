@@ -233,7 +233,8 @@ class EdgeLink:
         pause = FIRST_PAUSE
         while True:
             self._check_recoverable(error)
-            if self.status.state is LinkState.CONNECTED:
+            fast = isinstance(error, SessionError) and error.code == ErrorCode.TOO_FAST
+            if self.status.state is LinkState.CONNECTED and not fast:
                 logger.warning("%s Trying again.", error)
             if isinstance(error, SessionError) and error.code == ErrorCode.TOO_FAST:
                 if error.position > self._reached:
