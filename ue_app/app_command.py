@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import ipaddress
 import logging
+import os
 import signal
 import socket
 import sys
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_server.engine.options import BACKENDS, PRECISIONS, positive
 from edge_server.errors import ConfigurationError
+from ue_app.options import TOKEN_VARIABLE, edge_token
 
 if TYPE_CHECKING:
     from ue_app.phone_app import AppConfig, PhoneApp
@@ -46,6 +48,11 @@ def configure(
     parser.add_argument("--edge", action="append", metavar="URL",
                         help="address of the edge; repeat for others to fall back on (default: "
                              "one on this machine, started by the app if none runs)")
+    parser.add_argument("--token-file", type=Path, metavar="FILE",
+                        help="file with the token that the edge's operator gave you (default: "
+                             f"what the variable {TOKEN_VARIABLE} holds, if anything)")
+    parser.add_argument("--ca", metavar="FILE",
+                        help="certificates to trust for https, in PEM, beside the system's")
     parser.add_argument("--model", type=Path, action="append", metavar="DIR",
                         help="checkpoint folder, whole or the head part; repeat to join parts "
                              "(default: the bundled model)")
@@ -121,8 +128,10 @@ def app_config(arguments: argparse.Namespace) -> AppConfig:
 
     overrides: dict[str, Any] = {
         name: getattr(arguments, name)
-        for name in ("split", "private", "tail", "precision", "backend", "context")
+        for name in ("split", "private", "tail", "precision", "backend", "context", "ca")
         if getattr(arguments, name) is not None}
+    if token := edge_token(arguments.token_file, os.environ):
+        overrides["token"] = token
     if arguments.edge:
         overrides["edges"] = tuple(arguments.edge)
     if arguments.model:

@@ -1,11 +1,12 @@
 """The edge that the app starts for itself where none was named and none answers.
 
 It is a process of its own, as any edge: the split is real, only the way between is short. It is
-started when first needed, again when it died or other layers are wanted, and ends with the app.
+started when first needed, again at the same address when it died, and ends with the app.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 import subprocess
 import threading
@@ -18,6 +19,9 @@ from ue_app.errors import OwnEdgeError
 _READY = re.compile(r" on (https?://\S+)\s*$")  # the line by which an edge says where it listens
 STOP_SECONDS = 15.0  # an edge lets running answers end; nobody is left to read them
 KEPT_LINES = 8  # of what it printed, for the error
+MAX_RESTARTS = 5  # of one that dies by itself, until it is asked for again
+
+logger = logging.getLogger("ue_app.own_edge")
 
 
 class OwnEdge:
@@ -29,6 +33,7 @@ class OwnEdge:
         self._process: subprocess.Popen[str] | None = None
         self._options: list[str] = []
         self._port = 0
+        self._restarts = 0
         self.url: str | None = None  # where it listens; None while it does not run
 
     @property
@@ -43,6 +48,7 @@ class OwnEdge:
             # other.
             "--threads", "1"]
         with self._lock:
+            self._restarts = 0
             if self.running and self.url is not None and options == self._options:
                 return self.url
             self._stop()
@@ -66,8 +72,7 @@ class OwnEdge:
             if found:
                 self.url = found.group(1)
                 self._port = int(self.url.rsplit(":", 1)[1])
-                # Read on, lest a full pipe stops the edge.
-                threading.Thread(target=_drain, args=(process,), daemon=True).start()
+                threading.Thread(target=self._watch, args=(process,), daemon=True).start()
                 return self.url
         process.wait()
         process.stdout.close()
@@ -88,9 +93,20 @@ class OwnEdge:
             process.kill()
             process.wait()
 
-
-def _drain(process: subprocess.Popen[str]) -> None:
-    assert process.stdout is not None  # it was asked for
-    with process.stdout:
-        for _ in process.stdout:
-            pass
+    def _watch(self, process: subprocess.Popen[str]) -> None:
+        """Start the edge again should it die: the link is waiting for it."""
+        assert process.stdout is not None  # it was asked for
+        with process.stdout:
+            for _ in process.stdout:
+                pass  # read, lest a full pipe stops the edge
+        process.wait()
+        with self._lock:
+            if self._process is not process or self._restarts == MAX_RESTARTS:
+                return
+            self._restarts += 1
+            logger.warning("The edge on this machine ended (%s); starting it again.",
+                           process.returncode)
+            try:
+                self._start(self._options)
+            except OwnEdgeError as error:
+                logger.error("%s", error)

@@ -53,8 +53,16 @@ def _fields(settings: Settings, facts: ModelFacts | None, model: str) -> dict[st
         "Token", settings.token, key="token", type="password", autocomplete="off",
         placeholder="empty where the edge asks for none",
         help="From `airsplit edge token add`.")
-    values["timeout"] = st.number_input("Patience, seconds", value=settings.timeout, format="%g",
-                                        key="timeout", help="How long the edge may be silent.")
+    values["ca"] = st.text_input(
+        "Certificates", settings.ca, key="ca", placeholder="empty: those of the system",
+        help="A file in PEM with what to trust for https besides, such as an edge's own.")
+    left, right = st.columns(2)
+    values["timeout"] = left.number_input(
+        "Longest silence, seconds", value=settings.timeout, format="%g", key="timeout",
+        help="How long the edge may say nothing while an answer is due.")
+    values["patience"] = right.number_input(
+        "Patience, seconds", value=settings.patience, format="%g", key="patience",
+        help="How long to try to take an answer up again after the link broke.")
     st.subheader("Model")
     values["models"] = st.text_area(
         "Model folder", "\n".join(settings.models), key="models", height=80,

@@ -300,7 +300,7 @@ def _of_phone(settings: Settings) -> tuple[object, ...]:
     """The settings that need the phone opened anew; the others hold from the next answer on."""
     return (settings.edges, settings.token, settings.models, settings.split, settings.private,
             settings.tail, settings.precision, settings.backend, settings.context,
-            settings.timeout)
+            settings.timeout, settings.patience, settings.ca)
 
 
 def _parts(placement: Any) -> Sequence[Any]:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from edge_server.errors import EdgeError
-from ue_app.errors import PhoneError
+from ue_app.errors import Interrupted, PhoneError
 from ue_app.generate import Answer
 from ue_app.link import LinkStatus, Traffic
 from ue_app.measure import cost_of
@@ -135,6 +135,8 @@ class Runner:
         try:
             self._write(service, question, job)
             job.stage = Stage.DONE
+        except Interrupted:
+            job.stage = Stage.DONE  # stopped while the link was being brought back
         except (PhoneError, EdgeError) as error:
             job.error, job.stage = Problem(error.problem, error.remedy), Stage.FAILED
         except Exception:
@@ -186,7 +188,7 @@ class Runner:
 
     def _keep(self, job: Job) -> None:
         """Put what came into the conversation; nothing at all leaves the question open."""
-        silent = job.answer is None or job.answer.finish == "cancelled" or job.error is not None
+        silent = job.answer is None or job.cancelled.is_set() or job.error is not None
         if job.text or not silent:
             self._talks.add(job.conversation, "assistant", job.text, self._wall_clock(),
                             figures_of(job))
@@ -196,7 +198,8 @@ def figures_of(job: Job) -> dict[str, Any]:
     """What is stored beside an answer."""
     figures: dict[str, Any] = {} if job.answer is None else cost_of(job.answer).to_dict()
     finish = None if job.answer is None else job.answer.finish
-    figures["finish"] = "failed" if job.error else finish
+    figures["finish"] = ("failed" if job.error else
+                         finish or ("cancelled" if job.cancelled.is_set() else None))
     if job.error:
         figures |= {"problem": job.error.problem, "remedy": job.error.remedy}
     return figures

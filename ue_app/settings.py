@@ -36,6 +36,7 @@ class Settings:
 
     edges: tuple[str, ...] = ()  # URLs, first choice first; none: an edge on this machine
     token: str = ""  # that the edge asks for
+    ca: str = ""  # file of certificates to trust for https, beside the system's
     models: tuple[str, ...] = ()  # checkpoint folder, or parts of one; none: the bundled model
     split: int | None = None  # layers on the phone; None: what the part holds
     private: bool = False
@@ -51,6 +52,7 @@ class Settings:
     max_new_tokens: int = 256
     context: int = 2048  # tokens a conversation may hold
     timeout: float = 60.0  # seconds the edge may be silent
+    patience: float = 30.0  # seconds to take an answer up again after the link broke
 
 
 def from_values(values: Mapping[str, Any]) -> Settings:
@@ -101,13 +103,16 @@ def _check(settings: Settings) -> None:
                                and " " not in settings.token):
         raise SettingsError("The token holds characters that no token has.",
                             "Paste it again, as `airsplit edge token add` printed it.")
+    if settings.ca and not Path(settings.ca).expanduser().is_file():
+        raise SettingsError(f"There is no file {settings.ca}.",
+                            "Give the file with the certificates, or leave the field empty.")
     for name, allowed in (("precision", PRECISIONS), ("backend", BACKENDS)):
         if getattr(settings, name) not in allowed:
             raise SettingsError(f"There is no {name} {getattr(settings, name)!r}.",
                                 f"Choose one of {', '.join(allowed)}.")
     for name, low, high in (
             ("split", 0, 4096), ("tail", 0, 4096), ("max_new_tokens", 1, MAX_TOKENS),
-            ("context", 2, MAX_TOKENS), ("timeout", 0.1, 86_400)):
+            ("context", 2, MAX_TOKENS), ("timeout", 0.1, 86_400), ("patience", 0, 86_400)):
         value = getattr(settings, name)
         if value is not None and not low <= value <= high:
             raise SettingsError(f"{name.replace('_', ' ')} {value} is out of range.",
@@ -133,7 +138,9 @@ def phone_config(
     """The phone that `settings` describe, asking one of `edges`; no `threads` means all."""
     return PhoneConfig(
         models=model_folders(settings, default_model),
-        link=LinkConfig(edges[0], answer_timeout=settings.timeout),
+        link=LinkConfig(edges[0], tuple(edges[1:]), settings.token,
+                        Path(settings.ca).expanduser() if settings.ca else None,
+                        answer_timeout=settings.timeout, patience=settings.patience),
         engine=EngineOptions(settings.backend, settings.precision, 1, settings.context,
                              threads),
         split=settings.split, tail=settings.tail, private=settings.private,

@@ -30,11 +30,13 @@ def parsed(*options: str) -> argparse.Namespace:
 
 
 def test_options_given_stand_above_what_was_kept(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("secret\n")
     config = app_config(parsed("--data", str(tmp_path), "--edge", "http://a:1", "--edge",
                                "http://b:2", "--model", "head", "--private", "--dtype", "int8",
-                               "--split", "0"))
+                               "--split", "0", "--token-file", str(token)))
     assert config.overrides == {"edges": ("http://a:1", "http://b:2"), "models": ("head",),
-                                "private": True, "precision": "int8", "split": 0}
+                                "private": True, "precision": "int8", "split": 0, "token": "secret"}
     assert config.settings_file == tmp_path / "settings.json"
     assert config.edge_command == EDGE_COMMAND
     assert config.default_model == BUNDLED_MODEL

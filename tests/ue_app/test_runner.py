@@ -11,7 +11,7 @@ import pytest
 from edge_server.errors import SessionError
 from edge_server.messages import ErrorCode
 from tests.conftest import START_SECONDS
-from ue_app.errors import LinkLost
+from ue_app.errors import Interrupted, LinkLost
 from ue_app.generate import Answer, Finish
 from ue_app.phone import PhoneConfig
 from ue_app.prompt import Turn
@@ -137,6 +137,16 @@ def test_a_failure_before_the_first_word_leaves_the_question_open(
     job = ended(runner.start(Script([], LinkLost("It ended.", "")), number, QUESTION))
     assert job.error == Problem("It ended.", "")
     assert talks.turns(number) == []
+
+
+def test_a_stop_while_the_link_comes_back_is_no_failure(runner: Runner, talks: Talks) -> None:
+    number = talks.begin("who?", 1.0)
+    service = Script(["a "], Interrupted("The answer was stopped."))
+    job = runner.start(service, number, QUESTION)
+    service.steps.release()
+    ended(job)
+    assert (job.stage, job.error) == (Stage.DONE, None)
+    assert talks.turns(number)[0].text == "a "
 
 
 def test_a_bug_is_told_without_its_insides(

@@ -47,6 +47,8 @@ from ue_app.settings import (
     ({"context": 1}, "context 1"),
     ({"timeout": float("nan")}, "timeout nan"),
     ({"timeout": 0.0}, "timeout 0.0"),
+    ({"patience": -1.0}, "patience -1.0"),
+    ({"ca": "/no/such/file"}, "There is no file"),
     ({"colour": "blue"}, "There is no setting 'colour'"),
 ])
 def test_a_bad_value_is_one_clear_error(values: dict[str, Any], told: str) -> None:
@@ -77,11 +79,15 @@ def test_the_models_own_choices_stand_below_those_of_the_person() -> None:
 
 
 def test_the_phone_is_what_the_settings_say(tmp_path: Path) -> None:
-    config = phone_config(Settings(split=2, private=True, tail=3, precision="int8", timeout=5.0),
-                          tmp_path, ("http://e:1",), threads=1)
+    config = phone_config(Settings(split=2, private=True, tail=3, precision="int8", timeout=5.0,
+                                   token="secret", ca="~/ca.pem", patience=0.0),
+                          tmp_path, ("http://e:1", "http://f:2"), threads=1)
     assert config.models == (tmp_path,)
     assert config.link is not None
-    assert (config.link.url, config.link.answer_timeout) == ("http://e:1", 5.0)
+    assert config.link.urls == ("http://e:1", "http://f:2")
+    assert (config.link.answer_timeout, config.link.patience) == (5.0, 0.0)
+    assert config.link.token == "secret"
+    assert config.link.ca == Path.home() / "ca.pem"
     assert (config.split, config.private, config.tail) == (2, True, 3)
     assert (config.engine.precision, config.engine.threads) == ("int8", 1)
 
