@@ -6,6 +6,7 @@ server hands over to its event loop. It knows no sockets.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import queue
 import threading
@@ -167,20 +168,20 @@ class Worker:
                      for piece in slices for row in range(piece.start, piece.end)]
         rows = torch.cat([piece.job.rows[piece.start : piece.end] for piece in slices])
         rows = self._view(slices[0].job.session.layers).forward(slots, positions, rows)
-        of_slice = torch.split(rows, [len(piece) for piece in slices])
+        ends = list(itertools.accumulate(map(len, slices)))  # of each slice's rows
         choosing = [index for index, piece in enumerate(slices)
                     if piece.completes and piece.job.session.mode is Mode.TOKENS
                     and piece.job.flags & Flags.RESULT_WANTED]
         results: list[Frame | EdgeError | None] = [
-            None if index in choosing else self._hidden(piece, part)
-            for index, (piece, part) in enumerate(zip(slices, of_slice, strict=True))]
+            self._hidden(piece, rows[end - len(piece) : end])
+            for piece, end in zip(slices, ends, strict=True)]
         if choosing:
             assert self._output is not None  # the handshake admits TOKENS only where it is loaded
             jobs = [slices[index].job for index in choosing]
             positions = [job.position + len(job.rows) for job in jobs]
-            tokens = choose_many(
-                self._output, torch.stack([of_slice[index][-1] for index in choosing]),
-                [job.sampler for job in jobs], positions)
+            if len(choosing) < len(rows):
+                rows = rows[[ends[index] - 1 for index in choosing]]
+            tokens = choose_many(self._output, rows, [job.sampler for job in jobs], positions)
             for index, job, token, position in zip(choosing, jobs, tokens, positions, strict=True):
                 results[index] = (token if isinstance(token, EdgeError) else
                                   token_frame(job.session.number, job.epoch, position, token))
