@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
 from edge_server.engine.load import EngineOptions
@@ -284,6 +285,7 @@ def test_frames_that_are_tampered_with(
             mine = phone(folder, relay.url, tail=tail)
             assert ask(mine).ids == expected
             mine.link.close()
+        assert httpx.get(f"{edge.url}/readyz", timeout=30.0).status_code == 200
         assert ask(bystander, f"go {seed}").ids == ask(whole, f"go {seed}").ids
         assert (bystander.link.status.resumed, bystander.link.status.rebuilt) == (0, 0)
 
