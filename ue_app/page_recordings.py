@@ -140,7 +140,9 @@ def _gap_chart(table: altair.InlineData, recording: Recording, accent: str) -> a
     chart: altair.Chart = altair.Chart(table, title="Milliseconds between tokens").mark_circle(
         size=28, color=accent, opacity=0.75, clip=True).encode(
         x=_time_axis(recording),
-        y=altair.Y("milliseconds:Q", title=None, axis=_value_axis("format(datum.value, '~s')"),
+        y=altair.Y("milliseconds:Q", title=None, axis=altair.Axis(
+            values=[0.3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000],
+            labelExpr="format(datum.value, '~r')", minExtent=52, maxExtent=52),
                    scale=altair.Scale(type="log", nice=True)),
         tooltip=[altair.Tooltip("answer:O", title="answer"),
                  altair.Tooltip("start:Q", format=".2f", title="second"),

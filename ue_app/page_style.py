@@ -161,6 +161,7 @@ CSS = """
   overflow-wrap: anywhere;
 }
 .as-error b { display: block; font-weight: 600; margin-bottom: .1rem; }
+.as-error code, .as-note code { background: none; color: inherit; padding: 0; font-size: .9em; }
 .as-note {
   border: 1px solid color-mix(in srgb, var(--as-amber) 45%, transparent); color: var(--as-text);
   background: color-mix(in srgb, var(--as-amber) 8%, transparent);

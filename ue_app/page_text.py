@@ -50,13 +50,18 @@ def question_html(text: str) -> str:
 
 def error_html(problem: str, remedy: str) -> str:
     """What is wrong, and what to do."""
-    return (f'<div class="as-error" role="alert"><b>{html.escape(problem)}</b>'
-            f"{html.escape(remedy)}</div>")
+    return (f'<div class="as-error" role="alert"><b>{_escaped(problem)}</b>'
+            f"{_escaped(remedy)}</div>")
+
+
+def _escaped(sentence: str) -> str:
+    """A sentence as HTML; commands in it stand between backticks."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(sentence))
 
 
 def note_html(text: str) -> str:
     """Something to know."""
-    return f'<div class="as-note" role="status">{html.escape(text)}</div>'
+    return f'<div class="as-note" role="status">{_escaped(text)}</div>'
 
 
 def figures_text(figures: Mapping[str, Any]) -> str:

@@ -51,9 +51,9 @@ def test_labels_show_every_mark() -> None:
 
 
 def test_errors_say_problem_and_remedy_and_do_not_act() -> None:
-    text = error_html("No edge at <x>.", "Start one.")
+    text = error_html("No edge at <x>.", "Start one with `airsplit edge <y>`.")
     assert "&lt;x&gt;" in text
-    assert "Start one." in text
+    assert "Start one with <code>airsplit edge &lt;y&gt;</code>." in text
 
 
 def test_figures_leave_out_what_was_not_measured() -> None:
