@@ -29,16 +29,22 @@ def show(app: PhoneApp) -> None:
         st.html(error_html(app.settings_problem.problem, app.settings_problem.remedy))
     with st.form("settings", border=False):
         values = _fields(app.settings, app.facts(), app.model_name())
+        verdict = st.container()  # above the button, where one looks
         saved = st.form_submit_button("Save", type="primary", key="save")
     if saved:
-        try:
-            facts = app.apply(values)
-        except (PhoneError, EdgeError) as error:
-            show_error(error)
-        else:
-            st.success(f"Saved. The model has {facts.layers} layers; answers use these settings "
-                       "from now on.", icon=":material/check:")
+        with verdict:
+            _save(app, values)
     st.caption(f"Kept in {app.config.settings_file}, readable by you alone.")
+
+
+def _save(app: PhoneApp, values: dict[str, Any]) -> None:
+    try:
+        facts = app.apply(values)
+    except (PhoneError, EdgeError) as error:
+        show_error(error)
+    else:
+        st.success(f"Saved. The model has {facts.layers} layers; answers use these settings "
+                   "from now on.", icon=":material/check:")
 
 
 def _fields(settings: Settings, facts: ModelFacts | None, model: str) -> dict[str, Any]:

@@ -48,6 +48,7 @@ CSS = """
 }
 [data-testid="stBottomBlockContainer"] { max-width: 50rem; padding: .25rem 1.25rem 1.1rem; }
 [data-testid="stHeader"] { background: transparent; height: 3rem; }
+.stApp:not(:has(.st-key-strip)) [data-testid="stHeader"] { background: var(--as-page); }
 /* It lies over the strip's first line and holds buttons only at its ends. */
 [data-testid="stHeader"], [data-testid="stHeader"] div { pointer-events: none; }
 [data-testid="stHeader"] button, [data-testid="stHeader"] [role="button"] { pointer-events: auto; }
@@ -198,6 +199,7 @@ CSS = """
 @media (max-width: 640px) {
   [data-testid="stMainBlockContainer"] { padding: 0 1rem 1rem; }
   [data-testid="stBottomBlockContainer"] { padding: .25rem 1rem .8rem; }
+  .stApp:not(:has(.st-key-strip)) [data-testid="stMainBlockContainer"] { padding-top: 3rem; }
   .as-head { padding-left: 2.4rem; padding-right: 6.6rem; }
   .as-place { display: none; }
   .st-key-record { right: 2.4rem; }
