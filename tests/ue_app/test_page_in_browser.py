@@ -145,6 +145,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     port = int(url.rsplit(":", 1)[1])
     gate = Gate(port)
     data = tmp_path_factory.mktemp("app")
+    # An edge that starts again on a busy machine takes its time; the link must not give up before.
+    (data / "settings.json").write_text('{"patience": 300}')
     app, address = started([
         sys.executable, "-m", "testbed.cli", "app", "--port", "0", "--edge", gate.url,
         "--model", str(BUNDLED_MODEL), "--data", str(data)])
