@@ -194,6 +194,11 @@ def _conversation_tools(app: PhoneApp, conversation: int) -> None:
                 with _told():
                     app.talks.rename(conversation, title)
                 st.rerun()
+        if st.button("Clear it", key="clear", icon=":material/mop:",
+                     help="Remove what was said; the conversation and its name stay."):
+            with _told():
+                app.clear(conversation)
+            st.rerun()
         if st.button("Delete this conversation", key="delete", icon=":material/delete:"):
             with _told():
                 app.delete(conversation)

@@ -101,6 +101,13 @@ class PhoneApp:
         if any(turn.role == "user" for turn in turns):
             self._answer(conversation)
 
+    def clear(self, conversation: int) -> None:
+        """Empty a conversation, which keeps its name, and stop what is written in it."""
+        turns = self.talks.turns(conversation)
+        self.runner.forget(conversation)
+        if turns:
+            self.talks.forget_from(conversation, turns[0].id)
+
     def delete(self, conversation: int) -> None:
         """Remove a conversation, and stop what is written in it."""
         self.talks.delete(conversation)

@@ -119,6 +119,17 @@ def test_regenerate_renames_and_deletes(app: PhoneApp) -> None:
     assert "What shall we write?" in html(test)
 
 
+def test_clearing_keeps_the_conversation_and_empties_it(app: PhoneApp) -> None:
+    test = answered(app, checked(visit().chat_input[0].set_value("who?").run()))
+    (number,) = test.query_params["chat"]
+    test = checked(button(test, "Clear it").click().run())
+    assert [str(one.id) for one in app.talks.conversations()] == [number]
+    assert 'class="as-question"' not in html(test)
+    test = answered(app, checked(test.chat_input[0].set_value("and now?").run()))
+    assert list(test.query_params["chat"]) == [number]
+    assert html(test).count('class="as-question"') == 1
+
+
 def test_no_edge_is_told_with_a_remedy(make_app: Callable[..., PhoneApp]) -> None:
     app = make_app(closed_port())
     test = answered(app, checked(visit().chat_input[0].set_value("who?").run()))

@@ -112,6 +112,19 @@ def test_deleting_stops_and_removes(app: PhoneApp) -> None:
     assert app.talks.turns(number) == []
 
 
+def test_clearing_stops_and_empties(app: PhoneApp) -> None:
+    number = app.ask(None, "who are you?")
+    answered(app, number)
+    app.regenerate(number)
+    job = app.runner.job(number)
+    assert job is not None
+    app.clear(number)
+    assert job.ended.wait(START_SECONDS)
+    assert app.talks.find(number) is not None
+    assert app.talks.turns(number) == []
+    app.clear(number)  # nothing is left, and that is no error
+
+
 def test_bad_settings_are_refused_and_the_old_ones_stay(app: PhoneApp) -> None:
     before, service = app.settings, app.service
     for change in ({"split": 99}, {"edges": "nowhere"}, {"temperature": -1.0},
