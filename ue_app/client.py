@@ -21,7 +21,7 @@ from edge_server.errors import FrameError, SessionError
 from edge_server.frame import EPOCHS, Flags, Frame, FrameType, newer, token_of
 from edge_server.messages import ErrorCode, Hello, Mode, Sampling, Start, Welcome
 from ue_app.errors import EdgeUnreachable, Interrupted, LinkError, LinkLost, LinkTimeout
-from ue_app.ledger import Ledger, Sent
+from ue_app.ledger import Ledger
 from ue_app.link import LinkState, LinkStatus, Result, Traffic
 from ue_app.wire import LinkConfig, Wire
 
@@ -92,7 +92,7 @@ class EdgeLink:
     def send(self, position: int, rows: torch.Tensor, flags: Flags) -> None:
         self._ledger.record(position, rows, flags)
         try:
-            self._send_rows(Sent(position, position + rows.shape[0], flags))
+            self._send_rows(position, rows, flags)
         except (LinkError, SessionError, FrameError) as error:
             self._recover(error)
 
@@ -233,14 +233,14 @@ class EdgeLink:
         pause = FIRST_PAUSE
         while True:
             self._check_recoverable(error)
-            fast = isinstance(error, SessionError) and error.code == ErrorCode.TOO_FAST
-            if self.status.state is LinkState.CONNECTED and not fast:
-                logger.warning("%s Trying again.", error)
             if isinstance(error, SessionError) and error.code == ErrorCode.TOO_FAST:
-                if error.position > self._reached:
-                    self._reached, self._trouble = error.position, self._clock()
+                self._reach(error.position)
                 self._wait(error.retry_after)  # the connection stands: only wait
             else:
+                if self.status.state is LinkState.CONNECTED:
+                    logger.warning("%s Trying again.", error)
+                    if self._reach(self.welcome.length):  # connections break, and get us further
+                        pause = FIRST_PAUSE
                 self._wire.drop()
                 self.status.state = LinkState.RECONNECTING
                 if not isinstance(error, LinkLost) or pause > FIRST_PAUSE:
@@ -251,6 +251,13 @@ class EdgeLink:
                 return
             except (LinkError, SessionError, FrameError) as again:
                 error = again
+
+    def _reach(self, position: int) -> bool:
+        """Whether the edge holds more of the answer's rows than before; patience begins anew."""
+        if position <= self._reached:
+            return False
+        self._reached, self._trouble = position, self._clock()
+        return True
 
     def _reconnect(self, error: Exception) -> None:
         if self.status.state is LinkState.RECONNECTING:
@@ -279,7 +286,7 @@ class EdgeLink:
         if self._answer is not None:
             self._wire.send(self._next_start(held))
         for sent in self._ledger.plan(held, self.welcome.max_rows):
-            self._send_rows(sent)
+            self._send_rows(sent.position, self._ledger.rows(sent), sent.flags)
 
     def _next_start(self, kept: int) -> Frame:
         """The frame that begins the answer, or goes on with it, where `kept` rows stand."""
@@ -290,10 +297,9 @@ class EdgeLink:
         start = Start(answer.sampling, answer.first, tuple(answer.chosen))
         return self._frame(FrameType.START, kept, start.pack())
 
-    def _send_rows(self, sent: Sent) -> None:
-        rows = self._ledger.rows(sent)
-        self._wire.send(Frame(FrameType.ROWS, self.welcome.session, self._epoch, sent.position,
-                              WIRE_TYPES[rows.dtype], rows.shape[0], rows.shape[1], sent.flags,
+    def _send_rows(self, position: int, rows: torch.Tensor, flags: Flags) -> None:
+        self._wire.send(Frame(FrameType.ROWS, self.welcome.session, self._epoch, position,
+                              WIRE_TYPES[rows.dtype], rows.shape[0], rows.shape[1], flags,
                               to_bytes(rows)))
 
     def _check_recoverable(self, error: Exception) -> None:

@@ -116,6 +116,20 @@ def test_a_link_that_breaks_again_and_again(
             mine.link.close()
 
 
+def test_a_long_prompt_over_a_link_that_never_lasts(
+    checkpoint_folder: MakeCheckpoint, running_edge: RunEdge, phone: MakePhone,
+) -> None:
+    """Each connection gets a few rows further: that is no reason to give up, or to go slower."""
+    folder = checkpoint_folder("gemma3")
+    edge = running_edge(folder)
+    text = " ".join([TEXT] * 6)
+    expected = ask(phone(folder), text).ids
+    with Relay(edge.port, (Cut(Way.UP, 6000),) * 40) as relay:
+        mine = phone(folder, relay.url, link=replace(LINK, patience=2.0))
+        assert ask(mine, text).ids == expected
+        assert mine.link.status.resumed > 8
+
+
 def test_nothing_is_computed_twice(
     checkpoint_folder: MakeCheckpoint, running_edge: RunEdge, phone: MakePhone,
     expected: list[int],
