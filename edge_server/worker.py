@@ -147,26 +147,29 @@ class Worker:
             failed = SessionError(ErrorCode.INTERNAL, "The edge failed on these rows.",
                                   "Try again; if it stays, the edge's log says more.")
             results = [failed] * len(slices)
-        self._metrics.step(sum(map(len, slices)), len(slices), self._clock() - began, waited)
-        self._metrics.tokens(sum(isinstance(result, Frame) and result.type is FrameType.TOKEN
-                                 for result in results))
+        took = self._clock() - began
         for piece, result in zip(slices, results, strict=True):
             if piece.completes or isinstance(result, EdgeError):
                 self._answer(piece.job, result)
+        self._metrics.step(sum(map(len, slices)), len(slices), took, waited)
+        self._metrics.tokens(sum(isinstance(result, Frame) and result.type is FrameType.TOKEN
+                                 for result in results))
 
     def _answer(self, job: Job, result: Frame | EdgeError | None) -> None:
-        if isinstance(result, Frame):
-            self._returns.answered(job.session.number, self._clock())
         waiting = self._replies.pop(id(job), None)
         if waiting is not None:
             waiting[0](job, result)
+        if isinstance(result, Frame):
+            self._returns.answered(job.session.number, self._clock())
 
     def _run(self, slices: Sequence[Slice]) -> list[Frame | EdgeError | None]:
         """All rows of `slices` through the layers at once; what each session gets."""
         slots = [piece.job.session.slot for piece in slices for _ in range(len(piece))]
         positions = [piece.job.position + row
                      for piece in slices for row in range(piece.start, piece.end)]
-        rows = torch.cat([piece.job.rows[piece.start : piece.end] for piece in slices])
+        whole = len(slices) == 1 and len(slices[0]) == len(slices[0].job.rows)
+        rows = slices[0].job.rows if whole else torch.cat(
+            [piece.job.rows[piece.start : piece.end] for piece in slices])
         rows = self._view(slices[0].job.session.layers).forward(slots, positions, rows)
         ends = list(itertools.accumulate(map(len, slices)))  # of each slice's rows
         choosing = [index for index, piece in enumerate(slices)
@@ -174,6 +177,7 @@ class Worker:
                     and piece.job.flags & Flags.RESULT_WANTED]
         results: list[Frame | EdgeError | None] = [
             self._hidden(piece, rows[end - len(piece) : end])
+            if piece.job.session.mode is Mode.PRIVATE else None
             for piece, end in zip(slices, ends, strict=True)]
         if choosing:
             assert self._output is not None  # the handshake admits TOKENS only where it is loaded
@@ -190,8 +194,6 @@ class Worker:
     def _hidden(self, piece: Slice, rows: torch.Tensor) -> Frame | None:
         """The rows that go back in private mode."""
         job, session = piece.job, piece.job.session
-        if session.mode is not Mode.PRIVATE:
-            return None
         if job.flags & Flags.ALL_ROWS:
             job.computed.append(rows)
             rows = torch.cat(job.computed) if piece.completes else rows
