@@ -357,15 +357,14 @@ def test_the_first_message_is_short_and_later_ones_need_not_be() -> None:
             for size in (MAX_FIRST_MESSAGE, MAX_MESSAGE):
                 wire.send(bytes(size))
                 assert wire.recv(timeout=WAIT) == struct.pack(">I", size)
-            wire.send(bytes(MAX_MESSAGE + 1))
             with pytest.raises(ConnectionClosed) as closed:
+                wire.send(bytes(MAX_MESSAGE + 1))
                 wire.recv(timeout=WAIT)
-            assert closed.value.rcvd is not None
-            assert closed.value.rcvd.code == 1009
-        with talking(served) as wire:
+            # The server hangs up before it has read all, and the reset may overtake its reason.
+            assert closed.value.rcvd is None or closed.value.rcvd.code == 1009
+        with talking(served) as wire, pytest.raises(ConnectionClosed):
             wire.send(bytes(MAX_FIRST_MESSAGE + 1))
-            with pytest.raises(ConnectionClosed):
-                wire.recv(timeout=WAIT)
+            wire.recv(timeout=WAIT)
 
 
 def test_a_message_in_fragments_without_end() -> None:
