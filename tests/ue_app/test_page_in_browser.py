@@ -196,6 +196,12 @@ def ask(page: Page, question: str = QUESTION) -> None:
     page.keyboard.press("Enter")
 
 
+def wait_for_the_end(page: Page) -> None:
+    """Until the answer is whole and drawn: the growing one goes a moment after that."""
+    page.wait_for_selector("button:has-text('Regenerate')")
+    page.wait_for_selector(".as-growing", state="detached")
+
+
 def answer(page: Page) -> str:
     """The answer on the page, without the cursor."""
     return page.locator(".as-answer").last.inner_text().strip()
@@ -226,7 +232,7 @@ def test_tokens_are_seen_to_arrive_and_the_answer_stays(world: World, visit: Ope
     second = wait_for_text(page, len(first))
     assert second.startswith(first)
     world.gate.open()
-    page.wait_for_selector("button:has-text('Regenerate')")
+    wait_for_the_end(page)
     final = answer(page)
     assert final.startswith(second)
     assert "tokens" in page.locator(".as-figures").last.inner_text()
@@ -234,7 +240,7 @@ def test_tokens_are_seen_to_arrive_and_the_answer_stays(world: World, visit: Ope
     up = page.locator(".as-cell", has_text="Up").inner_text()
     assert re.search(r"\d", up), up
     page.reload()
-    page.wait_for_selector("button:has-text('Regenerate')")
+    wait_for_the_end(page)
     assert answer(page) == final
     assert page.locator(".as-question").inner_text().strip() == QUESTION
 
@@ -244,7 +250,7 @@ def test_stop_ends_the_answer_and_regenerate_gives_another(world: World, visit: 
     begun = begin(page, world)
     page.click("button:has-text('Stop') >> nth=-1")
     world.gate.open()
-    page.wait_for_selector("button:has-text('Regenerate')")
+    wait_for_the_end(page)
     stopped = answer(page)
     assert stopped.startswith(begun)
     assert "stopped" in page.locator(".as-figures").last.inner_text()
@@ -263,7 +269,7 @@ def test_an_answer_goes_on_while_the_browser_reloads(world: World, visit: OpenPa
     world.gate.let(8)
     wait_for_text(page, len(begun))
     world.gate.open()
-    page.wait_for_selector("button:has-text('Regenerate')")
+    wait_for_the_end(page)
     assert answer(page).startswith(begun)
 
 
@@ -275,7 +281,7 @@ def test_the_edge_goes_away_and_comes_back(world: World, visit: OpenPage) -> Non
     page.wait_for_selector('[data-tone="wait"]:has-text("Reconnecting")')
     world.start_edge()
     page.wait_for_selector('[data-tone="good"]')
-    page.wait_for_selector("button:has-text('Regenerate')")
+    wait_for_the_end(page)
     assert answer(page).startswith(begun)
     assert len(answer(page)) > len(begun)
     assert page.locator('[role="alert"]').count() == 0
@@ -286,7 +292,7 @@ def test_a_narrow_screen_is_enough(world: World, visit: OpenPage, path: str) -> 
     page = visit(path, viewport={"width": NARROW, "height": 844})
     if not path:
         ask(page)
-        page.wait_for_selector("button:has-text('Regenerate')")
+        wait_for_the_end(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW
     widest = page.evaluate("""() => Math.max(...[...document.querySelectorAll(
         '[data-testid="stMain"] *')].map((e) => e.getBoundingClientRect())
@@ -300,7 +306,7 @@ def test_conversations_on_a_phone_and_copying(visit: OpenPage) -> None:
     for question in ("The first question", "The second question"):
         ask(page, question)
         page.wait_for_selector(f".as-question:has-text('{question}')")
-        page.wait_for_selector("button:has-text('Regenerate')")
+        wait_for_the_end(page)
         latest = page.locator(".as-question").last.bounding_box()
         assert latest is not None
         assert 0 < latest["y"] < 844  # the page went along
@@ -357,7 +363,7 @@ def test_a_recording_is_made_opened_and_downloaded(world: World, visit: OpenPage
     page.click(".st-key-record button >> visible=true")
     page.wait_for_selector(".st-key-record-on")
     ask(page)
-    page.wait_for_selector("button:has-text('Regenerate')")
+    wait_for_the_end(page)
     page.click(".st-key-record button >> visible=true")
     page.click("a:has-text('Open the recording')")
     page.wait_for_selector("canvas, [data-testid='stVegaLiteChart'] svg")
