@@ -183,6 +183,8 @@ def visit(world: World, browser: Browser) -> Iterator[OpenPage]:
         page.set_default_timeout(PATIENCE)
         page.goto(world.app + path)
         page.wait_for_selector('[data-testid="stMain"] h1')
+        if not path:
+            page.wait_for_selector(".as-strip")
         return page
 
     yield open_page
@@ -236,7 +238,7 @@ def test_tokens_are_seen_to_arrive_and_the_answer_stays(world: World, visit: Ope
     final = answer(page)
     assert final.startswith(second)
     assert "tokens" in page.locator(".as-figures").last.inner_text()
-    assert page.locator(".as-plot u[style]").count()
+    page.wait_for_selector(".as-plot u[style]", state="attached")
     up = page.locator(".as-cell", has_text="Up").inner_text()
     assert re.search(r"\d", up), up
     page.reload()
