@@ -285,7 +285,7 @@ class EdgeLink:
         held = min([held, *(kept for epoch, kept in self._unseen if newer(epoch, seen))])
         if self._answer is not None:
             self._wire.send(self._next_start(held))
-        for sent in self._ledger.plan(held, self.welcome.max_rows):
+        for sent in self._ledger.plan(held, min(self._config.piece, self.welcome.max_rows)):
             self._send_rows(sent.position, self._ledger.rows(sent), sent.flags)
 
     def _next_start(self, kept: int) -> Frame:

@@ -55,6 +55,7 @@ class LinkConfig:
     answer_timeout: float = 60.0  # seconds without a result while one is due
     probe_interval: float = 1.0  # seconds between pings while a result is due
     dead_after: float = 8.0  # seconds without any byte after which the connection counts as broken
+    piece: int = 32  # rows a frame when they are sent again: on a bad link small ones get through
     patience: float = 30.0  # seconds to take a broken session up again; 0 gives up at once
 
     @property
