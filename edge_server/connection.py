@@ -18,7 +18,7 @@ from fastapi.websockets import WebSocketState
 
 from edge_server.config import EdgeConfig
 from edge_server.desk import Desk
-from edge_server.errors import EdgeError, FrameError, SessionError, StageError
+from edge_server.errors import EdgeError, FrameError, FrameTooLarge, SessionError, StageError
 from edge_server.frame import Frame, FrameType, decode, encode
 from edge_server.messages import ErrorCode, ErrorNotice, Hello
 from edge_server.sessions import Event, Job, Session, State
@@ -196,6 +196,8 @@ def notice_of(error: EdgeError) -> ErrorNotice:
     """What the phone is told of `error`: the one place where errors become codes."""
     if isinstance(error, SessionError):
         code = ErrorCode(error.code)
+    elif isinstance(error, FrameTooLarge):
+        code = ErrorCode.TOO_LARGE
     elif isinstance(error, FrameError):
         code = ErrorCode.BAD_FRAME
     elif isinstance(error, StageError):

@@ -12,6 +12,7 @@ Every error says what is wrong, names the input, and says what to do next. It kn
     │   ├── DamagedFile           truncated, or not what its header says
     │   └── HashMismatch          two parts are not from the same model
     ├── FrameError              bytes from the network are not a valid frame: the one protocol error
+    │   └── FrameTooLarge         they may be one, beyond the size that is taken
     ├── StageError              a row was sent to a slot or position that cannot take it
     ├── NoToken                 a token is needed, and none that is valid came
     ├── NotAnOperator           the token is valid, and not for this
@@ -60,6 +61,10 @@ class HashMismatch(ModelError):
 
 class FrameError(EdgeError):
     """Bytes from the network that are not a valid frame."""
+
+
+class FrameTooLarge(FrameError):
+    """A frame beyond the size that is taken."""
 
 
 class StageError(EdgeError):

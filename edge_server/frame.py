@@ -28,7 +28,7 @@ import zlib
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
-from edge_server.errors import FrameError
+from edge_server.errors import FrameError, FrameTooLarge
 
 HEADER_BYTES = 32
 MAGIC = b"aS"
@@ -138,8 +138,9 @@ def payload_length(header: bytes | bytearray | memoryview, max_payload_bytes: in
         raise FrameError(f"The peer speaks frame version {version}; this is version {VERSION}.",
                          "Install the same version on both sides.")
     if length > max_payload_bytes:
-        raise FrameError(f"A frame of {length:,} B is over the limit of {max_payload_bytes:,} B.",
-                         "Send the prompt in smaller chunks.")
+        raise FrameTooLarge(
+            f"A frame of {length:,} B is over the limit of {max_payload_bytes:,} B.",
+            "Send the prompt in smaller chunks.")
     return int(length)
 
 

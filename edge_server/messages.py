@@ -52,6 +52,7 @@ class ErrorCode(IntEnum):
     TOO_FAST = 14
     OUT_OF_MEMORY = 15
     TAKEN_OVER = 16
+    TOO_LARGE = 17
 
 
 @dataclass(frozen=True)

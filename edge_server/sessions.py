@@ -378,7 +378,7 @@ class Sessions:
                 f"Rows of {frame.columns} {frame.dtype.name} came; this session takes "
                 f"{self.serving.hidden} {session.dtype.name}.")
         if frame.rows > self._config.max_rows:
-            raise SessionError(ErrorCode.BAD_FRAME,
+            raise SessionError(ErrorCode.TOO_LARGE,
                                f"{frame.rows} rows came; a frame may carry "
                                f"{self._config.max_rows}.", "Send smaller chunks.")
         end = frame.position + frame.rows

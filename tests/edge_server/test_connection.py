@@ -22,6 +22,7 @@ from edge_server.errors import (
     ConfigurationError,
     EdgeError,
     FrameError,
+    FrameTooLarge,
     ModelError,
     SessionError,
     StageError,
@@ -37,7 +38,8 @@ from tests.edge_server.frames import hello_frame, hello_of, rows_frame
 
 @pytest.mark.parametrize(("error", "code"), [
     (SessionError(ErrorCode.TOO_LONG, "No.", "Do."), ErrorCode.TOO_LONG),
-    (FrameError("No.", "Do."), ErrorCode.BAD_FRAME), (StageError("No.", "Do."),
+    (FrameError("No.", "Do."), ErrorCode.BAD_FRAME),
+    (FrameTooLarge("No.", "Do."), ErrorCode.TOO_LARGE), (StageError("No.", "Do."),
                                                       ErrorCode.BAD_POSITION),
     (ConfigurationError("No.", "Do."), ErrorCode.INTERNAL),
     (ModelError("No.", "Do."), ErrorCode.INTERNAL), (EdgeError("No.", "Do."), ErrorCode.INTERNAL)])

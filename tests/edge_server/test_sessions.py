@@ -490,7 +490,7 @@ def test_rows_become_a_job() -> None:
 
 @pytest.mark.parametrize(("position", "count", "columns", "code"), [
     (0, 1, HIDDEN + 1, ErrorCode.WRONG_DTYPE), (0, 1, HIDDEN - 1, ErrorCode.WRONG_DTYPE),
-    (0, MAX_ROWS + 1, HIDDEN, ErrorCode.BAD_FRAME),
+    (0, MAX_ROWS + 1, HIDDEN, ErrorCode.TOO_LARGE),
     (2**32 - 1, 1, HIDDEN, ErrorCode.TOO_LONG), (CAPACITY, 1, HIDDEN, ErrorCode.TOO_LONG),
     (CAPACITY - 3, 4, HIDDEN, ErrorCode.TOO_LONG)])
 def test_rows_that_are_refused(position: int, count: int, columns: int, code: ErrorCode) -> None:
