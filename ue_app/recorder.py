@@ -98,7 +98,7 @@ class Recorder:
             folder = self.folder / name
             try:
                 folder.mkdir(parents=True)
-                self._timing = (folder / TIMING_NAME).open("w", encoding="utf-8", buffering=1)
+                timing = (folder / TIMING_NAME).open("w", encoding="utf-8", buffering=1)
             except OSError as error:
                 raise RecordingError(f"{folder} cannot be written: {error.strerror}.",
                                      "Free some space or mend the permissions.") from error
@@ -115,6 +115,7 @@ class Recorder:
                 self.problem = Problem(error.problem, error.remedy)
             self._about = {"name": name, "started": now, "tokens": 0, "peers": peers,
                            "settings": dict(settings)}
+            self._timing = timing  # last: with it the recording is there for other threads
             return name
 
     def token(self, token: Token) -> None:

@@ -58,6 +58,21 @@ def token(index: int, time: float, gap: float | None) -> Token:
     return Token(1, index, time, gap, 1000 + index, 50 + index, STATUS)
 
 
+def test_a_recording_that_is_being_opened_is_none_yet(tmp_path: Path) -> None:
+    """The page asks from another thread meanwhile."""
+    seen: list[object] = []
+
+    def opening(file: Path, peers: Sequence[Peer]) -> Packets:
+        seen.extend([made.name, made.since])
+        return Packets(file, peers)
+
+    made = recorder(tmp_path, opening)
+    name = made.start("chat", ("http://127.0.0.1:8470",), {})
+    assert seen == [None, None]
+    assert made.name == name
+    made.stop()
+
+
 def test_a_recording_holds_times_and_what_it_is_of(tmp_path: Path) -> None:
     made = recorder(tmp_path)
     made.token(token(0, 99.0, None))  # before it begins: not in it
