@@ -135,6 +135,11 @@ class Returns:
         self._answered.pop(number, None)
         self._pauses.pop(number, None)
 
+    def alone(self, number: int, now: float) -> bool:
+        """Whether no other session was answered so lately that it may be back at any moment."""
+        return all(other == number or now - answered > LONGEST_PAUSE
+                   for other, answered in self._answered.items())
+
     def wait(self, since: float, now: float, step: float) -> float:
         """Seconds worth waiting; the last step took `step`, and ended at `since`."""
         end = since + self._patience * step

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 from collections.abc import Coroutine
 from typing import Any
 
@@ -38,6 +39,10 @@ class Connection:
         self._socket = websocket
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Semaphore(self._config.pending_chunks)
+        self._thread = threading.get_ident()  # the event loop's
+        self._due = 0  # jobs whose answers are not sent; these go out in the jobs' order
+        self._submitting = False
+        self._at_once: list[tuple[Job, Frame | EdgeError | None]] = []  # what `submit` answered
         self._sending = asyncio.Lock()  # answers of the worker and of the reader never interleave
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
         self._number = 0  # among the session's connections
@@ -115,8 +120,14 @@ class Connection:
         elif result is not None:
             session.pending += 1
             # At once: what was accepted counts as held, for the phone's next connection too.
-            self._desk.worker.submit(result, self._reply_later)
+            self._due += 1
+            self._submitting = True
+            self._desk.worker.submit(result, self._reply_later, at_once=self._due == 1)
+            self._submitting = False
             await self._room.acquire()
+            if self._at_once:
+                job, answer = self._at_once.pop()
+                await self._answer(job, answer)
 
     async def _receive(self) -> Frame:
         if self._socket.application_state is not WebSocketState.CONNECTED:
@@ -131,15 +142,16 @@ class Connection:
         return decode(message, self._config.max_payload)
 
     def _reply_later(self, job: Job, result: Frame | EdgeError | None) -> None:
-        """Called on the worker's thread: hand the result to the event loop."""
+        """Called on the worker's thread, or by `submit`: hand the result to whoever sends it."""
+        if self._submitting and threading.get_ident() == self._thread:
+            job.session.pending -= 1
+            self._at_once.append((job, result))
+            return
         with contextlib.suppress(RuntimeError):  # the loop has closed: nobody is left to tell
             self._loop.call_soon_threadsafe(self._reply, job, result)
 
     def _reply(self, job: Job, result: Frame | EdgeError | None) -> None:
         job.session.pending -= 1
-        if result is None or job.given_up:
-            self._room.release()
-            return
         self._later(self._answer(job, result))
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
@@ -147,9 +159,9 @@ class Connection:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, job: Job, result: Frame | EdgeError) -> None:
+    async def _answer(self, job: Job, result: Frame | EdgeError | None) -> None:
         try:
-            if job.given_up:
+            if result is None or job.given_up:
                 return  # the CANCEL came in between, and its echo is on the way
             if isinstance(result, Frame):
                 await self._send(result)
@@ -157,6 +169,7 @@ class Connection:
                 self._end(job.session, Event.FAILED)  # nothing more of it is read or computed
                 await self._refuse(result)
         finally:
+            self._due -= 1
             # Only now: a phone that does not read its answers is not read from either.
             self._room.release()
 

@@ -1,11 +1,13 @@
 """Runs the jobs of all sessions on one thread of its own, many sessions in one step.
 
-The thread owns stages and caches, so nothing else locks them; results go to a callback, which the
-server hands over to its event loop. It knows no sockets.
+Whoever has the turn owns stages and caches: that thread, or for a moment the caller's, where one
+phone alone asks for a step that is over sooner than a hand-over to the thread and back. Results go
+to a callback, which the server hands over to its event loop. It knows no sockets.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import queue
@@ -32,6 +34,7 @@ Reply = Callable[[Job, Frame | EdgeError | None], None]  # an answer, a refusal,
 STEP_ROWS = 256  # rows of a step: beyond it a step only gets longer, not more efficient
 PROMPT_ROWS = 8  # rows of others' prompts in a step that carries tokens somebody waits for
 PATIENCE = 0.3  # of a step's time, for sessions that are about to come back
+BRIEF = 0.5e-3  # seconds: what usually takes less may run on the caller's thread
 
 
 class Worker:
@@ -52,6 +55,9 @@ class Worker:
         self._stepped = (0.0, 0.0)  # when the last step ended, and how long it took; seconds
         # By id of the job, until it is answered: whom to tell, and when the job came.
         self._replies: dict[int, tuple[Reply, float]] = {}
+        self._turn = threading.Lock()  # of whoever runs steps
+        self._handed = self._taken = 0  # tasks through the inbox: put by callers, done by the turn
+        self._usual: dict[LayerRange, float] = {}  # seconds of a step of one row, lately
         self._stopping = False
         self._thread = threading.Thread(target=self._loop, name="edge-worker", daemon=True)
 
@@ -60,46 +66,82 @@ class Worker:
 
     def stop(self) -> None:
         """Finish what is queued, then end the thread."""
-        self._inbox.put(None)
+        self._hand_over(None)
         self._thread.join()
 
     def memory(self) -> int:
         """Bytes held in weights and caches."""
         return self._stage.bytes() + (self._output.bytes() if self._output else 0)
 
-    def submit(self, job: Job, reply: Reply) -> None:
-        """Run `job` after the session's earlier ones; `reply` is called on the worker's thread."""
+    def submit(self, job: Job, reply: Reply, at_once: bool = False) -> None:
+        """Run `job` after the session's earlier ones; to be called by one thread alone.
+
+        `reply` is called on the worker's thread, or, if `at_once` allows it, here and now where
+        that is sooner.
+        """
         came = self._clock()  # here: the thread takes it in when its step is over
 
         def put() -> None:
             self._replies[id(job)] = (reply, came)
             self._waiting.put(job)
             self._returns.arrived(job.session.number, came)
-        self._inbox.put(put)
+
+        if not (at_once and self._brief(job) and self._now(job.session.number, came, put)):
+            self._hand_over(put)
+
+    def _brief(self, job: Job) -> bool:
+        usual = self._usual.get(job.session.layers)
+        return len(job.rows) == 1 and usual is not None and usual < BRIEF
+
+    def _now(self, number: int, now: float, put: Callable[[], None]) -> bool:
+        """Do it on this thread, if the session is alone and nothing else waits or runs."""
+        if not self._turn.acquire(blocking=False):
+            return False
+        try:
+            idle = self._handed == self._taken and not self._waiting and not self._stopping
+            # Others who are being answered now are better served together, in one step.
+            if idle and self._returns.alone(number, now):
+                put()
+                self._run_waiting()
+                return True
+            return False
+        finally:
+            self._turn.release()
 
     def release(self, session: Session) -> None:
         """Free a closed session's cache; what it still has queued will not run."""
         def free() -> None:
             self._view(session.layers).truncate(session.slot, 0)
             self._returns.forget(session.number)
-        self._inbox.put(free)
+        self._hand_over(free)
 
     def alive(self) -> bool:
         """Whether jobs are still run."""
         return self._thread.is_alive()
 
+    def _hand_over(self, task: Callable[[], None] | None) -> None:
+        self._handed += 1
+        self._inbox.put(task)
+
     def _loop(self) -> None:
-        while self._waiting or not self._stopping:
-            self._take_in()
-            self._gather()
-            for job in self._waiting.drop_cancelled():
-                self._answer(job, None)
-            slices = self._waiting.take()
-            if slices:
-                began = self._clock()
-                self._step(slices)
-                now = self._clock()
-                self._stepped = (now, now - began)
+        with self._turn:
+            while self._waiting or not self._stopping:
+                self._take_in()
+                self._gather()
+                self._run_waiting()
+
+    def _run_waiting(self) -> None:
+        """One step of what waits."""
+        for job in self._waiting.drop_cancelled():
+            self._answer(job, None)
+        slices = self._waiting.take()
+        if slices:
+            began = self._clock()
+            self._step(slices)
+            now = self._clock()
+            self._stepped = (now, now - began)
+            if len(slices) == len(slices[0]) == 1:
+                self._usual[slices[0].job.session.layers] = now - began
 
     def _gather(self) -> None:
         """Wait for sessions that are about to send their next row, as long as that pays."""
@@ -116,13 +158,23 @@ class Worker:
 
     def _take_in(self) -> None:
         """Take what has arrived; wait for something only where nothing is left to compute."""
-        while True:
-            try:
-                self._do(self._inbox.get(block=not (self._waiting or self._stopping)))
-            except queue.Empty:
-                return
+        with contextlib.suppress(queue.Empty):
+            while self._waiting or self._stopping:
+                self._do(self._inbox.get(block=False))
+            self._do(self._wait_for_task())
+            while True:
+                self._do(self._inbox.get(block=False))
+
+    def _wait_for_task(self) -> Callable[[], None] | None:
+        """The next task; while none comes, the turn is anybody's."""
+        self._turn.release()
+        try:
+            return self._inbox.get()
+        finally:
+            self._turn.acquire()
 
     def _do(self, task: Callable[[], None] | None) -> None:
+        self._taken += 1
         if task is None:
             self._stopping = True
         else:

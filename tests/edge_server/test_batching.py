@@ -164,6 +164,17 @@ def test_who_comes_back_soon_is_waited_for() -> None:
     assert returns.wait(100.0, 100.010, 0.040) <= 0
 
 
+def test_who_is_alone() -> None:
+    returns = Returns(0.5)
+    assert returns.alone(1, 0.0)
+    returns.answered(1, 1.0)
+    assert returns.alone(1, 1.0)
+    assert not returns.alone(2, 1.1)  # the first may be back at any moment
+    assert returns.alone(2, 5.0)  # a person who thinks
+    returns.arrived(1, 5.0)
+    assert returns.alone(2, 5.0)
+
+
 def test_who_takes_longer_than_the_patience_is_not() -> None:
     assert returns_after(0.030).wait(100.0, 100.0, 0.040) <= 0
     assert returns_after(0.030).wait(100.0, 100.0, 0.100) > 0

@@ -53,6 +53,8 @@ class HeldWorker(Worker):
     def __init__(self) -> None:
         self.jobs: list[tuple[Job, Reply]] = []
         self.released: list[Session] = []
+        self.answered: set[int] = set()
+        self.at_once: Callable[[Job], Frame | EdgeError] | None = None  # what `submit` answers
 
     def start(self) -> None:
         pass
@@ -60,16 +62,25 @@ class HeldWorker(Worker):
     def stop(self) -> None:
         pass
 
-    def submit(self, job: Job, reply: Reply) -> None:
+    def submit(self, job: Job, reply: Reply, at_once: bool = False) -> None:
         self.jobs.append((job, reply))
+        if self.at_once is not None and at_once:
+            self.answered.add(len(self.jobs) - 1)
+            reply(job, self.at_once(job))
 
     def release(self, session: Session) -> None:
         self.released.append(session)
 
     def answer(self, index: int) -> None:
-        """Reply with a token, as the worker's thread does."""
-        job, reply = self.jobs[index]
-        reply(job, token_frame(job.session.number, job.epoch, job.position + len(job.rows), 7))
+        """Reply with a token, as the worker's thread does, unless `submit` did."""
+        if index not in self.answered:
+            self.answered.add(index)
+            job, reply = self.jobs[index]
+            reply(job, token_after(job))
+
+
+def token_after(job: Job) -> Frame:
+    return token_frame(job.session.number, job.epoch, job.position + len(job.rows), 7)
 
 
 class Peer:
@@ -285,6 +296,40 @@ def test_a_phone_that_sends_faster_than_the_edge_computes_is_not_read(
             await settle()
         assert [frame.position for frame in peer.sent] == [1, 2, 3, 4, 5, 6]
         await peer.leave()
+
+    perform(scene)
+
+
+def test_what_is_answered_at_once_is_sent_by_the_reader(
+    make_edge: MakeEdge, worker: HeldWorker
+) -> None:
+    """Never before what the worker's thread answered earlier, and with no place left taken."""
+    async def scene() -> None:
+        edge = make_edge(pending_chunks=2)
+        peer = Peer(edge)
+        number = await peer.open()
+        peer.write(rows_frame(number))
+        await settle()
+        worker.at_once = token_after
+        peer.write(rows_frame(number, 1))
+        await settle()
+        assert peer.sent == []
+        worker.answer(0)
+        worker.answer(1)
+        for position in range(2, 6):
+            peer.write(rows_frame(number, position))
+        await settle()
+        for index in range(2, len(worker.jobs)):
+            worker.answer(index)
+        await settle()
+        assert [frame.position for frame in peer.sent] == [1, 2, 3, 4, 5, 6]
+        (session,) = edge.sessions
+        assert session.pending == 0
+        worker.at_once = lambda job: SessionError(ErrorCode.UNUSABLE_ROWS, "No.")
+        peer.write(rows_frame(number, 6))
+        await settle()
+        assert ended_with(peer).code == ErrorCode.UNUSABLE_ROWS
+        assert session.state is State.CLOSED
 
     perform(scene)
 

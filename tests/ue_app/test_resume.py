@@ -15,6 +15,8 @@ from edge_server.engine.load import EngineOptions
 from edge_server.frame import FrameType, decode, encode
 from edge_server.messages import Sampling
 from edge_server.metrics import Gauges
+from edge_server.sessions import Job
+from edge_server.worker import Reply
 from tests.conftest import MakeCheckpoint, RunEdge, RunningEdge
 from tests.faults import Cut, How, Relay, Way, boundaries
 from ue_app.generate import Answer, Finish
@@ -403,9 +405,9 @@ def jobs_of(edge: RunningEdge) -> list[int]:
     """Rows of each job that the edge's worker is given from now on."""
     submit, sizes = edge.edge.worker.submit, list[int]()
 
-    def counted(job: object, reply: object) -> None:
-        sizes.append(len(job.rows))  # type: ignore[attr-defined]  # a Job
-        submit(job, reply)  # type: ignore[arg-type]  # handed on as it came
+    def counted(job: Job, reply: Reply, at_once: bool = False) -> None:
+        sizes.append(len(job.rows))
+        submit(job, reply, at_once)
 
     edge.edge.worker.submit = counted  # type: ignore[method-assign]  # to see it
     return sizes
