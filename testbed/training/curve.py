@@ -10,7 +10,6 @@ import os
 from pathlib import Path
 
 from testbed.training.checkpoint import History
-from testbed.training.errors import BadTrainingInput
 
 SMOOTHING = 0.95  # weight of the past in the drawn training loss
 
@@ -26,13 +25,9 @@ def smooth(losses: list[float]) -> list[float]:
 
 
 def draw_curve(history: History, tokens_per_step: int, path: Path) -> None:
-    """Write the picture; needs matplotlib."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise BadTrainingInput(
-            "The loss curve needs matplotlib; install the project with its [train] extra."
-        ) from error
+    """Write the picture."""
+    from matplotlib.figure import Figure  # here: the rest of training does not wait for it
+
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
     million = tokens_per_step / 1e6
