@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
-from edge_server.sessions import Job
+from edge_server.session import Job
 
 FORGETTING = 0.5  # share of a long pause that a shorter one makes forgotten
 LONGEST_PAUSE = 0.25  # seconds; beyond it a person thinks, which says nothing of the link

@@ -22,7 +22,7 @@ from edge_server.desk import Desk
 from edge_server.errors import EdgeError, FrameError, FrameTooLarge, SessionError, StageError
 from edge_server.frame import Frame, FrameType, decode, encode
 from edge_server.messages import ErrorCode, ErrorNotice, Hello
-from edge_server.sessions import Event, Job, Session, State
+from edge_server.session import Event, Job, Session, State
 
 logger = logging.getLogger("edge_server")
 NORMAL_CLOSE = 1000

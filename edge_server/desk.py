@@ -18,7 +18,8 @@ from edge_server.logs import alias
 from edge_server.messages import ErrorCode, Hello
 from edge_server.metrics import Metrics
 from edge_server.rate import Bucket
-from edge_server.sessions import Admission, Event, Owner, Session, Sessions, State, moved
+from edge_server.session import Event, Owner, Session, State
+from edge_server.sessions import Admission, Sessions, moved
 from edge_server.tokens import TokenEntry, TokenStore
 from edge_server.worker import Worker
 

@@ -17,7 +17,8 @@ from edge_server.engine.parts import held
 from edge_server.errors import ConfigurationError
 from edge_server.logs import alias
 from edge_server.metrics import Gauges, Metrics
-from edge_server.sessions import Serving, Session, Sessions, State
+from edge_server.session import Serving, Session, State
+from edge_server.sessions import Sessions
 from edge_server.split import LayerRange
 from edge_server.tokens import TokenStore
 from edge_server.views import LimitsView, ModelView, SessionsView, SessionView

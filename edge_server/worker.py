@@ -26,7 +26,7 @@ from edge_server.errors import EdgeError, SessionError
 from edge_server.frame import Flags, Frame, FrameType, token_frame
 from edge_server.messages import ErrorCode, Mode
 from edge_server.metrics import Metrics
-from edge_server.sessions import Job, Session
+from edge_server.session import Job, Session
 from edge_server.split import LayerRange
 
 logger = logging.getLogger("edge_server.worker")

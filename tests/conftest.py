@@ -20,7 +20,7 @@ import edge_server.app
 from edge_server import logs
 from edge_server.server import EdgeServer
 from edge_server.serving import Edge
-from edge_server.sessions import Session, State
+from edge_server.session import Session, State
 from testbed.cli import build_parser
 from tests.models import save_model
 

@@ -48,6 +48,11 @@ def _save(app: PhoneApp, values: dict[str, Any]) -> None:
 
 
 def _fields(settings: Settings, facts: ModelFacts | None, model: str) -> dict[str, Any]:
+    return {**_edge_fields(settings), **_model_fields(settings, facts, model),
+            **_sampling_fields(settings, facts)}
+
+
+def _edge_fields(settings: Settings) -> dict[str, Any]:
     values: dict[str, Any] = {}
     st.subheader("Edge")
     values["edges"] = st.text_area(
@@ -69,6 +74,11 @@ def _fields(settings: Settings, facts: ModelFacts | None, model: str) -> dict[st
     values["patience"] = right.number_input(
         "Patience, seconds", value=settings.patience, format="%g", key="patience",
         help="How long to try to take an answer up again after the link broke.")
+    return values
+
+
+def _model_fields(settings: Settings, facts: ModelFacts | None, model: str) -> dict[str, Any]:
+    values: dict[str, Any] = {}
     st.subheader("Model")
     values["models"] = st.text_area(
         "Model folder", "\n".join(settings.models), key="models", height=80,
@@ -100,6 +110,11 @@ def _fields(settings: Settings, facts: ModelFacts | None, model: str) -> dict[st
     values["backend"] = right.selectbox(
         "Backend", BACKENDS, BACKENDS.index(settings.backend), key="backend",
         format_func=lambda name: BACKEND_NAMES[name])
+    return values
+
+
+def _sampling_fields(settings: Settings, facts: ModelFacts | None) -> dict[str, Any]:
+    values: dict[str, Any] = {}
     st.subheader("Sampling")
     st.caption("What is left empty follows the model's own generation settings.")
     own = {} if facts is None else facts.sampling

@@ -10,7 +10,7 @@ from edge_server.batching import BatchQueue, Returns, Slice
 from edge_server.engine.sampling import Sampler
 from edge_server.frame import Dtype, Flags
 from edge_server.messages import Mode, Sampling
-from edge_server.sessions import Job, Owner, Session
+from edge_server.session import Job, Owner, Session
 from edge_server.split import LayerRange
 
 LAYERS = LayerRange(1, 4)

@@ -30,7 +30,7 @@ from edge_server.errors import (
 from edge_server.frame import Frame, FrameType, decode, encode, token_frame
 from edge_server.messages import SPLIT_PATH, ErrorCode, ErrorNotice, Sampling, Start, Welcome
 from edge_server.serving import Edge, open_edge
-from edge_server.sessions import Job, Session, State
+from edge_server.session import Job, Session, State
 from edge_server.worker import Reply, Worker
 from tests.conftest import MakeCheckpoint
 from tests.edge_server.frames import hello_frame, hello_of, rows_frame

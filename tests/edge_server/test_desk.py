@@ -21,7 +21,8 @@ from edge_server.errors import SessionError
 from edge_server.frame import Dtype, Frame, FrameType
 from edge_server.messages import ErrorCode, Hello, Mode
 from edge_server.metrics import Gauges, Metrics
-from edge_server.sessions import Event, Owner, Serving, Session, Sessions, State
+from edge_server.session import Event, Owner, Serving, Session, State
+from edge_server.sessions import Sessions
 from edge_server.split import LayerRange
 from edge_server.tokens import TokenStore
 from edge_server.worker import Worker

@@ -20,7 +20,8 @@ from edge_server.engine.tensors import WIRE_TYPES, to_bytes
 from edge_server.errors import EdgeError
 from edge_server.frame import Flags, Frame, FrameType, token_of
 from edge_server.messages import Hello, Mode, Sampling, Start
-from edge_server.sessions import Event, Job, Owner, Serving, Session, Sessions
+from edge_server.session import Event, Job, Owner, Serving, Session
+from edge_server.sessions import Sessions
 from edge_server.split import LayerRange
 from edge_server.worker import Worker
 from tests.conftest import MakeCheckpoint

@@ -21,19 +21,8 @@ from edge_server.engine.tensors import to_bytes
 from edge_server.errors import FrameError, SessionError
 from edge_server.frame import EPOCHS, Dtype, Flags, Frame, FrameType
 from edge_server.messages import ErrorCode, ErrorNotice, Hello, Mode, Sampling, Start
-from edge_server.sessions import (
-    ALLOWED,
-    CACHE_BLOCK,
-    LONGEST_PAUSE,
-    TRANSITIONS,
-    Event,
-    Job,
-    Owner,
-    Serving,
-    Session,
-    Sessions,
-    State,
-)
+from edge_server.session import ALLOWED, Event, Job, Owner, Serving, Session, State
+from edge_server.sessions import CACHE_BLOCK, LONGEST_PAUSE, Sessions
 from edge_server.split import LayerRange
 
 IDENTITY, OTHER = "0a" * 32, "0b" * 32
@@ -205,25 +194,6 @@ def test_an_edge_that_shuts_down_admits_nobody() -> None:
 
 
 # The life of a session.
-
-
-@pytest.mark.parametrize("event", list(Event))
-@pytest.mark.parametrize("state", list(State))
-def test_the_table_of_transitions(state: State, event: Event) -> None:
-    """What is in it happens, and nothing else can."""
-    session = opened(make())
-    session.state = state
-    ends = event not in (Event.LOST, Event.RESUMED)
-    if state is State.CLOSED or (state, event) == (State.PARKED, Event.LOST):
-        assert (state, event) not in TRANSITIONS
-        with pytest.raises(KeyError):
-            session.happens(event)
-        assert session.state is state
-        return
-    session.happens(event)
-    assert session.state is TRANSITIONS[state, event]
-    assert (session.state is State.CLOSED) == ends
-    assert (session.state is State.PARKED) == (event is Event.LOST)
 
 
 @pytest.mark.parametrize("kind", sorted(FrameType))

@@ -15,7 +15,7 @@ from edge_server.engine.load import EngineOptions
 from edge_server.frame import FrameType, decode, encode
 from edge_server.messages import Sampling
 from edge_server.metrics import Gauges
-from edge_server.sessions import Job
+from edge_server.session import Job
 from edge_server.worker import Reply
 from tests.conftest import MakeCheckpoint, RunEdge, RunningEdge
 from tests.faults import Cut, How, Relay, Way, boundaries
