@@ -55,6 +55,10 @@ def configure(parser: argparse.ArgumentParser, default_model: Path) -> None:
                         help="phones served at a time (default: %(default)s)")
     limits.add_argument("--cache-limit", type=positive, metavar="MIB",
                         help="memory of all sessions' caches (default: what they can fill)")
+    limits.add_argument("--prompt-rows", type=positive, default=8, metavar="N",
+                        help="rows of prompts that are read beside each token of the others: "
+                             "fewer keep tokens steadier, more read prompts sooner "
+                             "(default: %(default)s)")
     limits.add_argument("--rate", type=token_command.rate, metavar="ROWS_PER_S",
                         help="rows a second that one token's sessions may send, where the token "
                              "has no rate of its own (default: any)")
@@ -167,7 +171,7 @@ def _serve(
                             arguments.context, arguments.threads)
     config = EdgeConfig(
         options, arguments.host, listener.getsockname()[1], idle_timeout=arguments.idle_timeout,
-        grace=arguments.grace, rate=arguments.rate or 0.0,
+        grace=arguments.grace, rate=arguments.rate or 0.0, prompt_rows=arguments.prompt_rows,
         cache_bytes=(arguments.cache_limit or 0) << 20, drain_timeout=arguments.drain_timeout)
     checkpoint = open_folders(arguments.model or [arguments.default_model])
     metrics = Metrics()

@@ -104,7 +104,7 @@ def open_edge(
     has_output = part.output and layers.end == total
     engine = open_engine(checkpoint, config.engine)
     metrics = metrics or Metrics()
-    worker = Worker(engine, layers, has_output, metrics)
+    worker = Worker(engine, layers, has_output, metrics, prompt_rows=config.prompt_rows)
     architecture = checkpoint.architecture
     element = 4 if engine.row_type is torch.float32 else 2  # bytes of a key's or value's number
     serving = Serving(

@@ -32,7 +32,6 @@ from edge_server.split import LayerRange
 logger = logging.getLogger("edge_server.worker")
 Reply = Callable[[Job, Frame | EdgeError | None], None]  # an answer, a refusal, or nothing
 STEP_ROWS = 256  # rows of a step: beyond it a step only gets longer, not more efficient
-PROMPT_ROWS = 8  # rows of others' prompts in a step that carries tokens somebody waits for
 PATIENCE = 0.3  # of a step's time, for sessions that are about to come back
 BRIEF = 0.5e-3  # seconds: what usually takes less may run on the caller's thread
 
@@ -42,15 +41,16 @@ class Worker:
 
     def __init__(
         self, engine: Engine, held: LayerRange, has_output: bool, metrics: Metrics | None = None,
-        clock: Callable[[], float] = time.perf_counter,
+        clock: Callable[[], float] = time.perf_counter, prompt_rows: int = 8,
     ) -> None:
+        """A step that carries tokens takes so many rows of prompts beside them."""
         self._metrics, self._clock = metrics or Metrics(), clock
         self._stage: Stage = engine.stage(held)
         self._views: dict[LayerRange, Stage] = {held: self._stage}
         self._output: Output | None = engine.output() if has_output else None
         warm_up(self._stage, self._output, engine.checkpoint.architecture.hidden)
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._waiting = BatchQueue(STEP_ROWS, PROMPT_ROWS)
+        self._waiting = BatchQueue(STEP_ROWS, prompt_rows)
         self._returns = Returns(PATIENCE)
         self._stepped = (0.0, 0.0)  # when the last step ended, and how long it took; seconds
         # By id of the job, until it is answered: whom to tell, and when the job came.

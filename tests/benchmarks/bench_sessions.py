@@ -77,6 +77,8 @@ def arguments() -> argparse.Namespace:
                         help="timed tokens a session, default 24; 10 times that if bundled")
     parser.add_argument("--rounds", type=int, help="default 3")
     parser.add_argument("--prompt", type=int, default=64, help="tokens of each prompt")
+    parser.add_argument("--prompt-rows", type=int, default=8,
+                        help="of a long prompt, beside each token of the others")
     parser.add_argument("--temperature", type=float, default=0.0, help="0 is greedy")
     parser.add_argument("--top-k", type=int, default=0)
     parser.add_argument("--cache", type=Path, help="folder that keeps checkpoints between runs")
@@ -132,6 +134,7 @@ def run_worker(
         report.python("tests.benchmarks.sessions", "--model", folder, "--precision", precision,
                       "--threads", threads, "--split", SPLIT, "--counts", *options.counts,
                       "--tokens", options.tokens, "--prompt", options.prompt,
+                      "--prompt-rows", options.prompt_rows,
                       "--temperature", options.temperature, "--top-k", options.top_k,
                       "--long-prompt", 1, *([] if options.quick else [8])),
         threads, options.timeout)

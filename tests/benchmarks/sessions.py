@@ -34,7 +34,7 @@ from edge_server.messages import Hello, Mode, Sampling, Start
 from edge_server.session import Event, Job, Owner, Serving, Session
 from edge_server.sessions import Sessions
 from edge_server.split import LayerRange
-from edge_server.worker import PROMPT_ROWS, STEP_ROWS, Worker
+from edge_server.worker import STEP_ROWS, Worker
 from tests.benchmarks.one_by_one import OneByOne
 from tests.benchmarks.phones import CHUNK, quantile, record, together
 
@@ -64,6 +64,7 @@ class Desk:
             Serving(IDENTITY, held, layers, self._hidden, engine.row_type, True))
         self._hello = Hello(IDENTITY, held, WIRE_TYPES[engine.row_type], Mode.TOKENS)
         self.worker = Worker(engine, held, True)
+        self.prompt_rows: int = options.prompt_rows
         self._recorded = record(engine, options.split, LONG_PROMPT)
 
     def open(self, sampling: Sampling) -> Session:
@@ -163,13 +164,13 @@ def run_count(
     desk: Desk, count: int, tokens: int, prompt: int, sampling: Sampling, batched: bool
 ) -> dict[str, Any]:
     """`count` answers at once; the clock runs while all of them are being written."""
-    desk.serve(BatchQueue(STEP_ROWS, PROMPT_ROWS))
+    desk.serve(BatchQueue(STEP_ROWS, desk.prompt_rows))
     prompts = [Replay(desk, desk.open(sampling), 7 * number, 1) for number in range(count)]
     for phone in prompts:
         phone.ask(0, prompt)
     for phone in prompts:
         phone.wait()
-    desk.serve((BatchQueue if batched else OneByOne)(STEP_ROWS, PROMPT_ROWS))
+    desk.serve((BatchQueue if batched else OneByOne)(STEP_ROWS, desk.prompt_rows))
     phones = [Replay(desk, phone.session, phone.offset, tokens + 1) for phone in prompts]
     with desk.held_up():
         for phone in phones:
@@ -184,7 +185,7 @@ def run_count(
 def run_long_prompt(desk: Desk, count: int, how: str) -> dict[str, Any]:
     """`count` short answers, and how they fare while a long prompt is read."""
     desk.serve(BatchQueue(LONG_PROMPT + count, LONG_PROMPT) if how == IN_ONE_STEP
-               else BatchQueue(STEP_ROWS, PROMPT_ROWS))
+               else BatchQueue(STEP_ROWS, desk.prompt_rows))
     short = [Replay(desk, desk.open(Sampling()), 7 * number, LONG_PROMPT - CHUNK)
              for number in range(count)]
     for phone in short:
@@ -227,6 +228,8 @@ def main() -> None:
     parser.add_argument("--top-k", type=int, default=0)
     parser.add_argument("--long-prompt", type=int, nargs="*", default=[], metavar="N",
                         help="also let a prompt of 2,000 tokens come into N answers")
+    parser.add_argument("--prompt-rows", type=int, default=8,
+                        help="of a long prompt, beside each token of the others")
     parser.add_argument("--alone-share", type=int, default=4, metavar="N",
                         help="one at a time, time an Nth of the tokens")
     options = parser.parse_args()
