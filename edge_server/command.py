@@ -55,7 +55,7 @@ def configure(parser: argparse.ArgumentParser, default_model: Path) -> None:
                         help="phones served at a time (default: %(default)s)")
     limits.add_argument("--cache-limit", type=positive, metavar="MIB",
                         help="memory of all sessions' caches (default: what they can fill)")
-    limits.add_argument("--prompt-rows", type=positive, default=8, metavar="N",
+    limits.add_argument("--prompt-rows", type=positive, default=4, metavar="N",
                         help="rows of prompts that are read beside each token of the others: "
                              "fewer keep tokens steadier, more read prompts sooner "
                              "(default: %(default)s)")

@@ -19,7 +19,7 @@ class EdgeConfig:
     port: int = DEFAULT_PORT
     max_rows: int = 256  # rows a frame may carry: a prefill chunk
     max_payload: int = 8 << 20  # bytes a frame may carry; 256 rows of 8,192 float32
-    prompt_rows: int = 8  # rows of prompts in a step that carries tokens somebody waits for
+    prompt_rows: int = 4  # rows of prompts in a step that carries tokens somebody waits for
     pending_chunks: int = 4  # chunks of one session waiting to be computed before reading stops
     hello_timeout: float = 10.0  # seconds a new connection has to say what it wants
     idle_timeout: float = 900.0  # seconds without a frame before a session is ended

@@ -41,7 +41,7 @@ class Worker:
 
     def __init__(
         self, engine: Engine, held: LayerRange, has_output: bool, metrics: Metrics | None = None,
-        clock: Callable[[], float] = time.perf_counter, prompt_rows: int = 8,
+        clock: Callable[[], float] = time.perf_counter, prompt_rows: int = 4,
     ) -> None:
         """A step that carries tokens takes so many rows of prompts beside them."""
         self._metrics, self._clock = metrics or Metrics(), clock

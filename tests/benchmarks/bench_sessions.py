@@ -77,7 +77,7 @@ def arguments() -> argparse.Namespace:
                         help="timed tokens a session, default 24; 10 times that if bundled")
     parser.add_argument("--rounds", type=int, help="default 3")
     parser.add_argument("--prompt", type=int, default=64, help="tokens of each prompt")
-    parser.add_argument("--prompt-rows", type=int, default=8,
+    parser.add_argument("--prompt-rows", type=int, default=4,
                         help="of a long prompt, beside each token of the others")
     parser.add_argument("--temperature", type=float, default=0.0, help="0 is greedy")
     parser.add_argument("--top-k", type=int, default=0)

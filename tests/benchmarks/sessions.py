@@ -52,7 +52,7 @@ class Desk:
     def __init__(self, options: argparse.Namespace) -> None:
         checkpoint = Checkpoint.open(options.model)
         layers = checkpoint.architecture.layers
-        slots = max(options.counts) + 1  # one more for the long prompt
+        slots = max(options.counts + options.long_prompt) + 1  # one more for the long prompt
         self.capacity = LONG_PROMPT + 64
         engine = open_engine(checkpoint, EngineOptions(
             "fast", options.precision, slots, self.capacity, options.threads))
@@ -228,7 +228,7 @@ def main() -> None:
     parser.add_argument("--top-k", type=int, default=0)
     parser.add_argument("--long-prompt", type=int, nargs="*", default=[], metavar="N",
                         help="also let a prompt of 2,000 tokens come into N answers")
-    parser.add_argument("--prompt-rows", type=int, default=8,
+    parser.add_argument("--prompt-rows", type=int, default=4,
                         help="of a long prompt, beside each token of the others")
     parser.add_argument("--alone-share", type=int, default=4, metavar="N",
                         help="one at a time, time an Nth of the tokens")
