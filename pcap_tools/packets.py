@@ -40,6 +40,7 @@ PACKET = np.dtype([
     ("destination", "u1", 16),
     ("source_port", "<u2"),  # ICMP: 0
     ("destination_port", "<u2"),
+    ("sequence", "<u4"),  # TCP's number; 0 where it is not known
     ("teid", "<u4"),  # GTP-U tunnel; 0 where there is none
     ("version", "u1"),  # 4 or 6; 0 where the frame is no IP
     ("protocol", "u1"),  # IP's number: 6 TCP, 17 UDP, 132 SCTP
