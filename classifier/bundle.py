@@ -1,0 +1,272 @@
+"""A trained model as a folder without code: what it is, how it is kept, and how it answers.
+
+    manifest.json   format, schema, classes, decisions at each stage, metrics, hash of every file
+    NAME.npz        the arrays of one model: trees, prototypes, drift
+    card.md         for people: data, quality, limits
+
+`load` treats a folder as a stranger's: sizes are capped, hashes compared, arrays checked before a
+compiled function sees them, nothing is unpickled. It knows neither packets nor scikit-learn, and
+not what the features mean: flows and KPIs are told apart by the schema.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.arrays import pack, unpack
+from classifier.errors import (
+    DamagedBundle,
+    NotABundle,
+    OtherSchema,
+    OversizedBundle,
+    TamperedBundle,
+)
+from classifier.labels import UNKNOWN
+from classifier.model import Model, from_arrays, to_arrays
+
+FORMAT = "airsplit classifier"
+VERSION = 1
+MANIFEST = "manifest.json"
+CARD = "card.md"
+NOTHING = -1  # the code of `unknown`
+MOST_MANIFEST = 1 << 20  # bytes; the shipped one has a hundredth
+MOST_FILE = 32 << 20  # bytes of one file: ten times the shipped models
+MOST_FILES = 32
+_FILE_NAME = re.compile(r"[a-z0-9_]{1,40}\.(npz|md)")
+_ADVICE = "Get or train it anew."
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Which features the vectors hold, in which order."""
+
+    name: str  # "flows" or "kpi"
+    version: int
+    features: tuple[str, ...]
+
+
+def flow_schema() -> Schema:
+    """What the pcap tools here compute of flows."""
+    features = importlib.import_module("pcap_tools.features")
+    return Schema("flows", features.SCHEMA, tuple(entry.name for entry in features.FEATURES))
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How one stage's probabilities become an answer."""
+
+    model: str  # the name of the one that is asked
+    scale: float = 1.0  # logarithms of probabilities are multiplied by it: below 1 is less sure
+    bias: tuple[float, ...] = ()  # [classes] then added to them; () adds nothing
+    least: tuple[float, ...] = ()  # [classes] confidence below which it is unknown; () accepts all
+    most: tuple[float, ...] = ()  # [classes] distance from training above which it is unknown
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The answers for many vectors; all arrays have one row for each."""
+
+    classes: tuple[str, ...]
+    codes: NDArray[np.int16]  # index into classes, or NOTHING for unknown
+    confidence: NDArray[np.float32]  # calibrated probability of the best class, said or not
+    best: NDArray[np.int16]  # the best class, were there no unknown
+    novelty: NDArray[np.float32]  # distance from training over what is accepted; above 1 is unknown
+    probabilities: NDArray[np.float32]  # [rows, classes] calibrated
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def names(self) -> list[str]:
+        """The labels as words."""
+        return [self.classes[code] if code >= 0 else UNKNOWN for code in self.codes]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded model; it may be asked from several threads at once."""
+
+    schema: Schema
+    classes: tuple[str, ...]
+    models: Mapping[str, Model]
+    decisions: Mapping[str, Decision]  # by the name of the stage; "" is the one for all others
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)  # training data: hashes, counts, command
+    card: str = ""
+    hash: str = ""  # of the manifest, and with it of everything
+
+    def decision(self, kind: IntEnum | str | None = None) -> Decision:
+        """How the stage `kind` is answered."""
+        name = kind.name if isinstance(kind, IntEnum) else kind or ""
+        found = self.decisions.get(name) or self.decisions.get("")
+        if found is None:
+            raise DamagedBundle(f"The model says nothing about the stage {name!r}.",
+                                f"It knows {', '.join(sorted(self.decisions))}.")
+        return found
+
+    def predict(self, kind: IntEnum | str | None, vectors: NDArray[np.float32]) -> Labels:
+        """Labels for `vectors` [rows, features], all sampled at the stage `kind`."""
+        decision = self.decision(kind)
+        model = self.models[decision.model]
+        shares = calibrated(model.trees.probabilities(vectors), decision.scale, decision.bias)
+        best = shares.argmax(axis=1)
+        confidence = shares[np.arange(len(best)), best]
+        codes = best.astype(np.int16)
+        if decision.least:
+            codes[confidence < np.array(decision.least)[best]] = NOTHING
+        novelty = np.zeros(len(best), np.float32)
+        if decision.most and model.prototypes is not None:
+            novelty = model.prototypes.distance(vectors) / np.array(decision.most, np.float32)[best]
+            codes[novelty > 1] = NOTHING
+        return Labels(self.classes, codes, confidence.astype(np.float32), best.astype(np.int16),
+                      novelty, shares.astype(np.float32))
+
+    def explain(
+        self, kind: IntEnum | str | None, vector: NDArray[np.float32], top: int = 8,
+    ) -> list[tuple[str, float, float]]:
+        """Why one vector got its best class: feature, value, and what it spoke for the class.
+
+        Each known feature is left out in turn; the number is by how much the class's log odds fall.
+        """
+        known = np.flatnonzero(~np.isnan(vector))
+        rows = np.repeat(vector[None, :], len(known) + 1, axis=0)
+        rows[np.arange(len(known)) + 1, known] = np.nan
+        shares = self.predict(kind, rows).probabilities.astype(np.float64)
+        best = int(shares[0].argmax())
+        odds = np.log(shares[:, best] + 1e-9) - np.log(1 - shares[:, best] + 1e-9)
+        fall = odds[0] - odds[1:]
+        order = np.argsort(-np.abs(fall), kind="stable")[:top]
+        return [(self.schema.features[known[row]], float(vector[known[row]]), float(fall[row]))
+                for row in order]
+
+
+def calibrated(
+    shares: NDArray[np.float64], scale: float, bias: Sequence[float] = (),
+) -> NDArray[np.float64]:
+    """Probabilities [rows, classes] made as sure as experience says they may be."""
+    if scale == 1.0 and not bias:
+        return shares
+    logarithms = np.log(np.maximum(shares, 1e-12)) * scale
+    if bias:
+        logarithms += np.asarray(bias)
+    raised = np.exp(logarithms - logarithms.max(axis=1, keepdims=True))
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+
+
+def save(bundle: Bundle, folder: Path | str) -> str:
+    """Write the bundle; the same one always gives the same bytes. Returns its hash."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {f"{name}.npz": pack(to_arrays(model)) for name, model in bundle.models.items()}
+    files[CARD] = bundle.card.encode()
+    manifest = {
+        "format": FORMAT, "version": VERSION,
+        "schema": {"name": bundle.schema.name, "version": bundle.schema.version,
+                   "features": list(bundle.schema.features)},
+        "classes": list(bundle.classes),
+        "models": sorted(bundle.models),
+        "decisions": {kind: asdict(decision) for kind, decision in bundle.decisions.items()},
+        "metrics": dict(bundle.metrics), "data": dict(bundle.data),
+        "files": {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+                  for name, data in sorted(files.items())},
+    }
+    written = json.dumps(manifest, indent=1).encode()
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    (folder / MANIFEST).write_bytes(written + b"\n")
+    return hashlib.sha256(written + b"\n").hexdigest()
+
+
+def load(folder: Path | str, schema: Schema | None = None, expected: str = "") -> Bundle:
+    """The bundle in `folder`, if all of it is as its manifest says.
+
+    It must be for `schema` (default: that of flows here), and have the hash `expected` where one is
+    given: the manifest's own bytes can only be trusted by whoever knows their hash.
+    """
+    folder = Path(folder)
+    written = _read(folder / MANIFEST, MOST_MANIFEST)
+    digest = hashlib.sha256(written).hexdigest()
+    if expected and digest != expected:
+        raise TamperedBundle(f"{folder} is not the model with the hash {expected[:16]}….", _ADVICE)
+    try:
+        manifest = json.loads(written)
+        if manifest["format"] != FORMAT or manifest["version"] != VERSION:
+            raise NotABundle(f"{folder} has a manifest of another format or version.", _ADVICE)
+        listed = {str(name): entry for name, entry in manifest["files"].items()}
+        contents = {name: _verified(folder, name, entry) for name, entry in listed.items()}
+        found = Schema(manifest["schema"]["name"], int(manifest["schema"]["version"]),
+                       tuple(map(str, manifest["schema"]["features"])))
+        _same_schema(found, schema or flow_schema(), folder)
+        bundle = Bundle(
+            found, tuple(map(str, manifest["classes"])),
+            {name: from_arrays(unpack(contents[f"{name}.npz"], f"{name}.npz"), len(found.features))
+             for name in manifest["models"]},
+            {kind: _decision(entry) for kind, entry in manifest["decisions"].items()},
+            manifest["metrics"], manifest["data"], contents[CARD].decode(), digest)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        # ValueError: JSON or text that is none, or numbers that are none.
+        raise NotABundle(f"{folder / MANIFEST} does not describe a model"
+                         f" ({type(error).__name__}: {error}).", _ADVICE) from error
+    _consistent(bundle)
+    return bundle
+
+
+def _read(path: Path, most: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except OSError as error:
+        raise NotABundle(f"{path} cannot be read: {error.strerror}.",
+                         "Name the folder of a trained model.") from error
+    if len(data) > most:
+        raise OversizedBundle(f"{path} has more than {most} bytes.", _ADVICE)
+    return data
+
+
+def _verified(folder: Path, name: str, entry: Mapping[str, Any]) -> bytes:
+    if not _FILE_NAME.fullmatch(name):
+        raise NotABundle(f"{folder} lists a file {name[:80]!r}, which none of a model is called.",
+                         _ADVICE)
+    data = _read(folder / name, MOST_FILE)
+    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        raise TamperedBundle(f"{folder / name} is not what the manifest says it is.", _ADVICE)
+    return data
+
+
+def _same_schema(found: Schema, wanted: Schema, folder: Path) -> None:
+    if found == wanted:
+        return
+    if (found.name, found.version) != (wanted.name, wanted.version):
+        raise OtherSchema(f"{folder} was trained on {found.name} features, version {found.version};"
+                          f" here they are {wanted.name}, version {wanted.version}.",
+                          "Train it anew with these tools.")
+    odd = sorted(set(found.features) ^ set(wanted.features))[:5] or ["their order"]
+    raise OtherSchema(f"{folder} was trained on other features of the same version:"
+                      f" {', '.join(odd)}.", "Train it anew with these tools.")
+
+
+def _decision(entry: Mapping[str, Any]) -> Decision:
+    return Decision(str(entry["model"]), float(entry["scale"]),
+                    *(tuple(map(float, entry[name])) for name in ("bias", "least", "most")))
+
+
+def _consistent(bundle: Bundle) -> None:
+    count = len(bundle.classes)
+    for decision in bundle.decisions.values():
+        lengths = {len(decision.bias), len(decision.least), len(decision.most)} - {0, count}
+        numbers = (decision.scale, *decision.bias, *decision.least, *decision.most)
+        if decision.model not in bundle.models or lengths or not np.isfinite(numbers).all():
+            raise DamagedBundle("The model's decisions do not fit its classes.", _ADVICE)
+    if len(set(bundle.classes)) != count or any(
+            model.trees.classes != count for model in bundle.models.values()):
+        raise DamagedBundle("The model's trees do not fit its classes.", _ADVICE)

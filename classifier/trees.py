@@ -1,0 +1,154 @@
+"""Decision trees as plain arrays, evaluated by one small compiled function.
+
+It knows neither files nor labels nor scikit-learn: `export` makes the arrays of trained models,
+`bundle` keeps them. The rules for splits and missing values are scikit-learn's, so that the
+probabilities are too.
+
+A tree's nodes lie in the order of a walk that goes left first: the left child is the next node and
+only the right one is named. As links only lead forwards within a tree, no damaged array can make
+the walk endless or lead out of it, once `check` has seen it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.errors import DamagedBundle
+from pcap_tools.compiled import compiled
+
+LEAF = -1  # in place of a feature
+
+# `right` of a leaf is its row in the table of values.
+NODE = np.dtype([
+    ("threshold", "<f4"),  # a value up to it goes left
+    ("right", "<i4"),
+    ("feature", "<i2"),
+    ("missing_left", "?"),  # where NaN goes
+], align=True)
+
+
+class Link(IntEnum):
+    """How the trees' sums become probabilities."""
+
+    SOFTMAX = 0  # boosting, each tree adds to one class
+    SIGMOID = 1  # boosting of two classes, the trees speak for the second
+    MEAN = 2  # a forest, each leaf holds the shares of every class
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Many trees of one model."""
+
+    nodes: NDArray[np.void]  # NODE
+    values: NDArray[np.float32]  # [leaves, 1] of boosting, [leaves, classes] of a forest
+    roots: NDArray[np.int32]  # first node of each tree, and the end of the last
+    columns: NDArray[np.int32]  # the class each tree of a boosting adds to
+    baseline: NDArray[np.float64]  # [classes] what the sums begin with
+    link: Link
+    features: int
+
+    @property
+    def classes(self) -> int:
+        return len(self.baseline)
+
+    def probabilities(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Of each class for each row of `vectors` [rows, features]; NaN is a missing value."""
+        if vectors.ndim != 2 or vectors.shape[1] != self.features:
+            raise ValueError(f"vectors of {self.features} features are needed, "
+                             f"not an array of shape {vectors.shape}")
+        out = np.empty((len(vectors), self.classes))
+        _evaluate(np.ascontiguousarray(vectors, dtype=np.float32), self.nodes, self.values,
+                  self.roots, self.columns, self.baseline, int(self.link), out)
+        return out
+
+
+@compiled
+def _evaluate(
+    vectors: NDArray[np.float32], nodes: NDArray[np.void], values: NDArray[np.float32],
+    roots: NDArray[np.int32], columns: NDArray[np.int32], baseline: NDArray[np.float64],
+    link: int, out: NDArray[np.float64],
+) -> None:
+    count = len(roots) - 1
+    classes = len(baseline)
+    for row in range(len(vectors)):
+        vector = vectors[row]
+        sums = out[row]
+        for column in range(classes):
+            sums[column] = baseline[column]
+        for tree in range(count):
+            at = roots[tree]
+            node = nodes[at]
+            while node.feature >= 0:
+                value = vector[node.feature]
+                # A comparison with NaN is false, so that only those that fail look for one.
+                if value <= node.threshold or (node.missing_left and np.isnan(value)):
+                    at += 1
+                else:
+                    at = node.right
+                node = nodes[at]
+            if link == 2:
+                for column in range(classes):
+                    sums[column] += values[node.right, column]
+            else:
+                sums[columns[tree]] += values[node.right, 0]
+        if link == 2:
+            total = 0.0
+            for column in range(classes):
+                total += sums[column]
+            for column in range(classes):
+                sums[column] /= total
+        elif link == 1:
+            sums[1] = 1.0 / (1.0 + np.exp(-sums[1]))
+            sums[0] = 1.0 - sums[1]
+        else:
+            highest = sums[0]
+            for column in range(1, classes):
+                highest = max(highest, sums[column])
+            total = 0.0
+            for column in range(classes):
+                sums[column] = np.exp(sums[column] - highest)
+                total += sums[column]
+            for column in range(classes):
+                sums[column] /= total
+
+
+def check(trees: Trees) -> Trees:
+    """The same trees, once every link of theirs is known to stay where it must.
+
+    Raises DamagedBundle: after it, evaluation can neither read outside the arrays nor go on for
+    ever, whoever made them.
+    """
+    nodes, roots, count = trees.nodes, trees.roots, len(trees.nodes)
+    _must(nodes.dtype == NODE and nodes.ndim == 1, "nodes of another type")
+    _must(roots.ndim == 1 and len(roots) >= 2 and bool((np.diff(roots) > 0).all())
+          and roots[0] == 0 and roots[-1] == count, "trees that do not follow each other")
+    wide = 1 if trees.link != Link.MEAN else trees.classes
+    _must(trees.values.ndim == 2 and trees.values.shape[1] == wide, "leaves of another width")
+    _must(trees.classes >= 2 and bool(np.isfinite(trees.baseline).all())
+          and (trees.link != Link.SIGMOID or trees.classes == 2), "classes that cannot be")
+    _must(bool(np.isfinite(trees.values).all()), "leaves that are no numbers")
+    if trees.link == Link.MEAN:
+        _must(bool((trees.values >= 0).all()) and bool((trees.values.sum(axis=1) > 0).all()),
+              "leaves that are no shares")
+    else:
+        _must(trees.columns.shape == (len(roots) - 1,) and bool((trees.columns >= 0).all())
+              and bool((trees.columns < trees.classes).all()), "trees for classes it has not")
+    leaf = nodes["feature"] < 0
+    _must(bool((nodes["feature"] < trees.features).all()), "features it has not")
+    _must(not np.isnan(nodes["threshold"][~leaf]).any(), "thresholds that are no numbers")
+    rows = nodes["right"][leaf]
+    _must(bool((rows >= 0).all()) and bool((rows < len(trees.values)).all()), "leaves it has not")
+    here = np.flatnonzero(~leaf)
+    end = roots[np.searchsorted(roots, here, side="right")]
+    right = nodes["right"][~leaf]
+    _must(bool((right > here + 1).all()) and bool((right < end).all()), "branches that lead astray")
+    return trees
+
+
+def _must(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise DamagedBundle(f"The model's trees have {otherwise}.", "Get or train it anew.")
