@@ -3,12 +3,14 @@
     ClassifierError
     ├── UsageError            an option, or a combination of options, that cannot work
     ├── DataError             training or evaluation data that cannot be used
-    └── BundleError           a folder that is no model, or not one for here
-        ├── NotABundle          no manifest, or not of a format that is known
-        ├── TamperedBundle      a file is not what the manifest says it is
-        ├── OversizedBundle     more than a model can sensibly need
-        ├── DamagedBundle       its arrays contradict each other
-        └── OtherSchema         it was trained on other features than these tools compute
+    ├── BundleError           a folder that is no model, or not one for here
+    │   ├── NotABundle          no manifest, or not of a format that is known
+    │   ├── TamperedBundle      a file is not what the manifest says it is
+    │   ├── OversizedBundle     more than a model can sensibly need
+    │   ├── DamagedBundle       its arrays contradict each other
+    │   └── OtherSchema         it was trained on other features than these tools compute
+    ├── BadMessage            bytes that are no label message: the one protocol error
+    └── TapError              labels cannot be published or asked for
 """
 
 from __future__ import annotations
@@ -53,3 +55,11 @@ class DamagedBundle(BundleError):
 
 class OtherSchema(BundleError):
     """It was trained on other features than these tools compute."""
+
+
+class BadMessage(ClassifierError):
+    """Bytes that are no label message."""
+
+
+class TapError(ClassifierError):
+    """Labels that cannot be published or asked for."""

@@ -1,0 +1,164 @@
+"""What the tap says of flows, as bytes: label messages for whoever steers, and how the tap is.
+
+A message has two parts: the topic, and one JSON object. `Labelled` goes out when a flow's label is
+first known, when it changes, while it lasts (`again`) and when the flow ends; its topic is
+`label.` and the label, so that a subscriber may ask for one label alone. `TapStatus` goes out every
+second. Each topic counts its own messages, so a subscriber sees what it missed (`Gaps`).
+
+Bytes from the network are a stranger's: sizes are capped, every field is checked, and what does not
+fit is one `BadMessage`. It knows neither sockets nor packets.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from classifier.errors import BadMessage
+
+VERSION = 1
+MOST_BYTES = 4096  # of a message; they have some hundred
+LABEL_TOPIC, STATUS_TOPIC = "label.", "status"
+_ADVICE = "Run the same version of airsplit on both sides."
+_LARGEST = 2**64 - 1
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What a flow is, as far as is known at `at`."""
+
+    flow: int  # the tap's number of it, unique while the tap (`tap`) runs
+    label: str
+    confidence: float  # 0 to 1
+    stage: str  # name of a `Sampled`: what the label rests on
+    at: int  # nanoseconds since 1970 of the packet or moment that decided
+    source: str  # address of whoever began the flow
+    destination: str
+    source_port: int
+    destination_port: int
+    protocol: int  # IP's number
+    ended: bool = False  # the flow is over
+    teid_up: int = 0  # GTP-U tunnels, as seen beside a UPF; 0 where there are none
+    teid_down: int = 0
+    qfi: int = 255  # 5G QoS flow; 255 where none was seen
+    tap: str = ""  # which tap, and which run of it
+    model: str = ""  # first digits of the model's hash
+    sequence: int = 0  # of its topic, from 1
+    version: int = VERSION
+
+    @property
+    def topic(self) -> str:
+        return LABEL_TOPIC + self.label
+
+    MOST: ClassVar[dict[str, int]] = {
+        "source_port": 65535, "destination_port": 65535, "protocol": 255, "qfi": 255,
+        "teid_up": 2**32 - 1, "teid_down": 2**32 - 1}
+
+
+@dataclass(frozen=True)
+class TapStatus:
+    """How the tap fares; counters are since its start."""
+
+    at: int  # nanoseconds since 1970
+    uptime: float  # seconds
+    packets: int
+    bytes: int
+    dropped: int  # packets that the kernel had no room for
+    flows: int  # begun
+    live: int  # under way
+    evicted: int  # given up because the table was full
+    labels: int  # messages sent
+    drift: float  # share of features outside what training saw, lately; 0 to 1
+    tap: str = ""
+    model: str = ""
+    sequence: int = 0
+    version: int = VERSION
+
+    @property
+    def topic(self) -> str:
+        return STATUS_TOPIC
+
+    MOST: ClassVar[dict[str, int]] = {}
+
+
+Message = Labelled | TapStatus
+
+
+def encode(message: Message) -> tuple[bytes, bytes]:
+    """Topic and payload."""
+    values = {entry.name: getattr(message, entry.name) for entry in dataclasses.fields(message)}
+    return message.topic.encode(), json.dumps(values, separators=(",", ":")).encode()
+
+
+def decode(parts: list[bytes]) -> Message:
+    """The message, or BadMessage."""
+    if len(parts) != 2 or sum(map(len, parts)) > MOST_BYTES:
+        raise BadMessage("A label message has two parts and at most 4 KiB.", _ADVICE)
+    try:
+        values = json.loads(parts[1])
+    except (ValueError, RecursionError) as error:
+        raise BadMessage(f"A label message is no JSON: {type(error).__name__}.",
+                         _ADVICE) from None
+    if not isinstance(values, dict) or values.get("version") != VERSION:
+        raise BadMessage(f"A label message of another version than {VERSION}.", _ADVICE)
+    kind: type[Message] = TapStatus if parts[0] == STATUS_TOPIC.encode() else Labelled
+    message = _build(kind, values)
+    if message.topic.encode() != parts[0]:
+        raise BadMessage("A label message under another topic than its own.", _ADVICE)
+    return message
+
+
+def _build(kind: type[Message], values: dict[str, Any]) -> Message:
+    known: dict[str, Any] = {}
+    for entry in dataclasses.fields(kind):
+        if entry.name not in values:
+            if entry.default is dataclasses.MISSING:
+                raise BadMessage(f"A label message without {entry.name}.", _ADVICE)
+            continue
+        known[entry.name] = _checked(entry.name, str(entry.type), values[entry.name],
+                                     kind.MOST.get(entry.name, _LARGEST))
+    message = kind(**known)
+    if isinstance(message, Labelled):
+        if not 0 <= message.confidence <= 1:
+            raise BadMessage(f"A confidence of {message.confidence}.", _ADVICE)
+        for address in (message.source, message.destination):
+            try:
+                ipaddress.ip_address(address)
+            except ValueError:
+                raise BadMessage("A label message whose address is none.", _ADVICE) from None
+    return message
+
+
+def _checked(name: str, kind: str, value: Any, most: int) -> Any:
+    """`value`, if it is what the field holds."""
+    if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value) if abs(value) <= most else math.inf
+    if type(value).__name__ != kind:
+        raise BadMessage(f"A label message whose {name} is not of type {kind}.", _ADVICE)
+    if (kind == "int" and not 0 <= value <= most) or (
+            kind == "float" and not math.isfinite(value)) or (
+            kind == "str" and not (len(value) <= 64 and value.isprintable())):
+        raise BadMessage(f"A label message whose {name} is out of bounds.", _ADVICE)
+    return value
+
+
+@dataclass
+class Gaps:
+    """Counts what a subscriber missed, topic by topic; a tap that was started anew begins anew."""
+
+    missed: int = 0
+    _last: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+    def saw(self, message: Message) -> int:
+        """How many messages of its topic were lost just before this one."""
+        tap, last = self._last.get(message.topic, (message.tap, 0))
+        joined_late = message.topic not in self._last or tap != message.tap
+        lost = 0 if joined_late else max(message.sequence - last - 1, 0)
+        if len(self._last) < 1024 or message.topic in self._last:  # topics come from the network
+            self._last[message.topic] = (message.tap, message.sequence)
+        self.missed += lost
+        return lost
