@@ -57,8 +57,10 @@ class Model:
     """Says what the vectors' first feature names: a class, or unknown below 0."""
 
     hash = "0a1b2c3d4e5f6a7b8c9d"
-    decisions = {"WINDOW_10_S": object()}
-    models = {"": SimpleNamespace(drift=None)}
+
+    def __init__(self) -> None:
+        self.decisions = {"WINDOW_10_S": object()}
+        self.models = {"": SimpleNamespace(drift=None)}
 
     def decision(self, kind: object) -> object:
         return SimpleNamespace(model="")
