@@ -39,7 +39,8 @@ class Counters:
     captured_bytes: int = 0  # of these that were captured
     truncated: int = 0  # frames delivered of which a part was not captured
     bad_records: int = 0  # records that make no sense, and were not delivered
-    skipped_bytes: int = 0  # of the files, that belong to no frame delivered and to no header
+    skipped_bytes: int = 0  # of the files, lost to damage: no frame, header or block is of them
+    unknown_blocks: int = 0  # of pcapng files: of kinds that are not understood, passed over
     dropped: int | None = None  # frames the kernel had no room for; None where nobody counts
     first: int | None = None  # earliest time, nanoseconds since 1970
     last: int | None = None  # latest time
