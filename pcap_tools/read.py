@@ -13,12 +13,19 @@ import dataclasses
 import sys
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from pcap_tools.containers.chunks import CHUNK, Chunks
-from pcap_tools.containers.files import FORMATS, Source, Stream, find_sources, unopened
+from pcap_tools.containers.files import (
+    FORMATS,
+    ByteFile,
+    Source,
+    Stream,
+    find_sources,
+    unopened,
+)
 from pcap_tools.containers.pcap import FILE_HEADER, PcapHeader, PcapWalker
 from pcap_tools.containers.pcapng import MAGIC as PCAPNG_MAGIC
 from pcap_tools.containers.pcapng import PcapngWalker
@@ -46,7 +53,7 @@ class Walker(Protocol):
 
 def open_captures(
     paths: Sequence[str | Path], batch: int = BATCH, *, chunk: int = CHUNK,
-    stdin: IO[bytes] | None = None,
+    stdin: ByteFile | None = None,
 ) -> CaptureReader:
     """A reader of all captures that `paths` mean, one after the other; `-` is stdin.
 
@@ -63,7 +70,7 @@ class CaptureReader:
     """Iterate over it once; counters, warnings and position are up to date after each batch."""
 
     def __init__(self, sources: Sequence[Source], warnings: list[Warning], batch: int = BATCH,
-                 chunk: int = CHUNK, stdin: IO[bytes] | None = None) -> None:
+                 chunk: int = CHUNK, stdin: ByteFile | None = None) -> None:
         self.counters = Counters()
         self.warnings = warnings
         self.sources = sources

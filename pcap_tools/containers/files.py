@@ -5,6 +5,7 @@ It tells captures from other files by how they begin; what is in them is the wal
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ from pcap_tools.containers.pcap import MAGICS
 from pcap_tools.containers.pcapng import MAGIC as PCAPNG_MAGIC
 from pcap_tools.errors import CaptureError
 
+ByteFile = IO[bytes] | io.RawIOBase
 STDIN = "-"
 HEAD = 6  # bytes that tell what a file is: the longest magic
 FILL = 1 << 20  # unpacked bytes gathered before they are handed on; a piece may give very few
@@ -110,7 +112,7 @@ def _reason(error: OSError) -> str:
 class Stream:
     """A capture's bytes, unpacked where they were packed."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: ByteFile) -> None:
         self._file: Any = file
         self._read: Any = getattr(file, "read1", file.read)  # what is there, no waiting for more
         self._read_into: Any = getattr(file, "readinto1", getattr(file, "readinto", None))

@@ -137,7 +137,7 @@ def test_where_no_file_is_a_capture_an_error_says_so(tmp_path: Path) -> None:
 
 
 def test_paths_are_looked_at_before_anything_is_read(tmp_path: Path) -> None:
-    with pytest.raises(CaptureError, match="absent.pcap cannot be read: no such file"):
+    with pytest.raises(CaptureError, match=r"absent\.pcap cannot be read: no such file"):
         open_captures([save(tmp_path, "a.pcap", pcap(FRAMES)), tmp_path / "absent.pcap"])
     (tmp_path / "empty").mkdir()
     with pytest.raises(CaptureError, match="no capture in"):
