@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import edge_server.command
+import testbed.record_sessions
 import testbed.split_command
 import ue_app.app_command
 import ue_app.command
@@ -29,6 +30,11 @@ EXAMPLES = """examples:
   airsplit app                         chat with it in the browser
   airsplit split gemma-2-2b --at 1 --out gemma-2-2b-split
   airsplit inspect gemma-2-2b-split/head
+"""
+TESTBED_EXAMPLES = """examples:
+  airsplit testbed record-sessions --out sessions --count 12
+  airsplit testbed record-sessions --out sessions --seed 7 --count 600 --jobs 4
+  airsplit testbed record-sessions --help
 """
 
 
@@ -69,7 +75,17 @@ def build_parser() -> argparse.ArgumentParser:
     testbed.split_command.configure_split(add("split", "cut a checkpoint into parts"))
     testbed.split_command.configure_inspect(
         add("inspect", "explain a checkpoint folder or a part"), BUNDLED_MODEL)
+    _add_testbed(add("testbed", "emulated links, and data recorded over them"))
     return parser
+
+
+def _add_testbed(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Emulated links, and data recorded over them."
+    parser.epilog = TESTBED_EXAMPLES
+    commands = parser.add_subparsers(dest="testbed_command", required=True, metavar="COMMAND")
+    testbed.record_sessions.configure(commands.add_parser(
+        "record-sessions", help="record labelled traffic, split-LLM sessions and other",
+        formatter_class=argparse.RawDescriptionHelpFormatter), BUNDLED_MODEL)
 
 
 if __name__ == "__main__":
