@@ -34,7 +34,7 @@ EXAMPLES = """examples:
 TESTBED_EXAMPLES = """examples:
   airsplit testbed record-sessions --out sessions --count 12
   airsplit testbed record-sessions --out sessions --seed 7 --count 600 --jobs 4
-  airsplit testbed record-sessions --help
+  airsplit testbed record-sessions --out sessions --count 600 --only split
 """
 
 

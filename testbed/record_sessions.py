@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -29,8 +30,8 @@ EXAMPLES = """examples:
 def configure(parser: argparse.ArgumentParser, default_model: Path) -> None:
     """Add the options of `airsplit testbed record-sessions`."""
     parser.description = (
-        "Record labelled traffic to learn from: split-LLM sessions of a real phone and edge, and "
-        "other traffic over the same emulated links. Writes captures/*.pcap, what each is "
+        "Record labelled traffic to learn from: split-LLM sessions of a real phone and edge,\n"
+        "and other traffic over the same emulated links. Writes captures/*.pcap, what each is\n"
         "(captures/*.json) and labels.csv, one line a flow. Needs root on Linux.")
     parser.epilog = EXAMPLES
     parser.add_argument("--out", type=Path, required=True, metavar="DIR",
@@ -101,6 +102,8 @@ def _record(arguments: argparse.Namespace, scenarios: list[Scenario]) -> int:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeRemainingColumn())
     pool = ThreadPoolExecutor(arguments.jobs)
+    # Whoever ends this by a signal wants the namespaces gone as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with runner.temporary_files(place.out), Progress(*columns, console=console) as progress:
         task = progress.add_task("recording", total=len(scenarios),
                                  completed=len(scenarios) - len(waiting))

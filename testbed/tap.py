@@ -65,7 +65,7 @@ class Tap:
             kept = packet[: self._snap]
             self._file.write(struct.pack("<IIII", seconds, nanoseconds, len(kept), len(packet)))
             self._file.write(kept)
-            self._seen.add(_key(packet))
+            self._seen.add(flow_key(packet))
             self.packets += 1
         return True
 
@@ -80,8 +80,10 @@ class Tap:
         return sorted(flows), self.packets, int(struct.unpack("II", statistics)[1])
 
 
-def _key(packet: bytes) -> bytes:
+def flow_key(packet: bytes) -> bytes:
     """The bytes of a packet that say which flow it is of; every packet of a flow has the same."""
+    if len(packet) < 20:
+        return b""
     if packet[0] >> 4 == 4:
         ports = packet[20:24] if packet[0] & 15 == 5 else b""  # our own senders set no options
         return b"\4" + packet[9:10] + packet[12:20] + ports
@@ -89,7 +91,9 @@ def _key(packet: bytes) -> bytes:
 
 
 def flow_of(key: bytes) -> Flow | None:
-    """What `_key` stands for; None for protocols without ports."""
+    """What `flow_key` stands for; None for protocols without ports."""
+    if not key:
+        return None
     protocol, width = key[1], 4 if key[0] == 4 else 16
     if protocol not in PORTS_OF or len(key) < 2 + 2 * width + 4:
         return None

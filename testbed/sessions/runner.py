@@ -133,7 +133,7 @@ class _Cast:
         if not ours.poll(READY_SECONDS):
             raise ScenarioFailed(f"The servers of {scenario.name} did not start.")
         for address, port in waits:
-            namespaces.inside(far, partial(_wait_for_port, address, port))
+            self._wait_for_port(address, port)
 
     def _start_clients(self, certificate: Path, authority: Path) -> list[Connection]:
         """One pipe for each phone's report."""
@@ -169,6 +169,22 @@ class _Cast:
         self._processes.append(process)
         return process
 
+    def _wait_for_port(self, address: str, port: int) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not namespaces.inside(self._link.ends.far, partial(_accepts, address, port)):
+            ended = any(process.exitcode is not None for process in self._processes)
+            if ended or time.monotonic() > deadline:
+                raise ScenarioFailed(f"Nothing of {self._scenario.name} listens on port {port}.",
+                                     self._last_words())
+            time.sleep(0.05)
+
+    def _last_words(self) -> str:
+        """What the processes said last: each one's last line."""
+        logs = sorted(self._stem.parent.glob(f"{self._scenario.name}.*.log"))
+        lines = [log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
+                 for log in logs]
+        return " ".join(line for line in lines if line) or "Its processes said nothing."
+
     def _wait_for(self, seconds: float) -> None:
         ends_at = time.monotonic() + seconds
         for process in self._wanted:
@@ -189,15 +205,11 @@ def _quietly(stem: Path, function: Callable[..., None], *arguments: Any) -> None
         function(*arguments)
 
 
-def _wait_for_port(address: str, port: int) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while True:
-        with suppress(OSError):
-            socket.create_connection((address, port), timeout=1.0).close()
-            return
-        if time.monotonic() > deadline:
-            raise ScenarioFailed(f"Nothing listens on {address}, port {port}.")
-        time.sleep(0.05)
+def _accepts(address: str, port: int) -> bool:
+    with suppress(OSError):
+        socket.create_connection((address, port), timeout=1.0).close()
+        return True
+    return False
 
 
 def _set_congestion_control(link: ShapedLink, name: str) -> None:

@@ -81,7 +81,8 @@ def draw(seed: int, number: int) -> Scenario:
     return Scenario(
         number, f"{number:05}-{kind}", randomness.getrandbits(31), duration, profile, link, near,
         far, randomness.choice(("near", "far")), randomness.choice(("cubic", "cubic", "bbr")),
-        round(randomness.uniform(1.5, 4.0), 2) if randomness.random() < LATE else 0.0,
+        round(min(randomness.uniform(1.5, 4.0), duration / 3), 2)
+        if randomness.random() < LATE else 0.0,
         _apart(activities, randomness))
 
 

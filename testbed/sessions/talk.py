@@ -203,7 +203,10 @@ class Datagrams(asyncio.DatagramProtocol):
         if data[:1] != bytes([MARK]) or len(data) < HEADER.size:
             self.replies.put_nowait(len(data))
             return
-        request = Request.of(data)
+        try:
+            request = Request.of(data)
+        except TalkError:
+            return
         if request.stream and first:
             self._start(self._push(addr))
         elif request.down:
@@ -256,10 +259,14 @@ class DatagramConnection:
         """A request and its reply; whether it came in time."""
         self._transport.sendto(Request(max(up, HEADER.size), down, wait).head().ljust(up, b"\0"))
         try:
-            await asyncio.wait_for(self._protocol.replies.get(), patience)
+            await self.receive(patience)
         except TimeoutError:
             return False
         return True
+
+    async def receive(self, patience: float) -> int:
+        """Bytes of the next datagram."""
+        return await asyncio.wait_for(self._protocol.replies.get(), patience)
 
     async def exchange(self, pieces: Iterator[Piece], hello: int) -> None:
         """Have the server send its plan, and send `pieces` meanwhile."""

@@ -17,7 +17,7 @@ import pytest
 from testbed.cli import build_parser, main
 from tests.conftest import MakeCheckpoint
 
-COMMANDS = ("demo", "edge", "ue", "gateway", "split", "inspect")
+COMMANDS = ("demo", "edge", "ue", "gateway", "split", "inspect", "testbed")
 PROGRAM = (sys.executable, "-m", "testbed.cli")
 WAIT = 100.0
 TEXT = "the old king said to his son"
