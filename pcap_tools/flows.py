@@ -18,7 +18,7 @@ class End(IntEnum):
     IDLE = 1  # no packet for the idle time
     ACTIVE = 2  # it lasted longer than the active time; its next packet begins another
     FINISHED = 3  # both sides said FIN, or one RST
-    REUSED = 4  # a SYN on a connection that was over or in use: the ports belong to another now
+    REUSED = 4  # a SYN on a connection in use: the ports belong to another now
     EVICTED = 5  # the table was full, and this flow had been silent for longest
 
 

@@ -1,0 +1,405 @@
+"""The flow table's work on each packet, compiled: find or begin its flow, count, close, sample.
+
+Time is the packets' own and may run backwards a little; after a jump back by more than the idle
+time the clock is set back with it. A flow is over once it was silent for the idle time, or for a
+short while after its connection was ended. Whenever the output or the slots are full the kernel
+returns early, and is called again with the same packet. It allocates nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pcap_tools import flow_state as own
+from pcap_tools.accumulate import add
+from pcap_tools.compiled import compiled, inlined
+from pcap_tools.flows import End
+from pcap_tools.lookup import delete, find, flow_hash, insert, mix, signed, unsigned
+from pcap_tools.packets import Status, Tunnel
+from pcap_tools.parse import parse_frame
+from pcap_tools.sampling import begin_samples, next_due, take_counted, take_due, take_last
+from pcap_tools.timers import move, push, remove
+from pcap_tools.transport import NO_QFI, TCP, UDP
+
+FIN_UP, FIN_DOWN, RST, SYN_UP, SYN_DOWN = 1, 2, 4, 8, 16  # of a flow's state
+PARKED = 32  # `due` knows when its next sample is due, if no packet comes
+FIN_FLAG, SYN_FLAG, RST_FLAG, ACK_FLAG = 1, 2, 4, 16
+GTP_U = int(Tunnel.GTP_U)
+FLOW, FRAGMENT = int(Status.FLOW), int(Status.FRAGMENT)
+
+SECOND = 1_000_000_000
+LINGER = 5 * SECOND  # an ended connection waits so long for its last packets
+REMEMBERED = 30 * SECOND  # a fragment waits no longer for the others
+LATEST = 1 << 62  # times are brought into 0 to this, so that sums do not overflow
+MARGIN = 16  # more samples than one packet, or one closed flow, can give
+
+IDLE_END, ACTIVE_END, FINISHED_END = int(End.IDLE), int(End.ACTIVE), int(End.FINISHED)
+REUSED_END, EVICTED_END, SOURCE_END = int(End.REUSED), int(End.EVICTED), int(End.SOURCE)
+
+# What `run` stops for.
+DONE, OUTPUT_FULL, SLOTS_FULL = 0, 1, 2
+BLOCK = 256  # frames parsed at a time: their rows stay in the nearest cache
+
+
+@inlined
+def payload_of(packet: Any) -> int:
+    """Payload bytes; where they are not known, the length less the headers that are usual."""
+    if packet["payload"] >= 0:
+        return int(packet["payload"])
+    header = 40 if packet["version"] == 6 else 20
+    if packet["protocol"] == TCP:
+        # With time stamps; what is then left of an acknowledgement is selective ones.
+        rest = int(packet["length"]) - header - 32
+        return rest if rest > 20 else 0
+    if packet["protocol"] == UDP:
+        header += 8
+    return max(int(packet["length"]) - header, 0)
+
+
+@inlined
+def is_over(flow: Any) -> bool:
+    """Both sides said FIN, or one RST."""
+    return bool(flow["state"] & RST != 0 or flow["state"] & 3 == 3)
+
+
+@inlined
+def deadline(flow: Any, limits: Any) -> int:
+    """When a flow is over if nothing more comes."""
+    last = int(flow["last"])
+    return last + int(min(LINGER, limits.idle) if is_over(flow) else limits.idle)
+
+
+@compiled
+def close(state: Any, limits: Any, slot: int, end: int, now: int) -> None:
+    """A flow is over: out it goes."""
+    flow = state.live[slot]
+    flow["end"] = end
+    if limits.samples:
+        take_last(state, limits, slot, now)
+        remove(state.due, slot)
+    number = state.numbers[own.CLOSED]
+    state.numbers[own.CLOSED] = number + 1
+    state.closed[number] = flow
+    state.closed_sides[2 * number] = state.sides[2 * slot]
+    state.closed_sides[2 * number + 1] = state.sides[2 * slot + 1]
+    remove(state.expiry, slot)
+    delete(state.table, state.live, slot)
+    state.free[state.numbers[own.FREE]] = slot
+    state.numbers[own.FREE] += 1
+
+
+@compiled
+def full(state: Any, limits: Any) -> bool:
+    """Whether the output may have no room for what one more packet or end gives."""
+    if limits.samples and state.numbers[own.SAMPLES] + MARGIN > len(state.samples):
+        return True
+    return bool(state.numbers[own.CLOSED] + MARGIN > len(state.closed))
+
+
+@compiled
+def expire(state: Any, limits: Any, now: int) -> bool:
+    """Close the flows whose time is over; False if the output is full before that is done."""
+    while state.expiry.size[0] > 0 and state.expiry.key[0] < now:
+        slot = int(state.expiry.slot[0])
+        flow = state.live[slot]
+        moment = deadline(flow, limits)
+        if moment >= now:
+            move(state.expiry, slot, moment)
+            continue
+        if full(state, limits):
+            return False
+        close(state, limits, slot, FINISHED_END if is_over(flow) else IDLE_END, moment)
+    return True
+
+
+@compiled
+def evict(state: Any, limits: Any) -> None:
+    """Close the flow that would be over first: of equal ones the one silent for longest."""
+    while True:
+        slot = int(state.expiry.slot[0])
+        moment = deadline(state.live[slot], limits)
+        if moment <= state.expiry.key[0]:
+            break
+        move(state.expiry, slot, moment)
+    state.numbers[own.EVICTED] += 1
+    close(state, limits, slot, EVICTED_END, state.numbers[own.CLOCK])
+
+
+@compiled
+def _clear_side(side: Any) -> None:
+    side["packets"], side["bytes"], side["payload"], side["last"] = 0, 0, 0, 0
+    side["length_square"], side["gap_sum"], side["gap_square"] = 0.0, 0.0, 0.0
+    side["gap_min"], side["gap_max"] = 0.0, 0.0
+    side["length_min"], side["length_max"] = 0, 0
+    for flag in range(own.FLAGS):
+        side["flags"][flag] = 0
+
+
+@compiled
+def begin(state: Any, limits: Any, packet: Any, key: int, source_port: int, destination_port: int,
+          now: int) -> tuple[int, int]:
+    """A new flow's slot, and this first packet's side of it.
+
+    Whoever sent the first packet goes up, except where that is a SYN-ACK: it answers.
+    """
+    state.numbers[own.FREE] -= 1
+    slot = int(state.free[state.numbers[own.FREE]])
+    flow = state.live[slot]
+    side = 0
+    if packet["protocol"] == TCP and packet["flags"] & 0x17 == SYN_FLAG | ACK_FLAG:
+        side = 1
+    if side == 0:
+        flow["source_0"], flow["source_1"] = packet["source_0"], packet["source_1"]
+        flow["destination_0"] = packet["destination_0"]
+        flow["destination_1"] = packet["destination_1"]
+        flow["source_port"], flow["destination_port"] = source_port, destination_port
+    else:
+        flow["source_0"], flow["source_1"] = packet["destination_0"], packet["destination_1"]
+        flow["destination_0"], flow["destination_1"] = packet["source_0"], packet["source_1"]
+        flow["source_port"], flow["destination_port"] = destination_port, source_port
+    flow["protocol"], flow["version"] = packet["protocol"], packet["version"]
+    flow["tunnel"], flow["vlan"] = packet["tunnel"], packet["vlan"]
+    flow["qfi"], flow["quic"] = NO_QFI, False
+    flow["teid_up"], flow["teid_down"] = 0, 0
+    flow["state"], flow["stage"], flow["end"], flow["sampled"] = 0, 0, 0, 0
+    flow["sequence_up"], flow["sequence_down"] = 0, 0
+    flow["first"], flow["last"], flow["hash"] = now, now, key
+    flow["gap_sum"], flow["gap_square"] = 0.0, 0.0
+    flow["gap_min"], flow["gap_max"] = 0.0, 0.0
+    identity = state.numbers[own.NEXT]
+    flow["flow"] = identity
+    state.numbers[own.NEXT] = identity + 1
+    _clear_side(state.sides[2 * slot])
+    _clear_side(state.sides[2 * slot + 1])
+    insert(state.table, key, slot)
+    push(state.expiry, now + limits.idle, identity, slot)
+    if limits.samples:
+        begin_samples(state, limits, slot)
+        push(state.due, now, identity, slot)
+    return slot, side
+
+
+@compiled
+def is_reused(flow: Any, up: Any, down: Any, packet: Any, side: int) -> bool:
+    """Whether this packet begins another connection between the same ports.
+
+    A SYN does, unless it is the flow's own once more, or comes after the answer to it.
+    """
+    if packet["protocol"] != TCP or packet["flags"] & 0x17 != SYN_FLAG:
+        return False
+    if is_over(flow):
+        return True
+    if flow["state"] & (SYN_UP << side):
+        sequence = flow["sequence_up"] if side == 0 else flow["sequence_down"]
+        return bool(sequence != packet["sequence"])
+    return bool(up["packets"] + down["packets"] > 1)
+
+
+@compiled
+def note(flow: Any, packet: Any, side: int) -> None:
+    """What a packet tells of its flow beside sizes and times."""
+    if packet["protocol"] == TCP:
+        flags = packet["flags"]
+        if flags & 7:
+            if flags & FIN_FLAG:
+                flow["state"] |= FIN_UP << side
+            if flags & RST_FLAG:
+                flow["state"] |= RST
+            if flags & 0x17 == SYN_FLAG:
+                flow["state"] |= SYN_UP << side
+                if side == 0:
+                    flow["sequence_up"] = packet["sequence"]
+                else:
+                    flow["sequence_down"] = packet["sequence"]
+    elif packet["quic"]:
+        flow["quic"] = True
+    if packet["tunnel"] == GTP_U:
+        if side == 0:
+            flow["teid_up"] = packet["teid"]
+        else:
+            flow["teid_down"] = packet["teid"]
+        if packet["qfi"] != NO_QFI:
+            flow["qfi"] = packet["qfi"]
+
+
+@compiled
+def count(flow: Any, mine: Any, other: Any, packet: Any, payload: int, now: int) -> None:
+    """Sizes, gaps and flags of a packet; `mine` are its direction's numbers."""
+    packets = mine["packets"]
+    if packets + other["packets"] > 0:
+        gap = float(max(now - flow["last"], 0))
+        flow["gap_sum"] += gap
+        flow["gap_square"] += gap * gap
+        if packets + other["packets"] == 1 or gap < flow["gap_min"]:
+            flow["gap_min"] = gap
+        if gap > flow["gap_max"]:
+            flow["gap_max"] = gap
+    length = int(packet["length"])
+    if packets > 0:
+        gap = float(max(now - mine["last"], 0))
+        mine["gap_sum"] += gap
+        mine["gap_square"] += gap * gap
+        if packets == 1 or gap < mine["gap_min"]:
+            mine["gap_min"] = gap
+        if gap > mine["gap_max"]:
+            mine["gap_max"] = gap
+        mine["last"] = max(mine["last"], now)
+        mine["length_min"] = min(mine["length_min"], length)
+    else:
+        mine["last"] = now
+        mine["length_min"] = length
+    mine["length_max"] = max(mine["length_max"], length)
+    mine["length_square"] += float(length) * float(length)
+    mine["packets"] = packets + 1
+    mine["bytes"] += length
+    mine["payload"] += payload
+    flow["last"] = max(flow["last"], now)
+    if packet["protocol"] == TCP:
+        flags = int(packet["flags"])
+        for flag in range(own.FLAGS):
+            mine["flags"][flag] += (flags >> flag) & 1
+
+
+@compiled
+def ports_of_fragment(fragments: Any, packet: Any, now: int) -> tuple[int, int]:
+    """The ports of a packet in fragments: the first one's, or 0 where that is not known."""
+    source, destination = int(packet["source_port"]), int(packet["destination_port"])
+    value = mix(mix(unsigned(packet["source_0"]), unsigned(packet["source_1"])),
+                unsigned(packet["fragment"]))
+    value = mix(mix(value, unsigned(packet["destination_0"])), unsigned(packet["destination_1"]))
+    key = signed(mix(value, unsigned(packet["protocol"]) + unsigned(packet["tunnel"])
+                     * unsigned(256) + unsigned(packet["teid"]) * unsigned(65536)))
+    row = fragments[key & (len(fragments) - 1)]
+    if packet["status"] == FRAGMENT:
+        if row["hash"] == key and abs(now - row["time"]) <= REMEMBERED:
+            return int(row["source_port"]), int(row["destination_port"])
+        return 0, 0
+    row["hash"], row["time"] = key, now
+    row["source_port"], row["destination_port"] = source, destination
+    return source, destination
+
+
+@compiled
+def ending(state: Any, limits: Any, slot: int, packet: Any, side: int, now: int) -> int:
+    """Why the flow ends before this packet of its own; -1 if it does not."""
+    flow = state.live[slot]
+    if now - flow["first"] > limits.active:
+        return ACTIVE_END
+    if is_reused(flow, state.sides[2 * slot], state.sides[2 * slot + 1], packet, side):
+        return FINISHED_END if is_over(flow) else REUSED_END
+    return -1
+
+
+@compiled
+def accumulate(state: Any, limits: Any, slot: int, side: int, payload: int, now: int) -> None:
+    """A packet into what samples are made of, and the sample of a number of packets."""
+    flow = state.live[slot]
+    elapsed = float(now - flow["first"])
+    for accumulator in range(own.WINDOWS + 1 if limits.windows else 1):
+        add(state.sums[slot, accumulator], state.counts[slot, accumulator], state.firsts[slot],
+            accumulator == own.STAGE, side, float(payload), elapsed)
+    take_counted(state, slot, now)
+    if flow["state"] & PARKED:
+        flow["state"] &= PARKED - 1
+        move(state.due, slot, next_due(state, limits, slot))
+
+
+@compiled
+def take(state: Any, limits: Any, packet: Any, now: int) -> None:
+    """One packet into its flow; there is room for all that comes of it."""
+    source_port, destination_port = int(packet["source_port"]), int(packet["destination_port"])
+    if packet["fragment"] != 0:
+        source_port, destination_port = ports_of_fragment(state.fragments, packet, now)
+    key = flow_hash(unsigned(state.numbers[own.SEED]), packet, source_port, destination_port)
+    slot, side = find(state.table, state.live, key, packet, source_port, destination_port)
+    if slot >= 0:
+        end = ending(state, limits, slot, packet, side, now)
+        if end >= 0:
+            close(state, limits, slot, end, now)
+            slot = -1
+    if slot < 0:
+        if state.numbers[own.FREE] == 0:
+            evict(state, limits)
+        slot, side = begin(state, limits, packet, key, source_port, destination_port, now)
+    elif limits.samples:
+        take_due(state, limits, slot, now)
+    flow = state.live[slot]
+    payload = payload_of(packet)
+    note(flow, packet, side)
+    count(flow, state.sides[2 * slot + side], state.sides[2 * slot + 1 - side], packet, payload,
+          now)
+    if limits.samples:
+        accumulate(state, limits, slot, side, payload, now)
+    if is_over(flow):
+        moment = deadline(flow, limits)
+        if moment < state.expiry.key[state.expiry.place[slot]]:
+            move(state.expiry, slot, moment)
+
+
+@compiled
+def run(state: Any, limits: Any, packets: Any, begin_at: int, end_at: int) -> tuple[int, int]:
+    """Take packets in until all are, or the output or the slots are full: how far, and why."""
+    numbers = state.numbers
+    for index in range(begin_at, end_at):
+        packet = packets[index]
+        status = int(packet["status"])
+        if status > FRAGMENT:
+            numbers[own.STATUS + min(status, 7)] += 1
+            continue
+        if full(state, limits):
+            return index, OUTPUT_FULL
+        if numbers[own.FREE] == 0 and len(state.live) < limits.most:
+            return index, SLOTS_FULL
+        now = min(max(int(packet["time"]), 0), LATEST)
+        if now > numbers[own.CLOCK] or now < numbers[own.CLOCK] - limits.idle:
+            numbers[own.CLOCK] = now
+        if not expire(state, limits, numbers[own.CLOCK]):
+            return index, OUTPUT_FULL
+        take(state, limits, packet, now)
+        numbers[own.STATUS + status] += 1
+    return end_at, DONE
+
+
+@compiled
+def run_records(state: Any, limits: Any, data: Any, start: Any, captured: Any, length: Any,
+                time: Any, link: Any, rows: Any, begin_at: int) -> tuple[int, int]:
+    """The same from frames; `rows` has room for BLOCK packets."""
+    at = begin_at
+    while at < len(start):
+        block = min(BLOCK, len(start) - at)
+        for index in range(block):
+            rows[index]["time"] = time[at + index]
+            parse_frame(data, int(start[at + index]), int(captured[at + index]),
+                        int(length[at + index]), int(link[at + index]), rows[index])
+        reached, why = run(state, limits, rows, 0, block)
+        at += reached
+        if why != DONE:
+            return at, why
+    return at, DONE
+
+
+@compiled
+def advance(state: Any, limits: Any, now: int) -> bool:
+    """Time passes without packets: flows end and samples are taken; False if there is no room."""
+    if now > state.numbers[own.CLOCK]:
+        state.numbers[own.CLOCK] = now
+    if not expire(state, limits, state.numbers[own.CLOCK]):
+        return False
+    while limits.samples and state.due.size[0] > 0 and state.due.key[0] <= now:
+        slot = int(state.due.slot[0])
+        if full(state, limits):
+            return False
+        take_due(state, limits, slot, now)
+        move(state.due, slot, next_due(state, limits, slot))
+        state.live[slot]["state"] |= PARKED
+    return True
+
+
+@compiled
+def finish(state: Any, limits: Any) -> bool:
+    """Close all that live; False if there is no room for all."""
+    while state.expiry.size[0] > 0:
+        if full(state, limits):
+            return False
+        close(state, limits, int(state.expiry.slot[0]), SOURCE_END, state.numbers[own.CLOCK])
+    return True

@@ -1,0 +1,148 @@
+"""When samples of a flow are taken, and the writing of them; compiled.
+
+A stage of time is sampled by whatever comes first at or after its moment (the flow's next packet,
+its end, or `FlowEngine.advance`) and tells of what was before it; it is left out if no packet came
+since the stage before, as it would be the same vector. So live capture and replay give the same
+samples. It does not know how packets find their flow.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from pcap_tools import accumulate as kept
+from pcap_tools import flow_state as own
+from pcap_tools.compiled import compiled, inlined
+from pcap_tools.describe import describe
+from pcap_tools.flows import Sampled
+from pcap_tools.transport import TCP
+
+SECOND = 1_000_000_000
+NEVER = (1 << 63) - 1
+FIRST_TIME_STAGE, TIME_STAGES = int(Sampled.AFTER_100_MS), 4
+FIRST_WINDOW, WHOLE = int(Sampled.WINDOW_100_MS), int(Sampled.WHOLE)
+PACKETS_5, PACKETS_10, PACKETS_20 = (int(stage) for stage in (
+    Sampled.PACKETS_5, Sampled.PACKETS_10, Sampled.PACKETS_20))
+
+
+class Limits(NamedTuple):
+    """`FlowConfig` as the kernel takes it; times in nanoseconds."""
+
+    idle: int
+    active: int
+    most: int
+    samples: bool
+    windows: bool
+
+
+@inlined
+def stage_time(stage: int) -> int:
+    """Nanoseconds from a flow's start to the sample of this time stage."""
+    if stage == 0:
+        return SECOND // 10
+    if stage == 1:
+        return SECOND
+    return 2 * SECOND if stage == 2 else 10 * SECOND
+
+
+@inlined
+def window_time(window: int) -> int:
+    if window == 1:
+        return SECOND // 10
+    return SECOND if window == 2 else 10 * SECOND
+
+
+@compiled
+def sample(state: Any, slot: int, accumulator: int, kind: int, at: int) -> None:
+    number = state.numbers[own.SAMPLES]
+    state.numbers[own.SAMPLES] = number + 1
+    row = state.samples[number]
+    row["kind"] = kind
+    row["at"] = at
+    state.sample_flows[number] = state.live[slot]
+    describe(state.sums[slot, accumulator], state.counts[slot, accumulator], state.firsts[slot],
+             accumulator == own.STAGE, state.live[slot]["protocol"] == TCP, state.vectors[number])
+
+
+@compiled
+def end_window(state: Any, slot: int, window: int, elapsed: int) -> None:
+    """A window is over: sample it unless it is empty, and begin the one around `elapsed`."""
+    sums = state.sums[slot, window]
+    end = int(sums[kept.WINDOW_END])
+    if sums[kept.PACKETS_UP] + sums[kept.PACKETS_DOWN] > 0.0:
+        sample(state, slot, window, FIRST_WINDOW + window - 1, state.live[slot]["first"] + end)
+        sums[:] = 0.0
+        state.counts[slot, window, :] = 0
+    width = window_time(window)
+    sums[kept.WINDOW_END] = (elapsed // width + 1) * width
+
+
+@compiled
+def take_due(state: Any, limits: Any, slot: int, now: int) -> None:
+    """The samples of times and windows that lie at or before `now`."""
+    flow = state.live[slot]
+    elapsed = now - flow["first"]
+    sums = state.sums[slot, own.STAGE]
+    packets = int(sums[kept.PACKETS_UP] + sums[kept.PACKETS_DOWN])
+    while flow["stage"] < TIME_STAGES and elapsed >= stage_time(flow["stage"]):
+        stage = int(flow["stage"])
+        if packets > flow["sampled"]:
+            sample(state, slot, own.STAGE, FIRST_TIME_STAGE + stage,
+                   flow["first"] + stage_time(stage))
+            flow["sampled"] = packets
+        flow["stage"] = stage + 1
+    if limits.windows:
+        for window in range(1, own.WINDOWS + 1):
+            if elapsed >= state.sums[slot, window, kept.WINDOW_END]:
+                end_window(state, slot, window, elapsed)
+
+
+@compiled
+def take_counted(state: Any, slot: int, now: int) -> None:
+    """The sample of a number of packets, if the flow has just come to one."""
+    sums = state.sums[slot, own.STAGE]
+    packets = int(sums[kept.PACKETS_UP] + sums[kept.PACKETS_DOWN])
+    if packets == 5:
+        sample(state, slot, own.STAGE, PACKETS_5, now)
+    elif packets == 10:
+        sample(state, slot, own.STAGE, PACKETS_10, now)
+    elif packets == 20:
+        sample(state, slot, own.STAGE, PACKETS_20, now)
+
+
+@compiled
+def take_last(state: Any, limits: Any, slot: int, now: int) -> None:
+    """What is due when a flow ends at `now`: its windows are over too, whatever time is left."""
+    take_due(state, limits, slot, now)
+    flow = state.live[slot]
+    if limits.windows:
+        for window in range(1, own.WINDOWS + 1):
+            end_window(state, slot, window, now - flow["first"])
+    sample(state, slot, own.STAGE, WHOLE, flow["last"])
+
+
+@compiled
+def next_due(state: Any, limits: Any, slot: int) -> int:
+    """When the flow's next sample is due if no packet comes; NEVER if none is."""
+    flow = state.live[slot]
+    sums = state.sums[slot, own.STAGE]
+    moment = NEVER
+    if flow["stage"] < TIME_STAGES and (
+            sums[kept.PACKETS_UP] + sums[kept.PACKETS_DOWN] > flow["sampled"]):
+        moment = int(flow["first"]) + stage_time(int(flow["stage"]))
+    if limits.windows:
+        for window in range(1, own.WINDOWS + 1):
+            sums = state.sums[slot, window]
+            if sums[kept.PACKETS_UP] + sums[kept.PACKETS_DOWN] > 0.0:
+                moment = min(moment, int(flow["first"]) + int(sums[kept.WINDOW_END]))
+    return moment
+
+
+@compiled
+def begin_samples(state: Any, limits: Any, slot: int) -> None:
+    """Empty accumulators for a new flow."""
+    state.sums[slot, :, :] = 0.0
+    state.counts[slot, :, :] = 0
+    if limits.windows:
+        for window in range(1, own.WINDOWS + 1):
+            state.sums[slot, window, kept.WINDOW_END] = window_time(window)
