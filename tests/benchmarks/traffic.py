@@ -98,7 +98,7 @@ def flow_sizes(mix: Mix, random: np.random.Generator) -> NDArray[np.int64]:
     shares = random.lognormal(0, 1.8, mix.flows)
     sizes = 1 + np.floor((mix.packets - mix.flows) * shares / shares.sum()).astype(np.int64)
     sizes[np.argmax(sizes)] += mix.packets - sizes.sum()
-    return sizes
+    return np.asarray(sizes, np.int64)
 
 
 def batches(mix: Mix, made: Plan) -> Iterator[Records]:
