@@ -23,10 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pcap_tools.errors import OutputError
 from testbed import namespaces
 from testbed.errors import LinkFailure
 from testbed.shaped_link import Channel, LinkConfig
-from testbed.tap import Flow, Tap
+from testbed.tap import Tap
 
 DEVICE = "shaped"
 READ_AT_ONCE = 64  # packets of one device before the other gets its turn
@@ -229,8 +230,8 @@ class Forwarder:
                     self._ends.namespace(order.side),
                     lambda: Tap(DEVICE, order.path, order.snap))
                 control.send("ready")
-            except OSError as error:
-                control.send(LinkFailure(f"{order.path} cannot be recorded: {error}."))
+            except (OSError, OutputError) as error:
+                control.send(LinkFailure(f"{order.path} cannot be recorded: {error}"))
         elif self._tap is not None:
             flows, packets, dropped = self._tap.close()
             self._tap = None
@@ -238,6 +239,3 @@ class Forwarder:
                 f"{name}_{what}": getattr(channel, what)
                 for name, channel in self._channels.items()
                 for what in ("offered", "lost", "refused")})
-
-
-__all__ = ["Ends", "Flow", "Recording", "ShapedLink", "shaped_link"]

@@ -13,6 +13,8 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+from pcap_tools.write import PcapWriter
+
 ETH_P_ALL = 3
 SOL_PACKET, PACKET_STATISTICS = 263, 6
 SO_TIMESTAMPNS = 35
@@ -20,7 +22,6 @@ SO_RCVBUFFORCE = 33
 BUFFER_BYTES = 32 << 20  # of the socket: what comes while the link's process does something else
 TAKE_AT_ONCE = 256
 LINKTYPE_RAW = 101
-NANOSECOND_MAGIC = 0xA1B23C4D
 PORTS_OF = {6, 17}  # TCP, UDP
 _STAMP = struct.Struct("qq")
 
@@ -40,16 +41,13 @@ class Tap:
     """A recording of `device`, in the namespace of the thread that makes this."""
 
     def __init__(self, device: str, path: Path, snap: int) -> None:
-        self._snap = snap
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES)
         self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self._socket.setblocking(False)
         self._socket.bind((device, ETH_P_ALL))
-        self._file = path.open("wb", buffering=1 << 20)
-        self._file.write(struct.pack("<IHHiIII", NANOSECOND_MAGIC, 2, 4, 0, 0, snap, LINKTYPE_RAW))
+        self._writer = PcapWriter(path, LINKTYPE_RAW, snap=snap)
         self._seen: set[bytes] = set()
-        self.packets = 0
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -62,11 +60,8 @@ class Tap:
             except BlockingIOError:
                 return False
             seconds, nanoseconds = _STAMP.unpack_from(ancillary[0][2])
-            kept = packet[: self._snap]
-            self._file.write(struct.pack("<IIII", seconds, nanoseconds, len(kept), len(packet)))
-            self._file.write(kept)
+            self._writer.write_frame(seconds * 1_000_000_000 + nanoseconds, packet)
             self._seen.add(flow_key(packet))
-            self.packets += 1
         return True
 
     def close(self) -> tuple[list[Flow], int, int]:
@@ -75,9 +70,9 @@ class Tap:
             pass
         statistics = self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8)
         self._socket.close()
-        self._file.close()
+        self._writer.close()
         flows = {flow for flow in map(flow_of, self._seen) if flow is not None}
-        return sorted(flows), self.packets, int(struct.unpack("II", statistics)[1])
+        return sorted(flows), self._writer.packets, int(struct.unpack("II", statistics)[1])
 
 
 def flow_key(packet: bytes) -> bytes:
