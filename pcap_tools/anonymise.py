@@ -11,8 +11,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import Enum
-
-from pcap_tools.pseudonyms import Pseudonyms
+from typing import Protocol
 
 DEPTH = 8  # IP headers inside each other
 TAGS = 8  # VLAN tags of a frame
@@ -30,6 +29,13 @@ class Payload(Enum):
     KEEP = "keep"  # as they were: for traffic that is encrypted, or your own
 
 
+class Names(Protocol):
+    """What addresses become: `Pseudonyms`, or what else exchanges them."""
+
+    def address(self, packed: bytes, /) -> bytes: ...
+    def station(self, packed: bytes, /) -> bytes: ...
+
+
 class Unclear(Exception):
     """A frame that cannot be looked into; the reason is what it is counted under."""
 
@@ -39,14 +45,14 @@ class Walk:
     """A frame on its way through; `end` moves forward to the end of its headers."""
 
     frame: bytearray
-    names: Pseudonyms
+    names: Names
     payload: Payload
     end: int = 0  # bytes from here on are payload
     transport: tuple[int, int, int] | None = None  # protocol, header, IP header's start
 
 
 def anonymise(
-    frame: bytes, length: int, link: int, names: Pseudonyms, payload: Payload = Payload.CUT,
+    frame: bytes, length: int, link: int, names: Names, payload: Payload = Payload.CUT,
 ) -> bytes:
     """The frame as it may be shown; `length` is what it had on the wire. Raises `Unclear`."""
     walk = Walk(bytearray(frame), names, payload)
