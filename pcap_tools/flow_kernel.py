@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pcap_tools import accumulate as kept
 from pcap_tools import flow_state as own
 from pcap_tools.accumulate import add
 from pcap_tools.compiled import compiled, inlined
@@ -17,11 +18,12 @@ from pcap_tools.flows import End
 from pcap_tools.lookup import delete, find, flow_hash, insert, mix, signed, unsigned
 from pcap_tools.packets import Status, Tunnel
 from pcap_tools.parse import parse_frame
-from pcap_tools.sampling import begin_samples, next_due, take_counted, take_due, take_last
+from pcap_tools.sampling import begin_samples, is_due, next_due, take_counted, take_due, take_last
 from pcap_tools.timers import move, push, remove
 from pcap_tools.transport import NO_QFI, TCP, UDP
 
 FIN_UP, FIN_DOWN, RST, SYN_UP, SYN_DOWN = 1, 2, 4, 8, 16  # of a flow's state
+OVER = FIN_UP | FIN_DOWN | RST
 PARKED = 32  # `due` knows when its next sample is due, if no packet comes
 FIN_FLAG, SYN_FLAG, RST_FLAG, ACK_FLAG = 1, 2, 4, 16
 GTP_U = int(Tunnel.GTP_U)
@@ -59,7 +61,7 @@ def payload_of(packet: Any) -> int:
 @inlined
 def is_over(flow: Any) -> bool:
     """Both sides said FIN, or one RST."""
-    return bool(flow["state"] & RST != 0 or flow["state"] & 3 == 3)
+    return bool(flow["state"] & OVER >= FIN_UP | FIN_DOWN)
 
 
 @inlined
@@ -183,9 +185,9 @@ def begin(state: Any, limits: Any, packet: Any, key: int, source_port: int, dest
 def is_reused(flow: Any, up: Any, down: Any, packet: Any, side: int) -> bool:
     """Whether this packet begins another connection between the same ports.
 
-    A SYN does, unless it is the flow's own once more, or comes after the answer to it.
+    It is a SYN: it does, unless it is the flow's own once more, or comes after the answer to it.
     """
-    if packet["protocol"] != TCP or packet["flags"] & 0x17 != SYN_FLAG:
+    if packet["protocol"] != TCP:
         return False
     if is_over(flow):
         return True
@@ -279,32 +281,37 @@ def ports_of_fragment(fragments: Any, packet: Any, now: int) -> tuple[int, int]:
     return source, destination
 
 
-@compiled
-def ending(state: Any, limits: Any, slot: int, packet: Any, side: int, now: int) -> int:
+@inlined
+def ending(limits: Any, flow: Any, up: Any, down: Any, packet: Any, side: int, now: int) -> int:
     """Why the flow ends before this packet of its own; -1 if it does not."""
-    flow = state.live[slot]
     if now - flow["first"] > limits.active:
         return ACTIVE_END
-    if is_reused(flow, state.sides[2 * slot], state.sides[2 * slot + 1], packet, side):
+    if packet["flags"] & 0x17 == SYN_FLAG and is_reused(flow, up, down, packet, side):
         return FINISHED_END if is_over(flow) else REUSED_END
     return -1
 
 
-@compiled
+@inlined
 def accumulate(state: Any, limits: Any, slot: int, side: int, payload: int, now: int) -> None:
     """A packet into what samples are made of, and the sample of a number of packets."""
     flow = state.live[slot]
     elapsed = float(now - flow["first"])
-    for accumulator in range(own.WINDOWS + 1 if limits.windows else 1):
-        add(state.sums[slot, accumulator], state.counts[slot, accumulator], state.firsts[slot],
-            accumulator == own.STAGE, side, float(payload), elapsed)
-    take_counted(state, slot, now)
+    if limits.windows:
+        for window in range(1, own.WINDOWS + 1):
+            add(state.sums[slot, window], state.counts[slot, window], state.firsts[slot], False,
+                side, float(payload), elapsed)
+    sums = state.sums[slot, own.STAGE]
+    add(sums, state.counts[slot, own.STAGE], state.firsts[slot], True, side, float(payload),
+        elapsed)
+    packets = sums[kept.PACKETS_UP] + sums[kept.PACKETS_DOWN]
+    if packets == 5.0 or packets == 10.0 or packets == 20.0:
+        take_counted(state, slot, now)
     if flow["state"] & PARKED:
         flow["state"] &= PARKED - 1
         move(state.due, slot, next_due(state, limits, slot))
 
 
-@compiled
+@inlined
 def take(state: Any, limits: Any, packet: Any, now: int) -> None:
     """One packet into its flow; there is room for all that comes of it."""
     source_port, destination_port = int(packet["source_port"]), int(packet["destination_port"])
@@ -313,7 +320,8 @@ def take(state: Any, limits: Any, packet: Any, now: int) -> None:
     key = flow_hash(unsigned(state.numbers[own.SEED]), packet, source_port, destination_port)
     slot, side = find(state.table, state.live, key, packet, source_port, destination_port)
     if slot >= 0:
-        end = ending(state, limits, slot, packet, side, now)
+        end = ending(limits, state.live[slot], state.sides[2 * slot], state.sides[2 * slot + 1],
+                     packet, side, now)
         if end >= 0:
             close(state, limits, slot, end, now)
             slot = -1
@@ -321,7 +329,7 @@ def take(state: Any, limits: Any, packet: Any, now: int) -> None:
         if state.numbers[own.FREE] == 0:
             evict(state, limits)
         slot, side = begin(state, limits, packet, key, source_port, destination_port, now)
-    elif limits.samples:
+    elif limits.samples and is_due(state.live[slot], state.sums, limits, slot, now):
         take_due(state, limits, slot, now)
     flow = state.live[slot]
     payload = payload_of(packet)
@@ -330,7 +338,7 @@ def take(state: Any, limits: Any, packet: Any, now: int) -> None:
           now)
     if limits.samples:
         accumulate(state, limits, slot, side, payload, now)
-    if is_over(flow):
+    if flow["state"] & OVER and is_over(flow):
         moment = deadline(flow, limits)
         if moment < state.expiry.key[state.expiry.place[slot]]:
             move(state.expiry, slot, moment)
@@ -339,21 +347,25 @@ def take(state: Any, limits: Any, packet: Any, now: int) -> None:
 @compiled
 def run(state: Any, limits: Any, packets: Any, begin_at: int, end_at: int) -> tuple[int, int]:
     """Take packets in until all are, or the output or the slots are full: how far, and why."""
+    state = own.lent(state)
     numbers = state.numbers
+    room = len(state.closed) - MARGIN
+    sample_room = len(state.samples) - MARGIN if limits.samples else 0
     for index in range(begin_at, end_at):
         packet = packets[index]
         status = int(packet["status"])
         if status > FRAGMENT:
             numbers[own.STATUS + min(status, 7)] += 1
             continue
-        if full(state, limits):
+        if numbers[own.CLOSED] > room or numbers[own.SAMPLES] > sample_room:
             return index, OUTPUT_FULL
         if numbers[own.FREE] == 0 and len(state.live) < limits.most:
             return index, SLOTS_FULL
         now = min(max(int(packet["time"]), 0), LATEST)
         if now > numbers[own.CLOCK] or now < numbers[own.CLOCK] - limits.idle:
             numbers[own.CLOCK] = now
-        if not expire(state, limits, numbers[own.CLOCK]):
+        if state.expiry.size[0] > 0 and state.expiry.key[0] < numbers[own.CLOCK] and not expire(
+                state, limits, numbers[own.CLOCK]):
             return index, OUTPUT_FULL
         take(state, limits, packet, now)
         numbers[own.STATUS + status] += 1

@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcap_tools.accumulate import COUNTS, FIRST, SUMS
+from pcap_tools.compiled import compiled
 from pcap_tools.features import FEATURES
 from pcap_tools.lookup import insert
+from pcap_tools.octets import borrowed
 from pcap_tools.timers import Queue, queue
 
 FLAGS = 8  # of TCP
@@ -75,6 +77,23 @@ class State(NamedTuple):
     samples: NDArray[Any]  # SAMPLED
     sample_flows: NDArray[Any]  # LIVE, as it was then
     vectors: NDArray[np.float32]
+
+
+@compiled
+def _lent_queue(queue: Any) -> Any:
+    return Queue(borrowed(queue.size), borrowed(queue.key), borrowed(queue.identity),
+                 borrowed(queue.slot), borrowed(queue.place))
+
+
+@compiled
+def lent(state: Any) -> Any:
+    """The same for compiled functions that are done before the caller goes on."""
+    return State(
+        borrowed(state.numbers), borrowed(state.live), borrowed(state.sides), borrowed(state.sums),
+        borrowed(state.counts), borrowed(state.firsts), borrowed(state.free),
+        borrowed(state.table), _lent_queue(state.expiry), _lent_queue(state.due),
+        borrowed(state.fragments), borrowed(state.closed), borrowed(state.closed_sides),
+        borrowed(state.samples), borrowed(state.sample_flows), borrowed(state.vectors))
 
 
 def state(slots: int, accumulators: int, seed: int) -> State:

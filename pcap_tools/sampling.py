@@ -77,6 +77,16 @@ def end_window(state: Any, slot: int, window: int, elapsed: int) -> None:
     sums[kept.WINDOW_END] = (elapsed // width + 1) * width
 
 
+@inlined
+def is_due(flow: Any, sums: Any, limits: Any, slot: int, now: int) -> bool:
+    """Whether `take_due` may have something to do; quickly told."""
+    elapsed = now - flow["first"]
+    if flow["stage"] < TIME_STAGES and elapsed >= stage_time(flow["stage"]):
+        return True
+    # The shortest window is over no later than the others.
+    return bool(limits.windows and elapsed >= sums[slot, 1, kept.WINDOW_END])
+
+
 @compiled
 def take_due(state: Any, limits: Any, slot: int, now: int) -> None:
     """The samples of times and windows that lie at or before `now`."""
