@@ -176,15 +176,24 @@ def _frames(chunks: Chunks, walker: Walker, account: _Account, batch: int) -> It
         if step.count:
             yield account.deliver(chunks.data[:chunks.end], columns, step.count)
         del columns
-        if step.outcome is Outcome.MORE:
-            if chunks.final:
-                account.ended(place, chunks.end - chunks.begin, step.need)
-                return
+        if step.outcome is Outcome.MORE and not chunks.final:
             chunks.more(step.need)
+        elif step.outcome is Outcome.MORE:
+            # Either the capture was cut off here, or a length is damaged and more is to come.
+            left = chunks.end - chunks.begin
+            _search(chunks, walker)
+            if chunks.begin == chunks.end:
+                account.ended(place, left, step.need)
+                return
+            account.skipped(place, chunks.position - place,
+                            f"a record of {step.need:,} bytes would run over the end", False)
         elif step.outcome is Outcome.HEADER:
             chunks.more(FILE_HEADER)
+            if chunks.end - chunks.begin < FILE_HEADER:
+                account.ended(place, chunks.end - chunks.begin, FILE_HEADER)
+                return
             walker.joined(bytes(chunks.data[chunks.begin:chunks.begin + FILE_HEADER]))
-            chunks.begin = min(chunks.begin + FILE_HEADER, chunks.end)
+            chunks.begin += FILE_HEADER
         elif step.outcome is Outcome.BAD:
             if step.next >= 0:
                 chunks.begin = step.next

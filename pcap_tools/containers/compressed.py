@@ -18,6 +18,7 @@ FIRST_PIECE = 1 << 9
 # Four bytes of zst may unpack to 128 KiB and its unpacker stops nowhere in between, so that a
 # piece of this size bounds what comes at once: 32 MiB.
 ZSTANDARD_PIECE = 1 << 10
+XZ_PIECE = 1 << 10  # what comes before damage in the same piece is lost
 LARGEST_WINDOW = 1 << 27  # bytes a zst stream may want to look back: what `zstd` itself allows
 LARGEST_DICTIONARY = 1 << 28  # the same for xz, whose strongest setting takes 65 MiB
 Read = Callable[[int], bytes]
@@ -126,9 +127,13 @@ class Gzip(Unpacked):
         return (zlib.error,)
 
     def _unpack(self, piece: memoryview, most: int) -> bytes:
-        before = None if len(piece) == 1 else self._engine.copy()
+        data: bytes
+        before = None if self.largest_piece == 1 else self._engine.copy()
         try:
-            data: bytes = self._engine.decompress(piece, most)
+            data = b"" if before is not None else self._engine.decompress(b"", most)
+            if data:
+                return data  # what was held back, before the next byte may turn out to be bad
+            data = self._engine.decompress(piece, most)
         except zlib.error:
             if before is None:
                 raise
@@ -146,6 +151,7 @@ class Gzip(Unpacked):
 
 class Xz(Unpacked):
     name, magic = "xz", XZ
+    largest_piece = XZ_PIECE
 
     def _start(self) -> Any:
         return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=LARGEST_DICTIONARY)

@@ -235,8 +235,9 @@ def nanoseconds(high: int, low: int, table: NDArray[np.int64], which: int) -> in
         seconds = below // SECOND
         below -= seconds * SECOND
     seconds += table[which, OFFSET]
-    furthest = LATEST // SECOND
-    return max(min(seconds, furthest), -furthest) * SECOND + below  # type: ignore[no-any-return]
+    if seconds >= LATEST // SECOND or seconds < -(LATEST // SECOND):
+        return LATEST if seconds > 0 else -LATEST
+    return seconds * SECOND + below  # type: ignore[no-any-return]
 
 
 @compiled

@@ -6,7 +6,7 @@ the seed. Headers are valid, checksums of IPv4 too; payloads are noise that no d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ SERVER_PORTS = (443, 80, 8443, 8080, 22, 3478)
 NOISE = 1 << 16  # bytes that payloads are cut from
 HEADROOM = 160  # bytes before any payload
 CHUNK = 1 << 16  # packets made at once
+GNB, UPF, PREFIX = 0x0A64_0001, 0x0A64_0101, 0x2001_0DB8_0000_0000
+Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -106,16 +108,14 @@ def batches(mix: Mix, made: Plan) -> Iterator[Records]:
     noise = np.random.default_rng(mix.seed).integers(0, 256, NOISE, np.uint8)
     for begin in range(0, len(made.time), CHUNK):
         part = slice(begin, begin + CHUNK)
-        flow, payload = made.flow[part], made.payload[part]
-        data = np.zeros(len(flow) * HEADROOM + int(payload.sum()), np.uint8)
-        start = np.empty(len(flow), np.int64)
-        length = np.empty(len(flow), np.int32)
-        build(data, start, length, noise, mix.tunnel, made.version, made.protocol, made.client,
-              made.server, made.client_port, made.server_port, flow, payload, made.up[part],
-              made.flags[part])
+        heads, sizes = headers(made, part, mix.tunnel)
+        length = (sizes + made.payload[part]).astype(np.int32)
+        start = np.cumsum(length, dtype=np.int64) - length
+        data = np.empty(int(length.sum(dtype=np.int64)), np.uint8)
+        join(data, start, length, heads, sizes, noise)
         yield Records(data, start, np.minimum(length, mix.snap).astype(np.int32), length,
-                      made.time[part], np.ones(len(flow), np.uint16),
-                      np.zeros(len(flow), np.int32))
+                      made.time[part], np.ones(len(length), np.uint16),
+                      np.zeros(len(length), np.int32))
 
 
 def write(mix: Mix, path: Path) -> None:
@@ -126,105 +126,91 @@ def write(mix: Mix, path: Path) -> None:
 
 
 @compiled
-def wide(number: Any) -> int:
-    """`number` in 64 signed bits, so that nothing computed of it wraps around."""
-    return np.int64(number)  # type: ignore[return-value]  # numpy's integer serves as one
+def join(data: Bytes, start: NDArray[np.int64], length: NDArray[np.int32], heads: Bytes,
+         sizes: NDArray[np.int64], noise: Bytes) -> None:
+    """Headers, each with as much noise behind it as its frame is long."""
+    for row in range(len(start)):
+        begin, size, place = start[row], sizes[row], row * 7919 % (NOISE - 2000)
+        data[begin:begin + size] = heads[row, :size]
+        rest = length[row] - size
+        data[begin + size:begin + length[row]] = noise[place:place + rest]
 
 
-@compiled
-def put(data: NDArray[np.uint8], at: int, value: int, size: int) -> int:
-    """`value` in network byte order; where it ends."""
-    for place in range(size):
-        data[at + place] = value >> 8 * (size - 1 - place) & 0xFF
-    return at + size
+def headers(made: Plan, part: slice, tunnel: bool) -> tuple[Bytes, NDArray[np.int64]]:
+    """Everything before the payload of each packet, one a row, and how long it is."""
+    flow = made.flow[part]
+    heads = np.zeros((len(flow), HEADROOM), np.uint8)
+    sizes = np.zeros(len(flow), np.int64)
+    for version in (V4, V6, VLAN):
+        for protocol in (TCP, UDP):
+            rows = np.flatnonzero((made.version[flow] == version)
+                                  & (made.protocol[flow] == protocol))
+            one = header(made, rows + (part.start or 0), version, protocol, tunnel)
+            heads[rows, :one.shape[1]] = one
+            sizes[rows] = one.shape[1]
+    return heads, sizes
 
 
-@compiled
-def build(
-    data: NDArray[np.uint8], start: NDArray[np.int64], length: NDArray[np.int32],
-    noise: NDArray[np.uint8], tunnel: bool, version: NDArray[np.uint8],
-    protocol: NDArray[np.uint8], client: NDArray[np.uint32], server: NDArray[np.uint32],
-    client_port: NDArray[np.uint16], server_port: NDArray[np.uint16], flow: NDArray[np.int32],
-    payload: NDArray[np.int32], up: NDArray[np.bool_], flags: NDArray[np.uint8],
-) -> None:
-    """Every frame of a chunk into `data`, one after the other."""
+def header(made: Plan, rows: NDArray[np.int64], version: int, protocol: int,
+           tunnel: bool) -> Bytes:
+    """The headers of packets of one kind, one a row."""
+    flow, up = made.flow[rows], made.up[rows]
+    ends = made.client[flow].astype(np.int64), made.server[flow].astype(np.int64)
+    ports = made.client_port[flow].astype(np.int64), made.server_port[flow].astype(np.int64)
+    size = made.payload[rows].astype(np.int64) + (20 if protocol == TCP else 8)
+    here, there = np.where(up, *ends), np.where(up, *reversed(ends))
+    six = version == V6
+    inner = (ipv6 if six else ipv4)(size, protocol, here, there)
+    kind = b"\x86\xdd" if six else b"\x08\x00"
+    if version == VLAN and not tunnel:
+        kind = b"\x81\x00\x00\x64" + kind
+    if tunnel:
+        inner, kind = wrap(inner, size + (40 if six else 20), flow, up), b"\x08\x00"
+    macs = bytes.fromhex("020000000001020000000002")
+    if protocol == TCP:
+        rest = [(rows + 1, 4), (1, 4), (0x5000 | made.flags[rows].astype(np.int64), 2),
+                (0x0400 << 32, 6)]
+    else:
+        rest = [(size, 2), (0, 2)]
+    return fields(len(rows), [*((byte, 1) for byte in macs + kind), (inner, inner.shape[1]),
+                              (np.where(up, *ports), 2), (np.where(up, *reversed(ports)), 2),
+                              *rest])
+
+
+def fields(count: int, values: Sequence[tuple[Any, int]]) -> Bytes:
+    """Numbers in network byte order side by side, `count` rows; bytes as they are."""
+    out = np.empty((count, sum(size for _, size in values)), np.uint8)
     at = 0
-    for row in range(len(flow)):
-        number, size = wide(flow[row]), wide(payload[row])
-        begin, here, there = at, wide(client[number]), wide(server[number])
-        port, other = wide(client_port[number]), wide(server_port[number])
-        kind = wide(protocol[number])
-        if not up[row]:
-            here, there, port, other = there, here, other, port
-        transport = size + (20 if kind == TCP else 8)
-        at = put(data, at, 0x0200_0000_0001, 6)
-        at = put(data, at, 0x0200_0000_0002, 6)
-        if version[number] == VLAN and not tunnel:
-            at = put(data, at, 0x8100_0064, 4)
-        six = version[number] == V6
-        if tunnel:
-            inner = transport + (40 if six else 20)
-            at = wrap(data, at, number, up[row], inner)
+    for value, size in values:
+        if isinstance(value, np.ndarray) and value.ndim == 2:
+            out[:, at:at + size] = value
         else:
-            at = put(data, at, 0x86DD if six else 0x0800, 2)
-        if six:
-            at = ipv6(data, at, transport, kind, here, there)
-        else:
-            at = ipv4(data, at, transport, kind, here, there)
-        at = put(data, at, port, 2)
-        at = put(data, at, other, 2)
-        if kind == TCP:
-            at = put(data, at, row + 1, 4)
-            at = put(data, at, 1, 4)
-            at = put(data, at, 0x5000 | wide(flags[row]), 2)
-            at = put(data, at, 0x0400_0000_0000, 6)
-        else:
-            at = put(data, at, transport, 2)
-            at = put(data, at, 0, 2)
-        place = row * 7919 % (NOISE - 2000)
-        data[at:at + size] = noise[place:place + size]
+            wide = np.broadcast_to(np.asarray(value, ">u8"), count).copy()
+            out[:, at:at + size] = wide.view(np.uint8).reshape(count, 8)[:, 8 - size:]
         at += size
-        start[row], length[row] = begin, at - begin
+    return out
 
 
-@compiled
-def ipv4(data: NDArray[np.uint8], at: int, size: int, protocol: int, here: int,
-         there: int) -> int:
-    begin = at
-    at = put(data, at, 0x4500_0000 | size + 20, 4)
-    at = put(data, at, 0x4000, 4)
-    at = put(data, at, 0x4000_0000 | protocol << 16, 4)
-    at = put(data, at, here, 4)
-    at = put(data, at, there, 4)
-    total = 0
-    for place in range(begin, at, 2):
-        total += wide(data[place]) << 8 | wide(data[place + 1])
+def ipv4(size: Any, protocol: int, here: Any, there: Any) -> Bytes:
+    out = fields(len(size), [(0x4500, 2), (size + 20, 2), (0x4000, 4), (64, 1), (protocol, 1),
+                             (0, 2), (here, 4), (there, 4)])
+    total = out.view(">u2").sum(axis=1, dtype=np.int64)
     total = (total & 0xFFFF) + (total >> 16)
-    put(data, begin + 10, ~(total + (total >> 16)) & 0xFFFF, 2)
-    return at
+    out[:, 10:12] = fields(len(out), [(~(total + (total >> 16)) & 0xFFFF, 2)])
+    return out
 
 
-@compiled
-def ipv6(data: NDArray[np.uint8], at: int, size: int, protocol: int, here: int,
-         there: int) -> int:
-    at = put(data, at, 6 << 28, 4)
-    at = put(data, at, size << 16 | protocol << 8 | 64, 4)
-    for address in (here, there):
-        at = put(data, at, 0x2001_0DB8_0000_0000, 8)
-        at = put(data, at, address, 8)
-    return at
+def ipv6(size: Any, protocol: int, here: Any, there: Any) -> Bytes:
+    return fields(len(size), [(6 << 28, 4), (size, 2), (protocol, 1), (64, 1),
+                              (PREFIX, 8), (here, 8), (PREFIX, 8), (there, 8)])
 
 
-@compiled
-def wrap(data: NDArray[np.uint8], at: int, number: int, up: bool, size: int) -> int:
-    """Ethernet's type, IPv4, UDP and GTP-U with a PDU session container, around `size` bytes."""
-    gnb, upf = 0x0A64_0001, 0x0A64_0101
-    at = put(data, at, 0x0800, 2)
-    at = ipv4(data, at, 8 + 16 + size, UDP, gnb if up else upf, upf if up else gnb)
-    at = put(data, at, 2152 << 16 | 2152, 4)
-    at = put(data, at, (8 + 16 + size) << 16, 4)
-    at = put(data, at, 0x34FF_0000 | 8 + size, 4)
-    teid = number % 500 + (0x1000 if up else 0x2000)
-    at = put(data, at, teid, 4)
-    at = put(data, at, 0x85, 4)
-    return put(data, at, 0x0100_0000 | (0x10 if up else 0) << 16 | (number % 5 + 1) << 8, 4)
+def wrap(inner: Bytes, size: NDArray[np.int64], flow: NDArray[np.int32],
+         up: NDArray[np.bool_]) -> Bytes:
+    """`inner`, head of `size` bytes, behind IPv4, UDP and GTP-U with a PDU session container."""
+    outer = ipv4(size + 24, UDP, np.where(up, GNB, UPF), np.where(up, UPF, GNB))
+    teid = flow % 500 + np.where(up, 0x1000, 0x2000)
+    return fields(len(size), [(outer, 20), (2152, 2), (2152, 2), (size + 24, 2), (0, 2),
+                              (0x34FF, 2), (size + 8, 2), (teid, 4), (0x85, 4), (1, 1),
+                              (np.where(up, 0x10, 0), 1), (flow % 5 + 1, 1), (0, 1),
+                              (inner, inner.shape[1])])
