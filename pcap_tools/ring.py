@@ -1,8 +1,8 @@
 """How the kernel lays captured frames out in a TPACKET_V3 ring, and the way out of it.
 
 `take_block` copies the frames of one block into a buffer of their own, tight behind each other,
-with the VLAN tags that the kernel keeps beside them put back. The copy costs a hundredth of a core
-at 500 Mbit/s (`bench_live --copy`), and what was delivered stays true after the block has gone back
+with the VLAN tags that the kernel keeps beside them put back. The copy costs three hundredths of a
+core at 600 Mbit/s (`bench_live`), and what was delivered stays true after the block has gone back
 to the kernel. It knows no sockets.
 """
 
