@@ -11,13 +11,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import classifier.tap_command
 import edge_server.command
 import testbed.record_sessions
 import testbed.split_command
 import ue_app.app_command
 import ue_app.command
 import ue_app.gateway_command
+from classifier.errors import ClassifierError
 from edge_server.errors import EdgeError
+from pcap_tools.errors import PcapError
 from testbed import demo
 from ue_app.errors import PhoneError
 
@@ -30,6 +33,7 @@ EXAMPLES = """examples:
   airsplit app                         chat with it in the browser
   airsplit split gemma-2-2b --at 1 --out gemma-2-2b-split
   airsplit inspect gemma-2-2b-split/head
+  airsplit tap eth0                    say which flows are split-LLM traffic
 """
 TESTBED_EXAMPLES = """examples:
   airsplit testbed record-sessions --out sessions --count 12
@@ -43,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = build_parser().parse_args(arguments)
     try:
         return int(parsed.run(parsed))
-    except (EdgeError, PhoneError) as error:
+    except (EdgeError, PhoneError, PcapError, ClassifierError) as error:
         print(f"airsplit {parsed.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -75,6 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     testbed.split_command.configure_split(add("split", "cut a checkpoint into parts"))
     testbed.split_command.configure_inspect(
         add("inspect", "explain a checkpoint folder or a part"), BUNDLED_MODEL)
+    classifier.tap_command.configure(add("tap", "label live traffic, and publish the labels"))
     _add_testbed(add("testbed", "emulated links, and data recorded over them"))
     return parser
 
