@@ -33,6 +33,7 @@ from testbed.sessions.split import Service, run_phone, serve_edge
 
 SNAP = 128  # bytes kept of a packet: all headers, and nothing of what is said
 READY_SECONDS = 60.0
+READY_MARK = " on http"  # in the line by which an edge or a gateway says where it listens
 LAST_SECONDS = 0.4  # for the ends of connections to cross the link
 GRACE_SECONDS = 6.0  # beyond its time that a client has to say goodbye over a slow link
 
@@ -87,6 +88,7 @@ class _Cast:
     def __init__(self, scenario: Scenario, place: Place, link: ShapedLink, starter: Any) -> None:
         self._scenario, self._place, self._link, self._starter = scenario, place, link, starter
         self._processes: list[Any] = []
+        self._wanted: list[Any] = []  # of these, the ones whose end is the scenario's
         self._stem = place.out / "work" / scenario.name
 
     def play(self, capture: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -97,16 +99,17 @@ class _Cast:
         authority, certificate = _certificates(self._stem, scenario)
         try:
             self._start_servers(certificate, authority)
+            phones = self._load_phones(certificate, authority)
             recording = Recording(capture, scenario.side, SNAP)
             if not scenario.late:
                 link.record(recording)
-            reports = self._start_clients(certificate, authority)
+            self._start_clients(phones, authority)
             if scenario.late:
                 time.sleep(scenario.late)
                 link.record(recording)
-            self._wait_for(scenario.duration + GRACE_SECONDS)
+            self._wait_until_done(scenario.duration + GRACE_SECONDS)
             time.sleep(LAST_SECONDS)
-            return [report.recv() for report in reports if report.poll()], link.finish()
+            return [phone.recv() for phone in phones if phone.poll()], link.finish()
         finally:
             for process in self._processes:
                 process.kill()
@@ -118,41 +121,49 @@ class _Cast:
         scenario, far = self._scenario, self._link.ends.far
         ours, theirs = self._starter.Pipe(duplex=False)
         self._start(ends.run_servers, scenario, far, certificate, theirs)
-        waits: list[tuple[str, int]] = []
+        waits: list[tuple[Any, str, int]] = []
         for activity in scenario.activities:
             model = self._model(activity)
             if activity.kind == SPLIT:
-                self._start(_quietly, self._stem, serve_edge,
-                            self._service(activity, certificate, authority), model,
-                            activity.parameters, scenario.seed)
-                waits.append((scenario.far_address, activity.port))
+                edge = self._start(_quietly, self._stem, serve_edge,
+                                   self._service(activity, certificate, authority), model,
+                                   activity.parameters, scenario.seed)
+                waits.append((edge, scenario.far_address, activity.port))
             elif activity.kind == GATEWAY:
-                self._start(_quietly, self._stem, serve_gateway, far, ends.GATEWAY_PORT, model,
-                            activity.parameters, scenario.seed)
-                waits.append(("127.0.0.1", ends.GATEWAY_PORT))
+                served = self._start(_quietly, self._stem, serve_gateway, far, ends.GATEWAY_PORT,
+                                     model, activity.parameters, scenario.seed)
+                waits.append((served, "127.0.0.1", ends.GATEWAY_PORT))
         if not ours.poll(READY_SECONDS):
             raise ScenarioFailed(f"The servers of {scenario.name} did not start.")
-        for address, port in waits:
-            self._wait_for_port(address, port)
+        for process, address, port in waits:
+            self._wait_for(process, partial(self._has_loaded, process))
+            self._wait_for(process, partial(namespaces.inside, far,
+                                            partial(_accepts, address, port)))
 
-    def _start_clients(self, certificate: Path, authority: Path) -> list[Connection]:
-        """One pipe for each phone's report."""
-        scenario, near = self._scenario, self._link.ends.near
-        self._wanted = []
-        if any(activity.kind != SPLIT for activity in scenario.activities):
-            self._wanted.append(self._start(ends.run_clients, scenario, near, authority))
-        reports = []
-        for activity in scenario.activities:
+    def _load_phones(self, certificate: Path, authority: Path) -> list[Connection]:
+        """A pipe to each phone; all have loaded what they need and wait for a word."""
+        phones = []
+        for activity in self._scenario.activities:
             if activity.kind != SPLIT:
                 continue
             for index in range(activity.parameters["phones"]):
-                ours, theirs = self._starter.Pipe(duplex=False)
-                self._wanted.append(self._start(
-                    _phone, self._stem, theirs, near,
+                ours, theirs = self._starter.Pipe()
+                process = self._start(
+                    _phone, self._stem, theirs, self._link.ends.near,
                     self._service(activity, certificate, authority), self._model(activity),
-                    activity.parameters, scenario.seed + index, scenario.duration))
-                reports.append(ours)
-        return reports
+                    activity.parameters, self._scenario.seed + index, self._scenario.duration)
+                self._wait_for(process, ours.poll)
+                ours.recv()
+                self._wanted.append(process)
+                phones.append(ours)
+        return phones
+
+    def _start_clients(self, phones: list[Connection], authority: Path) -> None:
+        if any(activity.kind != SPLIT for activity in self._scenario.activities):
+            self._wanted.append(self._start(
+                ends.run_clients, self._scenario, self._link.ends.near, authority))
+        for phone in phones:
+            phone.send("go")
 
     def _service(self, activity: Activity, certificate: Path, authority: Path) -> Service:
         return Service(self._link.ends.far, self._scenario.far_address, activity.port,
@@ -169,14 +180,20 @@ class _Cast:
         self._processes.append(process)
         return process
 
-    def _wait_for_port(self, address: str, port: int) -> None:
+    def _wait_for(self, process: Any, is_ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + READY_SECONDS
-        while not namespaces.inside(self._link.ends.far, partial(_accepts, address, port)):
-            ended = any(process.exitcode is not None for process in self._processes)
-            if ended or time.monotonic() > deadline:
-                raise ScenarioFailed(f"Nothing of {self._scenario.name} listens on port {port}.",
+        while not is_ready():
+            if process.exitcode is not None or time.monotonic() > deadline:
+                raise ScenarioFailed(f"A process of {self._scenario.name} did not start.",
                                      self._last_words())
             time.sleep(0.05)
+
+    def _has_loaded(self, process: Any) -> bool:
+        """An edge takes connections before it can answer them; it says when that is."""
+        with suppress(FileNotFoundError):  # it has only just begun
+            return READY_MARK in Path(f"{self._stem}.{process.pid}.log").read_text(
+                encoding="utf-8", errors="replace")
+        return False
 
     def _last_words(self) -> str:
         """What the processes said last: each one's last line."""
@@ -185,14 +202,14 @@ class _Cast:
                  for log in logs]
         return " ".join(line for line in lines if line) or "Its processes said nothing."
 
-    def _wait_for(self, seconds: float) -> None:
+    def _wait_until_done(self, seconds: float) -> None:
         ends_at = time.monotonic() + seconds
         for process in self._wanted:
             process.join(max(0.0, ends_at - time.monotonic()))
 
 
-def _phone(stem: Path, report: Connection, *arguments: Any) -> None:
-    _quietly(stem, run_phone, *arguments, report.send)
+def _phone(stem: Path, pipe: Connection, *arguments: Any) -> None:
+    _quietly(stem, run_phone, *arguments, pipe)
 
 
 def _quietly(stem: Path, function: Callable[..., None], *arguments: Any) -> None:

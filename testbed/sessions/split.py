@@ -10,8 +10,8 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +83,12 @@ class _Silent:
 
 def run_phone(
     namespace: str, service: Service, model: Path, parameters: Parameters, seed: int,
-    seconds: float, report: Callable[[dict[str, Any]], None],
+    seconds: float, pipe: Connection,
 ) -> None:
-    """One phone's conversation, over when `seconds` have passed."""
+    """One phone's conversation, over when `seconds` have passed.
+
+    Through `pipe` it says that it has loaded, waits for a word, and reports in the end.
+    """
     from edge_server.engine.identity import identity_of
     from edge_server.engine.load import EngineOptions, open_engine
     from edge_server.engine.parts import open_folders
@@ -100,7 +103,6 @@ def run_phone(
     from ue_app.wire import LinkConfig
 
     namespaces.enter(namespace)
-    ends = time.monotonic() + seconds
     randomness = random.Random(seed)
     checkpoint = open_folders([model])
     pace = Pace(parameters["phone_seconds"], parameters["spread"], parameters["row_share"])
@@ -111,12 +113,15 @@ def run_phone(
     head = Head(engine, placement)
     hello = Hello(identity_of(checkpoint), placement.remote, WIRE_TYPES[engine.row_type],
                   Mode.PRIVATE if placement.private else Mode.TOKENS)
+    pipe.send("ready")
+    pipe.recv()
+    ends = time.monotonic() + seconds
     result: dict[str, Any] = {"answers": 0, "tokens": 0, "problem": ""}
     try:
         link = EdgeLink(LinkConfig(
             service.url, ca=service.authority, dead_after=randomness.uniform(*DEAD_AFTER)), hello)
     except (EdgeError, PhoneError) as error:
-        report(result | {"problem": str(error)})
+        pipe.send(result | {"problem": str(error)})
         return
     limits = Limits(CAPACITY, frozenset(), CAPACITY, parameters["chunk"])
     conversation = Conversation(head, link, limits, time.monotonic)
@@ -131,7 +136,7 @@ def run_phone(
     result |= {"resumed": link.status.resumed, "rebuilt": link.status.rebuilt}
     if link.traffic is not None:
         result |= asdict(link.traffic)
-    report(result)
+    pipe.send(result)
     link.close()
 
 
