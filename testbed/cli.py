@@ -13,6 +13,7 @@ from pathlib import Path
 
 import classifier.tap_command
 import edge_server.command
+import pcap_tools.pcap_command
 import testbed.record_sessions
 import testbed.split_command
 import ue_app.app_command
@@ -79,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     testbed.split_command.configure_split(add("split", "cut a checkpoint into parts"))
     testbed.split_command.configure_inspect(
         add("inspect", "explain a checkpoint folder or a part"), BUNDLED_MODEL)
+    pcap_tools.pcap_command.configure(add("pcap", "read captures: flows, features, pictures"))
     classifier.tap_command.configure(add("tap", "label live traffic, and publish the labels"))
     _add_testbed(add("testbed", "emulated links, and data recorded over them"))
     return parser
