@@ -6,11 +6,16 @@ Set-up runs it, so that no user waits half a minute for a first flow. What it co
 
 from __future__ import annotations
 
+import io
+import struct
+
 import numpy as np
 
 from pcap_tools.flow_engine import FlowEngine
 from pcap_tools.parse import parse
+from pcap_tools.read import open_captures
 from pcap_tools.records import Records
+from pcap_tools.write import PcapWriter
 
 
 def one_frame() -> Records:
@@ -28,6 +33,18 @@ def warm() -> None:
     engine.feed_packets(parse(records))
     engine.advance(1)
     engine.finish()
+    warm_files(records)
+
+
+def warm_files(records: Records) -> None:
+    """Write a capture, and read damaged ones of each format, so that they are searched too."""
+    out = io.BytesIO()
+    PcapWriter(out).write(records)
+    described = struct.pack("<IIHHII", 1, 20, 1, 0, 0, 20)
+    section = struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
+    for capture in (out.getvalue() + b"\xff" * 16, section + described + b"\xff" * 16):
+        for _ in open_captures(["-"], stdin=io.BytesIO(capture)):
+            pass
 
 
 if __name__ == "__main__":

@@ -1,0 +1,312 @@
+"""Tables of many captures, made by several processes or, with Ray, on several machines.
+
+Every capture is read by itself, so a flow that goes on in the next file is another flow there; flow
+numbers are those of the files one after the other. What comes out does not depend on how many
+processes there are, nor on whether they are Ray's. Memory here is small: a large table waits on
+disk for its turn. It does not know what is done with the rows.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import tempfile
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcap_tools.containers.files import FORMATS, STDIN, Source, find_sources
+from pcap_tools.errors import CaptureError, PcapError, UsageError
+from pcap_tools.flow_engine import FlowEngine
+from pcap_tools.flow_table import FLOW, SAMPLE
+from pcap_tools.flows import FlowConfig
+from pcap_tools.packets import Status
+from pcap_tools.read import open_captures
+from pcap_tools.records import Counters, Warning
+
+WAITING = 1 << 20  # bytes of a table that wait in memory; a larger one does so on disk
+AHEAD = 4  # captures for each of Ray's processes that are under way or wait to be fetched
+GROUP = 1 << 15  # rows fetched from disk at once
+Rows = NDArray[np.void]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which table of each capture."""
+
+    config: FlowConfig = field(default_factory=lambda: FlowConfig(samples=False))
+    samples: bool = False  # rows of SAMPLE instead of FLOW
+    moments: tuple[int, ...] | None = None  # of samples, `Sampled`; None is all
+
+    @property
+    def kind(self) -> np.dtype[np.void]:
+        return SAMPLE if self.samples else FLOW
+
+
+@dataclass
+class Part:
+    """What one capture gave."""
+
+    counters: Counters
+    warnings: list[Warning]
+    packets: dict[Status, int] = field(default_factory=dict)  # by what they were
+    flows: int = 0
+    evicted: int = 0
+    rows: list[Rows] = field(default_factory=list)
+    spooled: Path | None = None  # further rows, before those in `rows`
+    error: CaptureError | None = None  # nothing of it could be read
+
+    def tables(self) -> Iterator[Rows]:
+        """All rows, some thousand at a time; those on disk are gone afterwards."""
+        kind = self.rows[0].dtype if self.rows else None
+        if self.spooled is not None and kind is not None:
+            with self.spooled.open("rb") as file:
+                while len(rows := np.fromfile(file, kind, GROUP)):
+                    yield rows
+            self.spooled.unlink()
+        yield from self.rows
+
+
+def table_of(
+    path: str, wanted: Wanted, spool: str | None = None,
+    moved: Callable[[int], bool] = lambda count: True,
+) -> Part:
+    """The table of one capture. `moved` is told of bytes read, and says whether to go on."""
+    counters, warnings = Counters(), list[Warning]()
+    try:
+        reader = open_captures([path])
+        counters, warnings = reader.counters, reader.warnings
+        engine, rows, before = FlowEngine(wanted.config), _Spool(spool, wanted), 0
+        for records in reader:
+            engine.feed(records)
+            rows.take(engine)
+            position, before = reader.position - before, reader.position
+            if not moved(position):
+                break
+        engine.finish()
+        rows.take(engine)
+        moved(reader.position - before)
+        reader.close()
+    except CaptureError as error:
+        return Part(counters, warnings, error=error)
+    found = engine.counters
+    return Part(counters, warnings, found.packets, found.flows, found.evicted,
+                [rows.rest()], rows.path)
+
+
+class _Spool:
+    """Rows of one capture, on disk once they are many."""
+
+    def __init__(self, folder: str | None, wanted: Wanted) -> None:
+        self._folder, self._wanted = folder, wanted
+        self._rows: list[Rows] = []
+        self._bytes = 0
+        self.path: Path | None = None
+
+    def take(self, engine: FlowEngine) -> None:
+        """Fetch what the engine has ready."""
+        flows = engine.flows()
+        rows = engine.samples() if self._wanted.samples else flows
+        if self._wanted.samples and self._wanted.moments is not None:
+            rows = rows[np.isin(rows["kind"], self._wanted.moments)]
+        self._rows.append(rows)
+        self._bytes += rows.nbytes
+        if self._folder is not None and self._bytes > WAITING:
+            if self.path is None:
+                self.path = Path(tempfile.mkstemp(dir=self._folder, suffix=".rows")[1])
+            with self.path.open("ab") as file:
+                self.rest().tofile(file)
+
+    def rest(self) -> Rows:
+        """The rows in memory, which are let go of."""
+        rows = np.concatenate([np.empty(0, self._wanted.kind), *self._rows])
+        self._rows, self._bytes = [], 0
+        return rows
+
+
+class ParallelTables:
+    """Iterate over it once for rows, in the order of the captures; see `CaptureReader` for the
+    rest, which is the same: `counters`, `warnings`, `position` and `total`."""
+
+    def __init__(self, paths: Sequence[str | Path], wanted: Wanted, jobs: int = 1,
+                 ray: bool = False) -> None:
+        if any(str(path) == STDIN for path in paths):
+            raise UsageError("Standard input cannot be read by several processes.",
+                             "Name files or folders, or read it with one process.")
+        if jobs < 1:
+            raise UsageError(f"{jobs} processes cannot read anything.", "Give 1 or more.")
+        self.counters = Counters()
+        self.warnings: list[Warning] = []
+        self.sources: list[Source] = find_sources(paths, lambda name, problem:
+            self.warnings.append(Warning(name, None, f"cannot be read: {problem}")))
+        self.total = sum(source.size or 0 for source in self.sources)
+        self.packets = dict.fromkeys(Status, 0)
+        self.flows = self.evicted = 0
+        self._wanted, self._jobs = wanted, min(jobs, len(self.sources))
+        self._ray = _import_ray() if ray else None
+        self._progress = _Progress()
+        self._parts = self._all()
+
+    @property
+    def position(self) -> int:
+        """Bytes of the files read so far, by all processes."""
+        return self._progress.position
+
+    def __iter__(self) -> Iterator[Rows]:
+        return self._parts
+
+    def close(self) -> None:
+        """End early; processes at work end after their batch."""
+        self._progress.end()
+        self._parts.close()
+
+    def _all(self) -> Generator[Rows, None, None]:
+        readable, last = 0, None
+        with ExitStack() as stack:
+            for source, part in zip(self.sources, self._run(stack), strict=True):
+                if part.error is not None:
+                    last = part.error
+                    self.warnings.append(Warning(source.name, None, str(part.error)))
+                    continue
+                readable += 1
+                for rows in part.tables():
+                    rows["flow"] += self.flows
+                    yield rows
+                self._account(part)
+        if not readable and last is not None:
+            if len(self.sources) == 1:
+                raise last
+            raise CaptureError(f"None of the {len(self.sources)} files can be read as a capture: "
+                               f"{self.warnings[-1]}", f"What is understood: {FORMATS}.")
+
+    def _run(self, stack: ExitStack) -> Iterator[Part]:
+        if self._ray is not None:
+            return _with_ray(self._ray, self.sources, self._wanted, self._jobs, self._progress)
+        names = [str(source.path) for source in self.sources]
+        spool = stack.enter_context(tempfile.TemporaryDirectory(prefix="airsplit-"))
+        if self._jobs == 1:
+            return (table_of(name, self._wanted, spool, self._progress.moved) for name in names)
+        return _with_processes(stack, names, self._wanted, spool, self._jobs, self._progress)
+
+    def _account(self, part: Part) -> None:
+        add(self.counters, part.counters)
+        self.warnings += part.warnings
+        for status, count in part.packets.items():
+            self.packets[status] += count
+        self.flows += part.flows
+        self.evicted += part.evicted
+
+
+def add(total: Counters, one: Counters) -> None:
+    """Add the counts of `one` to `total`."""
+    for name in ("packets", "bytes", "captured_bytes", "truncated", "bad_records", "skipped_bytes",
+                 "unknown_blocks"):
+        setattr(total, name, getattr(total, name) + getattr(one, name))
+    for name, choose in (("first", min), ("last", max), ("dropped", _sum)):
+        known = [value for value in (getattr(total, name), getattr(one, name)) if value is not None]
+        setattr(total, name, choose(known) if known else None)
+    for link, count in one.links.items():
+        total.links[link] = total.links.get(link, 0) + count
+
+
+def _sum(values: list[int]) -> int:
+    return sum(values)
+
+
+class _Progress:
+    """Bytes read by all processes, and whether they are to go on."""
+
+    def __init__(self) -> None:
+        # Not forked: a copy of a process with threads may hold locks that nobody will open.
+        self.context = multiprocessing.get_context("spawn")
+        self.bytes = self.context.Value("q", 0)
+        self.over = self.context.Event()
+
+    @property
+    def position(self) -> int:
+        return int(self.bytes.value)
+
+    def end(self) -> None:
+        self.over.set()
+
+    def moved(self, count: int) -> bool:
+        with self.bytes.get_lock():
+            self.bytes.value += count
+        return not self.over.is_set()
+
+
+_of_worker: list[tuple[Any, Any]] = []  # of this process, if it is a worker: bytes, over
+
+
+def _begin(count: Any, over: Any) -> None:
+    """In a worker, once: Ctrl-C is the parent's to handle."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _of_worker.append((count, over))
+
+
+def _moved(count: int) -> bool:
+    total, over = _of_worker[0]
+    with total.get_lock():
+        total.value += count
+    return not over.is_set()
+
+
+def _work(path: str, wanted: Wanted, spool: str) -> Part:
+    return table_of(path, wanted, spool, _moved)
+
+
+def _with_processes(stack: ExitStack, names: Sequence[str], wanted: Wanted, spool: str, jobs: int,
+                    progress: _Progress) -> Iterator[Part]:
+    pool = ProcessPoolExecutor(jobs, progress.context, _begin, (progress.bytes, progress.over))
+
+    def leave() -> None:
+        progress.end()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+    stack.callback(leave)
+    futures: deque[Future[Part]] = deque(
+        pool.submit(_work, name, wanted, spool) for name in names)
+
+    def results() -> Iterator[Part]:
+        while futures:
+            try:
+                yield futures.popleft().result()
+            except BrokenProcessPool as error:
+                raise PcapError("A process that read captures was killed, perhaps for want of "
+                                "memory.", "Use fewer processes, or one.") from error
+
+    return results()
+
+
+def _import_ray() -> Any:
+    try:
+        import ray  # type: ignore[import-not-found,unused-ignore]  # optional, see the message
+    except ModuleNotFoundError as error:
+        raise UsageError("Ray is not installed.", "Install it (`pip install ray`, on every machine "
+                         "beside airsplit), or use processes of this machine.") from error
+    return ray
+
+
+def _with_ray(ray: Any, sources: Sequence[Source], wanted: Wanted, jobs: int,
+              progress: _Progress) -> Iterator[Part]:
+    """The same on Ray's processes: those of a cluster where RAY_ADDRESS names one, whose machines
+    have to see the captures under the same paths."""
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False)
+    remote = ray.remote(table_of)
+    waiting: deque[Any] = deque()
+    for number, source in enumerate(sources):
+        while len(waiting) < AHEAD * jobs and number + len(waiting) < len(sources):
+            waiting.append(remote.remote(str(sources[number + len(waiting)].path), wanted))
+        part = cast(Part, ray.get(waiting.popleft()))
+        part.rows = [rows.copy() for rows in part.rows]  # Ray's own cannot be written to
+        progress.moved(source.size or 0)
+        yield part
