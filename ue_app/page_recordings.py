@@ -5,6 +5,7 @@ Widgets and charts only; `recording` reads and sums.
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -163,7 +164,9 @@ def _downloads(app: PhoneApp, recording: Recording) -> None:
                     app.recorder.delete(recording.name)
                     st.rerun()
     st.caption(f"In {recording.folder}: the packets as `capture.pcap`, which Wireshark opens, "
-               "and a line for every token in `timing.jsonl`.")
+               "and a line for every token in `timing.jsonl`. A report of both, with prefill and "
+               f"decode marked: `airsplit pcap plot {shlex.quote(str(recording.folder))} "
+               "--out report.html`")
 
 
 @st.cache_data(max_entries=4, show_spinner="Reading packets")

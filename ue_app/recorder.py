@@ -16,6 +16,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from ue_app.wire import edge_uri
 
 CAPTURE_NAME, TIMING_NAME, ABOUT_NAME = "capture.pcap", "timing.jsonl", "recording.json"
 FORMAT = 1
+SOL_PACKET, PACKET_IGNORE_OUTGOING = 263, 23  # linux/if_packet.h
 
 
 @dataclass(frozen=True)
@@ -211,6 +213,8 @@ class ScapyCapture:
         except OSError as error:
             raise RecordingError(f"Packets on {interface} cannot be read: {error}.",
                                  "The times of tokens are recorded alone.") from error
+        if interface == conf.loopback_name:
+            _each_packet_once(listener)
         self._writer = PcapWriter(str(file), sync=False)
         self._count = 0
         ready = threading.Event()
@@ -238,6 +242,13 @@ class ScapyCapture:
             self._sniffer.stop()
         self._writer.close()
         return self._count
+
+
+def _each_packet_once(listener: Any) -> None:
+    """On the loopback interface every packet is seen as it leaves and again as it comes."""
+    # Kernels before 4.20 and other systems cannot be told; there they stay twice.
+    with suppress(OSError, AttributeError):
+        listener.ins.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
 
 
 def _between(peers: Sequence[Peer]) -> Callable[[Any], bool]:

@@ -222,6 +222,8 @@ def test_real_packets_of_the_edge_and_of_nobody_else(
     read = packets_of(recording)
     payload = sum(len(packet[TCP].payload) for packet in packets)
     assert payload >= len(b"questionanswer")
+    ends = [(packet[TCP].sport, packet[TCP].seq) for packet in packets if packet[TCP].payload]
+    assert len(set(ends)) == len(ends), "a packet of the loopback interface is there twice"
     assert {one.up for one in read} == {True, False}
     assert sum(one.size for one in read) == sum(len(packet) for packet in packets)
     assert (tmp_path / name / ABOUT_NAME).is_file()
