@@ -77,7 +77,8 @@ def run_plot(arguments: argparse.Namespace) -> int:
     say(arguments, document,
          f"{count_text(findings.survey.flows, 'flow')} of "
          f"{count_text(account.counters.packets, 'packet')} drawn in {arguments.out}"
-         + (f"; {count_text(len(sessions), 'split-model session')}" if sessions else ""))
+         + (f"; {count_text(len(sessions), 'of them looks', 'of them look')} like a split model"
+            if sessions else ""))
     return finished(account, "pcap plot")
 
 

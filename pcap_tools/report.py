@@ -249,7 +249,7 @@ def _session_parts(page: Page, findings: Findings) -> None:
     page.heading("Like a split model")
     page.text("In these flows a prompt goes up, and then rows of one size go up and answers of one "
               "size come down, in step: so does a model whose later layers run elsewhere. Sizes "
-              "and times are all that is looked at; `airsplit classify` judges by more.",
+              "and times are all that is looked at; the command airsplit classify judges by more.",
               soft=True)
     for flow, _ in sessions[:SESSIONS]:
         if findings.chosen is None or flow["flow"] != findings.chosen["flow"]:
@@ -311,7 +311,7 @@ def _flow_table(page: Page, findings: Findings) -> None:
         columns += [Column("tunnel"), Column("TEIDs"), Column("QFI", True)]
     rows = [_flow_row(flow, findings.origin, tunnels, int(flow["flow"]) in drawn) for flow in top]
     left = findings.survey.flows - len(top)
-    page.table(columns, rows, f"{left:,} smaller flows are left out; `airsplit pcap flows` writes "
+    page.table(columns, rows, f"{left:,} smaller flows are left out; airsplit pcap flows writes "
                               "them all." if left else "")
 
 
