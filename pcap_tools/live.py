@@ -7,6 +7,7 @@ keeps aside belongs into them: a capture of the same frames, replayed, gives the
 
 from __future__ import annotations
 
+import gc
 import mmap
 import os
 import select
@@ -203,8 +204,9 @@ class RingSource:
 
     def _release(self) -> None:
         self._closed, self._ring = True, None
-        if self._map is not None:
-            self._map.close()
+        memory, self._map = self._map, None
+        if memory is not None:
+            _unmap(memory)
         self._socket.close()
         closing, self._closing = self._closing, -1
         if closing >= 0:
@@ -215,6 +217,17 @@ class RingSource:
 
     def __exit__(self, *_: object) -> None:
         self._release()
+
+
+def _unmap(memory: mmap.mmap) -> None:
+    """Give the ring back, now: it keeps the socket open and the kernel copying."""
+    try:
+        memory.close()
+    except BufferError:
+        # numba's compiler leaves cycles that hold the arrays it first compiled for.
+        gc.collect()
+        with suppress(BufferError):  # then it goes when the last view of it goes
+            memory.close()
 
 
 def _bind(listening: socket.socket, interface: Interface, config: LiveConfig) -> None:

@@ -74,7 +74,7 @@ def main() -> None:
           row["dropped"], row["cores"]] for row in rows])
     met = verdict(rows)
     word = {True: "met", False: "MISSED", None: "not measured, for want of a faster sender"}[met]
-    print(f"  {RING}, {TARGET_RATE:,} a second without loss on at most {TARGET_CORES} cores: {word}")
+    print(f"  {RING}, {TARGET_RATE:,} a second, no loss, at most {TARGET_CORES} cores: {word}")
     report.finish("live", vars(options), {
         "rows": rows, "met": met, "rounds": {name: one.rounds for name, one in measured.items()}})
     if options.check and met is False:
