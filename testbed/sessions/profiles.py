@@ -1,7 +1,7 @@
 """Links as they are found, by name; each scenario draws its own from a profile's ranges.
 
 All kinds of traffic run over all profiles, so that nothing about a link gives the traffic away. The
-ranges are round figures from published measurements of such accesses, not one operator's.
+ranges are round figures of our own choosing for such accesses; nobody's network was measured.
 """
 
 from __future__ import annotations
