@@ -25,7 +25,7 @@ class Feature:
     name: str
     unit: str  # "" where it is a ratio
     meaning: str
-    robust: bool = False  # survives a change of rate, round trip and MTU
+    robust: bool = False  # survives another MTU, and another pace of all that happens
 
 
 def _volume() -> list[Feature]:
@@ -40,7 +40,7 @@ def _volume() -> list[Feature]:
         Feature("packet_rate", "1/s", "packets by duration"),
         Feature("byte_rate_up", "bytes/s", "payload up by duration"),
         Feature("byte_rate_down", "bytes/s", "payload down by duration"),
-        Feature("up_packet_share", "", "data packets up among all", True),
+        Feature("up_packet_share", "", "data packets up among all"),
         Feature("up_byte_share", "", "payload up in all payload", True),
         Feature("empty_share_up", "", "packets up without payload among those up"),
         Feature("empty_share_down", "", "packets down without payload among those down"),
@@ -58,7 +58,7 @@ def _sizes(side: str) -> list[Feature]:
         Feature(f"size_q25_{side}", "bytes", f"a quarter {side} are smaller, from a histogram"),
         Feature(f"size_q50_{side}", "bytes", f"half of those {side} are smaller, likewise"),
         Feature(f"size_q75_{side}", "bytes", f"three quarters {side} are smaller, likewise"),
-        Feature(f"size_cv_{side}", "", f"size deviation by mean, {side}", True),
+        Feature(f"size_cv_{side}", "", f"size deviation by mean, {side}"),
         Feature(f"tiny_share_{side}", "", f"data packets {side} under 64 bytes"),
         Feature(f"small_share_{side}", "", f"data packets {side} of 64 to 255 bytes"),
         Feature(f"medium_share_{side}", "", f"data packets {side} of 256 to 1,023 bytes"),
@@ -87,37 +87,37 @@ def _data_gaps(side: str) -> list[Feature]:
         Feature(f"data_gap_mean_{side}", "s", f"time between data packets {side}, mean"),
         Feature(f"data_gap_std_{side}", "s", f"time between data packets {side}, deviation"),
         Feature(f"data_gap_median_{side}", "s", f"time between data packets {side}, median"),
-        Feature(f"data_gap_cv_{side}", "", f"gap deviation by mean, {side}", True),
-        Feature(f"data_gap_log_std_{side}", "octaves", f"deviation of the gaps' logarithms, {side}",
-                True),
-        Feature(f"pause_share_{side}", "", f"gaps {side} over four times the usual so far", True),
+        Feature(f"data_gap_cv_{side}", "", f"gap deviation by mean, {side}"),
+        Feature(f"data_gap_log_std_{side}", "octaves", f"deviation of gaps' logarithms, {side}"),
+        Feature(f"pause_share_{side}", "", f"gaps {side} over four times the usual so far"),
     ]
 
 
 def _series() -> list[Feature]:
     return [
         Feature("data_gap_log_std", "octaves",
-                "deviation of the logarithms of gaps between data packets whichever way", True),
-        Feature("data_gap_memory", "", "correlation of one gap's logarithm with the next", True),
+                "deviation of the logarithms of gaps between data packets, whichever way"),
+        Feature("data_gap_memory", "", "correlation of one gap's logarithm with the next"),
     ]
 
 
 def _bursts(prefix: str, ended: str, side: str) -> list[Feature]:
     return [
         Feature(f"{prefix}_bytes_{side}", "bytes", f"payload of a burst {side}, ended by {ended}"),
-        Feature(f"{prefix}_bytes_cv_{side}", "", "deviation of these bursts by mean", True),
+        Feature(f"{prefix}_bytes_cv_{side}", "", "deviation of these bursts by mean"),
         Feature(f"{prefix}_packets_{side}", "packets", "data packets of such a burst, mean"),
         Feature(f"{prefix}_period_{side}", "s", "from one such burst's start to the next, mean"),
-        Feature(f"{prefix}_period_cv_{side}", "", "deviation of that by mean", True),
+        Feature(f"{prefix}_period_cv_{side}", "", "deviation of that by mean"),
     ]
 
 
 def _turns(side: str) -> list[Feature]:
     return [
-        Feature(f"turn_bytes_{side}", "bytes", f"payload of a turn {side}, mean"),
+        Feature(f"turn_bytes_{side}", "bytes", f"payload of a turn {side}, mean", True),
         Feature(f"turn_bytes_cv_{side}", "", f"payload of turns {side}, deviation by mean", True),
         Feature(f"turn_repeat_share_{side}", "", f"turns {side} as long as the one before", True),
-        Feature(f"turn_repeat_bytes_{side}", "bytes", f"payload of these repeated turns {side}"),
+        Feature(f"turn_repeat_bytes_{side}", "bytes", f"payload of these repeated turns {side}",
+                True),
         Feature(f"turn_single_share_{side}", "", f"turns {side} of one packet"),
         Feature(f"turn_small_share_{side}", "", f"turns {side} of one packet below 200 bytes",
                 True),

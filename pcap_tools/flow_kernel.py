@@ -32,6 +32,7 @@ FLOW, FRAGMENT = int(Status.FLOW), int(Status.FRAGMENT)
 SECOND = 1_000_000_000
 LINGER = 5 * SECOND  # an ended connection waits so long for its last packets
 REMEMBERED = 30 * SECOND  # a fragment waits no longer for the others
+WAYS = 8  # places that a packet in fragments may have; the oldest is given up
 LATEST = 1 << 62  # times are brought into 0 to this, so that sums do not overflow
 MARGIN = 16  # more samples than one packet, or one closed flow, can give
 
@@ -271,7 +272,15 @@ def ports_of_fragment(fragments: Any, packet: Any, now: int) -> tuple[int, int]:
     value = mix(mix(value, unsigned(packet["destination_0"])), unsigned(packet["destination_1"]))
     key = signed(mix(value, unsigned(packet["protocol"]) + unsigned(packet["tunnel"])
                      * unsigned(256) + unsigned(packet["teid"]) * unsigned(65536)))
-    row = fragments[key & (len(fragments) - 1)]
+    at = key & (len(fragments) - WAYS)
+    place = at
+    for way in range(at, at + WAYS):
+        if fragments[way]["hash"] == key:
+            place = way
+            break
+        if fragments[way]["time"] < fragments[place]["time"]:
+            place = way
+    row = fragments[place]
     if packet["status"] == FRAGMENT:
         if row["hash"] == key and abs(now - row["time"]) <= REMEMBERED:
             return int(row["source_port"]), int(row["destination_port"])
