@@ -92,10 +92,12 @@ def numbered(out: Path, number: int) -> Path:
 def record(source: RecordSource, out: Path, open_writer: OpenWriter, config: RecordConfig,
            clocks: Clocks, about: Mapping[str, Any],
            told: Callable[[Recorded], None] = lambda _: None,
+           why: Callable[[], str] = lambda: "the source",
            free: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free) -> Recorded:
     """Write what `source` yields to `out` until it ends; it should tick at least each second.
 
-    `about` goes into the log's first line. `told` hears of the state each second.
+    `about` goes into the log's first line. `told` hears of the state each second. `why` says who
+    ended the source, where no limit of `config` did.
     """
     recording = _Recording(out, open_writer, config, clocks, free)
     with recording:
@@ -107,6 +109,7 @@ def record(source: RecordSource, out: Path, open_writer: OpenWriter, config: Rec
             if recording.over:
                 source.close()
         recording.done.dropped = source.counters.dropped
+        recording.end(why())
     return recording.done
 
 
@@ -153,7 +156,7 @@ class _Recording:
         most = self._config.most_packets
         if most is not None and self.done.packets + len(records) >= most:
             records = _first(records, most - self.done.packets)
-            self._end("the number of packets")
+            self.end("the number of packets")
         if not len(records) or self._writer is None:
             return
         self._writer.write(records)
@@ -190,9 +193,10 @@ class _Recording:
         if free < self._config.keep_free:
             self.done.problem = (f"Only {free:,} bytes are free in {self._out.parent}, and "
                                  f"{self._config.keep_free:,} are to stay so.")
-            self._end("a full disk")
+            self.end("a full disk")
 
-    def _end(self, by: str) -> None:
+    def end(self, by: str) -> None:
+        """Note who ended it; the first one counts."""
         if not self.over:
             self.over, self.done.ended_by = True, by
 

@@ -121,11 +121,14 @@ def run_record(arguments: argparse.Namespace) -> int:
     with kind(arguments.interface, filter, live) as source:
         about = {"interface": arguments.interface, "filter": filter, "link": source.link,
                  "snap": arguments.snap, "capture": str(out)}
-        with _ended_by_signals(source.close), _line(f"recording {arguments.interface}") as say:
+        what = f"recording {arguments.interface}"
+        with _ended_by_signals(source.close) as signals, _line(what) as say:
             done = record(
                 source, out, lambda path: PcapWriter(path, source.link, snap=arguments.snap),
                 RecordConfig(arguments.rotate, arguments.keep_free, arguments.packets),
-                Clocks(time.time, time.monotonic), about, lambda state: say(_state_of(state)))
+                Clocks(time.time, time.monotonic), about, lambda state: say(_state_of(state)),
+                lambda: signals[0] if signals else
+                "the interface" if arguments.duration is None else "its duration")
         _warn(map(str, source.warnings))
     facts = {"files": done.files, "log": done.log, "packets": done.packets, "bytes": done.bytes,
              "dropped": done.dropped, "seconds": round(done.seconds, 3),
@@ -244,16 +247,21 @@ def _warn(problems: Iterator[str] | Sequence[str]) -> None:
 
 
 @contextmanager
-def _ended_by_signals(close: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the work in good order."""
-    names = (signal.SIGINT, signal.SIGTERM)
+def _ended_by_signals(close: Callable[[], None]) -> Iterator[list[str]]:
+    """Ctrl-C and SIGTERM end the work in good order; yields the names of those that came."""
+    names, came = (signal.SIGINT, signal.SIGTERM), list[str]()
+
+    def ended(number: int, _: object) -> None:
+        came.append(signal.Signals(number).name)
+        close()
+
     try:
-        before = [signal.signal(name, lambda *_: close()) for name in names]
+        before = [signal.signal(name, ended) for name in names]
     except ValueError:  # not in the main thread: who runs us there ends us otherwise
-        yield
+        yield came
         return
     try:
-        yield
+        yield came
     finally:
         for name, handler in zip(names, before, strict=True):
             signal.signal(name, handler)

@@ -114,6 +114,8 @@ def test_ctrl_c_ends_a_recording_that_is_whole(
     with space.inside():
         assert run("record", "far", "--out", out, "--duration", 30) == 0
     assert read(out) == sent
+    last = json.loads(out.with_suffix(".timing.jsonl").read_text().splitlines()[-1])
+    assert last["ended_by"] == number.name
     assert "20 packets" in capsys.readouterr().out
     assert signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL)
 
