@@ -57,7 +57,9 @@ class Tap:
         self._began = now()
         self.name = f"{os.uname().nodename[:24]}-{os.getpid()}-{self._began // 10**9}"
         flows = config.flows
-        self.engine = FlowEngine(replace(flows, windows=config.windows))
+        # Windows of every flow cost as much as all else together: only for a model that asks.
+        windows = config.windows and Sampled.WINDOW_10_S.name in bundle.decisions
+        self.engine = FlowEngine(replace(flows, windows=windows))
         self._labeller = Labeller(
             self.engine, bundle, self.name, config.wanted, config.windows)
         # Compiled code is loaded now, not when the first frames wait.
