@@ -24,7 +24,7 @@ Array = NDArray[Any]
 
 MOST_ARRAYS = 64  # a model has about twenty
 MOST_UNPACKED = 128 << 20  # bytes of one file; the largest sensible models have a tenth
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first day: the time of writing must not change the bytes
+EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first day: the time of writing must not change the bytes
 # What numpy writes before plain numbers, and nothing else of what its own reader would evaluate.
 _HEADER = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '(?P<type>\|[iub]1|<[fiu][248])', 'fortran_order': False,"
@@ -39,7 +39,7 @@ def pack(arrays: Mapping[str, Array]) -> bytes:
         for name, array in arrays.items():
             member = io.BytesIO()
             npy.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
-            entry = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
+            entry = zipfile.ZipInfo(f"{name}.npy", EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, member.getvalue())
     return file.getvalue()

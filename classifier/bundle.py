@@ -12,9 +12,9 @@ not what the features mean: flows and KPIs are told apart by the schema.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.arrays import pack, unpack
+from classifier.arrays import EPOCH, pack, unpack
 from classifier.errors import (
     DamagedBundle,
     NotABundle,
@@ -58,8 +58,9 @@ class Schema:
 
 def flow_schema() -> Schema:
     """What the pcap tools here compute of flows."""
-    features = importlib.import_module("pcap_tools.features")
-    return Schema("flows", features.SCHEMA, tuple(entry.name for entry in features.FEATURES))
+    from pcap_tools.features import NAMES, SCHEMA
+
+    return Schema("flows", SCHEMA, NAMES)
 
 
 @dataclass(frozen=True)
@@ -219,6 +220,20 @@ def load(folder: Path | str, schema: Schema | None = None, expected: str = "") -
                          f" ({type(error).__name__}: {error}).", _ADVICE) from error
     _consistent(bundle)
     return bundle
+
+
+def export(folder: Path, out: Path) -> None:
+    """A copy of what `load` has accepted: one zip file if `out` ends so, else a folder."""
+    names = [MANIFEST, *json.loads((folder / MANIFEST).read_text())["files"]]
+    if out.suffix != ".zip":
+        out.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            (out / name).write_bytes((folder / name).read_bytes())
+        return
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            entry = zipfile.ZipInfo(name, EPOCH)
+            archive.writestr(entry, (folder / name).read_bytes(), zipfile.ZIP_DEFLATED)
 
 
 def _read(path: Path, most: int) -> bytes:

@@ -32,7 +32,7 @@ LIGHT_MODULES = ("edge_server.frame", "edge_server.messages", "edge_server.split
                  "edge_server.errors", "edge_server.command", "edge_server.engine.architecture",
                  "edge_server.engine.checkpoint", "edge_server.engine.manifest",
                  "edge_server.engine.parts", "edge_server.engine.options", "ue_app.errors",
-                 "classifier.errors", "classifier.labels",
+                 "classifier.command", "classifier.errors", "classifier.labels",
                  "ue_app.app_command", "ue_app.command", "testbed.cli")
 
 

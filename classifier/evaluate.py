@@ -1,0 +1,195 @@
+"""Judges recipes by what they never saw: three ways of holding out, at every stage of a flow.
+
+Figures are of flows as recorded; varied ones are only learnt from. What it returns are plain
+numbers, ready for JSON; `summary` makes tables of them. It knows no files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier import scores, splits
+from classifier.dataset import STAGES, Samples
+from classifier.labels import CLASSES, LLM_SPLIT
+from classifier.splits import Split
+from classifier.train import Fitted, Recipe, fit
+from pcap_tools.flows import Sampled
+
+SPLIT_CODE = CLASSES.index(LLM_SPLIT)
+PARTS = 5  # of a cross validation
+EARLY = 2.0  # seconds within which a split session is to be told
+TIMES = {Sampled.AFTER_100_MS: 0.1, Sampled.AFTER_1_S: 1.0, Sampled.AFTER_2_S: 2.0,
+         Sampled.AFTER_10_S: 10.0}
+Progress = Callable[[str], None]
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What models said of samples that they had not seen; arrays have one row for each."""
+
+    rows: NDArray[np.int64]  # of the samples
+    shares: NDArray[np.float64]  # [rows, CLASSES]
+    parts: NDArray[np.int64]  # which split each is from
+    names: tuple[str, ...]  # of the splits
+
+    @property
+    def said(self) -> NDArray[np.int16]:
+        return np.asarray(self.shares.argmax(axis=1), np.int16)
+
+    def where(self, mask: NDArray[np.bool_]) -> Answers:
+        return Answers(self.rows[mask], self.shares[mask], self.parts[mask], self.names)
+
+
+def shares_of_all(model: Fitted, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Probabilities of every class, 0 for those that the model has not."""
+    out = np.zeros((len(vectors), len(CLASSES)))
+    out[:, model.classes] = model.probabilities(vectors)
+    return out
+
+
+def answers(
+    samples: Samples, held_out: Iterable[Split], recipe: Recipe, robust: NDArray[np.bool_],
+    seed: int, progress: Progress = lambda line: None,
+) -> Answers:
+    """Fit on one side of each split and ask about the other."""
+    rows, shares, parts, names = [], [], [], []
+    for part, split in enumerate(held_out):
+        test = split.test[samples.variants[split.test] == 0]
+        model = fit(samples.where(split.train), recipe, robust, seed)
+        rows.append(test)
+        shares.append(shares_of_all(model, samples.vectors[test]))
+        parts.append(np.full(len(test), part, np.int64))
+        names.append(split.name)
+        progress(f"{recipe.kind}: {split.name}")
+    return Answers(np.concatenate(rows), np.concatenate(shares), np.concatenate(parts),
+                   tuple(names))
+
+
+def latest(samples: Samples, rows: NDArray[np.int64], seconds: float) -> NDArray[np.bool_]:
+    """Of `rows`, each flow's last sample that was taken within so many seconds of its start."""
+    soon = (samples.ages[rows] <= seconds + 1e-3) & np.isin(samples.kinds[rows],
+                                                            [int(stage) for stage in STAGES])
+    order = np.lexsort((samples.kinds[rows], samples.ages[rows], samples.flows[rows]))
+    order = order[soon[order]]
+    flows = samples.flows[rows][order]
+    last = np.append(flows[1:] != flows[:-1], True) if len(flows) else np.zeros(0, bool)
+    chosen = np.zeros(len(rows), bool)
+    chosen[order[last]] = True
+    return chosen
+
+
+def by_stage(samples: Samples, given: Answers, seed: int) -> dict[str, Figures]:
+    """Quality at each stage; at those of time, of each flow's last sample until then."""
+    kinds = samples.kinds[given.rows]
+    # Where nothing came between two moments, the sample of the earlier one is that of the later.
+    chosen = {stage.name: latest(samples, given.rows, TIMES[stage]) if stage in TIMES
+              else kinds == stage for stage in STAGES}
+    return {name: quality(samples, given.where(mask), seed)
+            for name, mask in chosen.items() if mask.any()}
+
+
+def quality(samples: Samples, given: Answers, seed: int) -> Figures:
+    """Accuracy, F1 and each class's figures, with intervals over captures."""
+    truth, captures = samples.labels[given.rows], samples.captures[given.rows]
+    said, count = given.said, len(CLASSES)
+    table = scores.confusion(truth, said, count)
+    found, right, both = scores.recall(table), scores.precision(table), scores.f1(table)
+
+    def spread(figure: Callable[[NDArray[np.int64]], float]) -> list[float]:
+        one = scores.interval(truth, said, captures, count, figure, seed)
+        return [one.value, one.low, one.high]
+
+    confidence = given.shares.max(axis=1)
+    return {
+        "samples": len(truth), "captures": len(np.unique(captures)),
+        "accuracy": spread(scores.accuracy), "macro_f1": spread(scores.macro_f1),
+        "calibration_error": scores.calibration_error(confidence, said == truth),
+        "classes": {name: {"samples": int(table[code].sum()), "recall": float(found[code]),
+                           "precision": float(right[code]), "f1": float(both[code])}
+                    for code, name in enumerate(CLASSES) if table[code].sum()},
+        "confusion": table.tolist(),
+    }
+
+
+def three_ways(
+    samples: Samples, recipe: Recipe, robust: NDArray[np.bool_], seed: int,
+    progress: Progress = lambda line: None, parts: int = PARTS,
+) -> dict[str, Any]:
+    """Random, by capture, and each source left out in turn: always side by side."""
+    ways = {"random": splits.random_split(samples, parts, seed),
+            "by_capture": splits.by_capture(samples, parts, seed)}
+    figures: dict[str, Any] = {
+        name: by_stage(samples, answers(samples, way, recipe, robust, seed, progress), seed)
+        for name, way in ways.items()}
+    figures["by_source"] = left_out_sources(samples, recipe, robust, seed, progress)
+    return figures
+
+
+def left_out_sources(
+    samples: Samples, recipe: Recipe, robust: NDArray[np.bool_], seed: int,
+    progress: Progress = lambda line: None,
+) -> dict[str, Any]:
+    """By stage: each source's quality when nothing of it was learnt, and their mean accuracy."""
+    held_out = list(splits.by_source(samples))
+    if not held_out:
+        return {}
+    given = answers(samples, held_out, recipe, robust, seed, progress)
+    figures: dict[str, Any] = {}
+    for part, name in enumerate(given.names):
+        for stage, quality_there in by_stage(samples, given.where(given.parts == part),
+                                             seed).items():
+            figures.setdefault(stage, {})[name] = quality_there
+    return {stage: {"mean_accuracy": float(np.mean([one["accuracy"][0]
+                                                    for one in sources.values()])),
+                    "sources": sources} for stage, sources in figures.items()}
+
+
+def split_sessions(
+    samples: Samples, recipe: Recipe, robust: NDArray[np.bool_], seed: int,
+    progress: Progress = lambda line: None, parts: int = 4,
+) -> dict[str, Any]:
+    """How surely split sessions are told within two seconds, with conditions never seen."""
+    ways = {"captures": list(splits.by_capture(samples, PARTS, seed)),
+            "models": list(splits.by_condition(samples, ("model",), parts, seed)),
+            "links": list(splits.by_condition(samples, ("link_profile",), parts, seed)),
+            "models and links": list(splits.by_condition(
+                samples, ("model", "link_profile"), parts, seed))}
+    figures = {}
+    for name, held_out in ways.items():
+        usable = [split for split in held_out if len(split.test)
+                  and (samples.labels[split.train] == SPLIT_CODE).any()]
+        if not usable:
+            continue
+        given = answers(samples, usable, recipe, robust, seed, progress)
+        early = given.where(latest(samples, given.rows, EARLY))
+        figures[name] = told(samples, early, seed)
+    return figures
+
+
+def told(samples: Samples, given: Answers, seed: int) -> Figures:
+    """Recall and precision of split sessions, with intervals over captures, and the mistakes."""
+    truth = (samples.labels[given.rows] == SPLIT_CODE).astype(np.int16)
+    said = (given.said == SPLIT_CODE).astype(np.int16)
+    captures = samples.captures[given.rows]
+    figures: Figures = {"flows": int(truth.sum()), "others": int((1 - truth).sum())}
+    for name, rate in (("recall", scores.recall), ("precision", scores.precision)):
+        one = scores.interval(truth, said, captures, 2, _second(rate), seed)
+        figures[name] = [one.value, one.low, one.high]
+    wrong = given.rows[truth != said]
+    figures["mistakes"] = [
+        {"capture": samples.origins[samples.captures[row]].name,
+         "truth": CLASSES[samples.labels[row]], "stage": Sampled(int(samples.kinds[row])).name}
+        for row in wrong[:40]]
+    return figures
+
+
+def _second(
+    rate: Callable[[NDArray[np.int64]], NDArray[np.float64]],
+) -> Callable[[NDArray[np.int64]], float]:
+    return lambda table: float(rate(table)[1])
