@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import classifier.classify_command
 import classifier.command
 import classifier.tap_command
 import edge_server.command
@@ -82,6 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
     testbed.split_command.configure_inspect(
         add("inspect", "explain a checkpoint folder or a part"), BUNDLED_MODEL)
     pcap_tools.pcap_command.configure(add("pcap", "read captures: flows, features, pictures"))
+    classifier.classify_command.configure(add("classify", "say what the flows of captures are"))
     classifier.command.configure(add("classifier", "train, judge and explain models of flows"))
     classifier.tap_command.configure(add("tap", "label live traffic, and publish the labels"))
     _add_testbed(add("testbed", "emulated links, and data recorded over them"))

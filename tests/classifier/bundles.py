@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.bundle import Bundle, Decision, Schema
+from classifier.bundle import Bundle, Decision, Schema, flow_schema
 from classifier.export import flatten
 from classifier.model import Model
 from classifier.openset import Prototypes, learn_drift, scale_features
@@ -56,3 +56,15 @@ def bundle(
                   {"": Decision("stages", 0.9, (0.1,) * len(classes), (0.5,) * len(classes),
                                 (4.0,) * len(classes))},
                   {"accuracy": 0.9}, {"seed": 1}, "# A card\n")
+
+
+def flow_bundle(classes: Sequence[str] = ("llm_split", "web", "bulk")) -> Bundle:
+    """A bundle that takes flows' vectors; only the first two features mean something to it."""
+    schema = flow_schema()
+    vectors, codes = data(classes=len(classes))
+    # scikit-learn takes no column that is missing everywhere.
+    noise = np.random.default_rng(3).normal(size=(len(vectors), len(schema.features)))
+    wide = np.asarray(noise, np.float32)
+    wide[:, :vectors.shape[1]] = vectors
+    model = Model(flatten(boosting(wide, codes)), None, learn_drift(wide))
+    return Bundle(schema, tuple(classes), {"stages": model}, {"": Decision("stages", 0.9)})
