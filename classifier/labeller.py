@@ -8,6 +8,7 @@ window too. What is remembered of a flow is its last label, and that only while 
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -130,4 +131,4 @@ def address(octets: NDArray[np.uint8], version: int) -> str:
     packed = octets.tobytes()
     if version == 6:
         return str(ipaddress.IPv6Address(packed))
-    return str(ipaddress.IPv4Address(packed[:4]))
+    return socket.inet_ntoa(packed[:4])

@@ -7,7 +7,7 @@ in their numbers; the tap never waits for it. It knows messages and not what the
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import zmq
@@ -54,8 +54,7 @@ class Publisher:
 
     def send(self, message: Message) -> None:
         self._numbers[message.topic] += 1
-        self._socket.send_multipart(encode(replace(
-            message, sequence=self._numbers[message.topic])), zmq.NOBLOCK)
+        self._socket.send_multipart(encode(message, self._numbers[message.topic]), zmq.NOBLOCK)
         self.sent += message.topic != "status"
 
     def close(self) -> None:
