@@ -201,10 +201,14 @@ class TableWriter:
         self.rows += len(rows)
 
     def _write_parquet(self, table: pa.Table) -> None:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         if self._parquet is None:
-            self._parquet = pq.ParquetWriter(str(self._part), table.schema, compression="zstd")
+            # Numbers seldom repeat: looking for those that do takes longer and more room.
+            words = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
+            self._parquet = pq.ParquetWriter(str(self._part), table.schema, compression="zstd",
+                                             use_dictionary=words)
         self._parquet.write_table(table)
 
 

@@ -5,7 +5,7 @@ Text for people and for tables. It knows nothing of where the numbers come from.
 
 from __future__ import annotations
 
-import ipaddress
+import socket
 from datetime import UTC, datetime
 
 import numpy as np
@@ -32,24 +32,18 @@ def link_name(number: int) -> str:
 def address_text(version: int, address: bytes) -> str:
     """An address as people write it; IPv4 is in the first four of the sixteen bytes."""
     if version == 4:
-        return str(ipaddress.IPv4Address(address[:4]))
+        return socket.inet_ntop(socket.AF_INET, address[:4])
     if version == 6:
-        return str(ipaddress.IPv6Address(address))
+        return socket.inet_ntop(socket.AF_INET6, address)
     return ""
 
 
 def address_texts(version: NDArray[np.uint8], address: NDArray[np.uint8]) -> list[str]:
     """The same for many: [n], [n, 16]; each different one is written once."""
-    keyed = np.concatenate([version[:, None], address], axis=1)
-    known: dict[bytes, str] = {}
-    texts = []
-    for row in keyed:
-        key = row.tobytes()
-        text = known.get(key)
-        if text is None:
-            text = known[key] = address_text(key[0], key[1:])
-        texts.append(text)
-    return texts
+    data = np.concatenate([version[:, None], address], axis=1).tobytes()
+    keys = [data[at:at + 17] for at in range(0, len(data), 17)]
+    known = {key: address_text(key[0], key[1:]) for key in set(keys)}
+    return [known[key] for key in keys]
 
 
 def end_text(address: str, port: int) -> str:
