@@ -236,15 +236,39 @@ def arrow_table(columns: Mapping[str, Column], dates: bool = True) -> pa.Table:
     arrays: dict[str, Any] = {}
     for name, column in columns.items():
         if isinstance(column, list):
-            arrays[name] = pa.array(column, pa.string()).dictionary_encode()
+            arrays[name] = _words(column)
             continue
-        column = np.ascontiguousarray(column)
         missing = column == ABSENT[name] if name in ABSENT else (
             np.isnan(column) if column.dtype.kind == "f" else None)
-        array = pa.array(column, mask=missing)
-        arrays[name] = array.cast(pa.timestamp("ns", tz="UTC")) if (
-            dates and name in TIMES) else array
+        kind = pa.timestamp("ns", tz="UTC") if dates and name in TIMES else None
+        arrays[name] = _numbers(column, missing, kind)
     return pa.table(arrays)
+
+
+def _numbers(column: NDArray[Any], missing: NDArray[np.bool_] | None = None, kind: Any = None
+             ) -> pa.Array:
+    """An Arrow array from its buffers: `pa.array` would load pandas first, for 0.2 s."""
+    import pyarrow as pa
+
+    valid = None if missing is None or not missing.any() else pa.py_buffer(
+        np.packbits(~missing, bitorder="little"))
+    data = (np.packbits(column, bitorder="little") if column.dtype.kind == "b"
+            else np.ascontiguousarray(column))
+    return pa.Array.from_buffers(kind or pa.from_numpy_dtype(column.dtype), len(column),
+                                 [valid, pa.py_buffer(data)])
+
+
+def _words(column: list[str]) -> pa.Array:
+    """A dictionary array: each different word once, and which one stands where."""
+    import pyarrow as pa
+
+    place = {word: number for number, word in enumerate(dict.fromkeys(column))}
+    encoded = [word.encode() for word in place]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    words = pa.StringArray.from_buffers(len(encoded), pa.py_buffer(ends),
+                                        pa.py_buffer(b"".join(encoded)))
+    return pa.DictionaryArray.from_arrays(
+        _numbers(np.fromiter((place[word] for word in column), np.int32, len(column))), words)
 
 
 def _csv_of(columns: Mapping[str, Column], header: bool) -> str:

@@ -117,8 +117,9 @@ class _Spool:
         rows = engine.samples() if self._wanted.samples else flows
         if self._wanted.samples and self._wanted.moments is not None:
             rows = rows[np.isin(rows["kind"], self._wanted.moments)]
-        self._rows.append(rows)
-        self._bytes += rows.nbytes
+        if len(rows):
+            self._rows.append(rows)
+            self._bytes += rows.nbytes
         if self._folder is not None and self._bytes > WAITING:
             if self.path is None:
                 self.path = Path(tempfile.mkstemp(dir=self._folder, suffix=".rows")[1])
@@ -127,9 +128,10 @@ class _Spool:
 
     def rest(self) -> Rows:
         """The rows in memory, which are let go of."""
-        rows = np.concatenate([np.empty(0, self._wanted.kind), *self._rows])
-        self._rows, self._bytes = [], 0
-        return rows
+        found, self._rows, self._bytes = self._rows, [], 0
+        if not found:
+            return np.empty(0, self._wanted.kind)
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
 
 class ParallelTables:

@@ -7,7 +7,7 @@ the seed. Headers are valid, checksums of IPv4 too; payloads are noise that no d
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,11 +118,17 @@ def batches(mix: Mix, made: Plan) -> Iterator[Records]:
                       np.zeros(len(length), np.int32))
 
 
-def write(mix: Mix, path: Path) -> None:
-    """The capture that `mix` describes."""
+def write(mix: Mix, path: Path, most: int | None = None) -> None:
+    """The capture that `mix` describes, or its first `most` packets."""
     with PcapWriter(path, snap=mix.snap) as writer:
-        for records in batches(mix, plan(mix)):
+        for records in batches(mix, first(plan(mix), most)):
             writer.write(records)
+
+
+def first(made: Plan, most: int | None) -> Plan:
+    """The first packets of a plan."""
+    return replace(made, time=made.time[:most], flow=made.flow[:most],
+                   payload=made.payload[:most], up=made.up[:most], flags=made.flags[:most])
 
 
 @compiled
