@@ -31,9 +31,11 @@ def done(status: int) -> int:
 
 @compiled
 def point_to_point(data: Any, at: int, end: int) -> tuple[int, int]:
-    """PPP: address and control are optional, and a protocol's first byte where it is 0."""
+    """PPP: address and control are optional, and a protocol's first byte where it is 0; HDLC."""
     if at + 4 > end:
         return done(CUT), at
+    if byte(data, at) in (0x0F, 0x8F):  # Cisco's HDLC: an EtherType follows
+        return (IP, at + 4) if short(data, at + 2) in (0x0800, 0x86DD) else (done(NOT_IP), at)
     if short(data, at) == 0xFF03:
         at += 2
     protocol = byte(data, at)
@@ -117,7 +119,7 @@ def enter(data: Any, at: int, end: int, link: int, out: Any) -> tuple[int, int]:
         if family > 0xFFFF:
             family = byte(data, at) | byte(data, at + 1) << 8
         return (IP, at + 4) if family in (2, 10, 23, 24, 28, 30) else (done(NOT_IP), at)
-    if link == 9 or link == 50:
+    if link == 9 or link == 50 or link == 104:
         return point_to_point(data, at, end)
     return done(UNKNOWN_LINK), at
 

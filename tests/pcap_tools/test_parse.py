@@ -24,7 +24,7 @@ A6, B6 = "2001:db8::1", "2001:db8::2"
 INNER = tcp(A, B, (1000, 443), b"x" * 100, flags=0x18, sequence=77)
 INNER6 = udp(A6, B6, (1000, 53), b"y" * 30)
 V4, V6 = 0x0800, 0x86DD
-LINKS = (1, 113, 276, 101, 12, 14, 228, 229, 0, 108, 9, 50)
+LINKS = (1, 113, 276, 101, 12, 14, 228, 229, 0, 108, 9, 50, 104)
 
 
 def one(frame: bytes, link: int = 1) -> Any:
@@ -60,6 +60,7 @@ def vlan(inner_kind: int, inner: bytes, *tags: int) -> bytes:
     (101, b""), (12, b""), (14, b""), (228, b""),
     (0, b"\x02\0\0\0"), (0, b"\0\0\0\x02"), (108, b"\0\0\0\x02"),
     (9, b"\xff\x03\x00\x21"), (9, b"\x00\x21"), (9, b"\x21"), (50, b"\xff\x03\x21"),
+    (9, b"\x0f\0\x08\0"), (104, b"\x8f\0\x08\0"),
 ])
 def test_every_link_layer_leads_to_the_packet(link: int, head: bytes) -> None:
     assert_inner(one(head + INNER, link))
