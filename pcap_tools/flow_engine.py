@@ -56,7 +56,7 @@ class FlowEngine:
         self.config = config or FlowConfig()
         self._limits = _limits(self.config)
         accumulators = (1 + own.WINDOWS * self.config.windows) if self.config.samples else 0
-        self._state = own.state(min(FIRST_SLOTS, self.config.most), accumulators,
+        self.state = own.state(min(FIRST_SLOTS, self.config.most), accumulators,
                                 secrets.randbits(62) if seed is None else seed)
         self._rows = np.zeros(kernel.BLOCK, PACKET).view(WORDS)
         self._flows: list[NDArray[Any]] = []
@@ -67,7 +67,7 @@ class FlowEngine:
         data, start, captured, length, time, link = columns(records)
         at = 0
         while at < len(start):
-            at, why = kernel.run_records(self._state, self._limits, data, start, captured, length,
+            at, why = kernel.run_records(self.state, self._limits, data, start, captured, length,
                                          time, link, self._rows, at)
             self._make_room(why)
 
@@ -78,18 +78,18 @@ class FlowEngine:
         rows = np.require(packets, PACKET, ["C", "W"]).view(WORDS)
         at = 0
         while at < len(rows):
-            at, why = kernel.run(self._state, self._limits, rows, at, len(rows))
+            at, why = kernel.run(self.state, self._limits, rows, at, len(rows))
             self._make_room(why)
 
     def advance(self, now: int) -> None:
         """It is `now` (nanoseconds since 1970), and no packet before that is still to come."""
         now = min(max(now, 0), kernel.LATEST)
-        while not kernel.advance(self._state, self._limits, now):
+        while not kernel.advance(self.state, self._limits, now):
             self._take_output()
 
     def finish(self) -> None:
         """Close all flows: the source has ended."""
-        while not kernel.finish(self._state, self._limits):
+        while not kernel.finish(self.state, self._limits):
             self._take_output()
 
     def flows(self) -> NDArray[np.void]:
@@ -107,25 +107,25 @@ class FlowEngine:
     @property
     def live(self) -> int:
         """Flows that are not over yet."""
-        return int(self._state.expiry.size[0])
+        return int(self.state.expiry.size[0])
 
     @property
     def counters(self) -> FlowCounters:
-        numbers = self._state.numbers
+        numbers = self.state.numbers
         return FlowCounters(
             {status: int(numbers[own.STATUS + status]) for status in Status},
             int(numbers[own.NEXT]), self.live, int(numbers[own.EVICTED]))
 
     def _make_room(self, why: int) -> None:
         if why == kernel.SLOTS_FULL:
-            slots = min(2 * len(self._state.live), self._limits.most)
-            self._state = own.grown(self._state, slots)
+            slots = min(2 * len(self.state.live), self._limits.most)
+            self.state = own.grown(self.state, slots)
         elif why == kernel.OUTPUT_FULL:
             self._take_output()
 
     def _take_output(self) -> None:
         """Bring the kernel's output into tables."""
-        state = self._state
+        state = self.state
         closed, samples = int(state.numbers[own.CLOSED]), int(state.numbers[own.SAMPLES])
         if closed:
             self._flows.append(flow_rows(state.closed[:closed], state.closed_sides[:2 * closed]))

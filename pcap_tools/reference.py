@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pcap_tools.flow_kernel import LATEST, LINGER, REMEMBERED
+from pcap_tools.flow_kernel import LATEST
 from pcap_tools.flow_rows import FLAG_NAMES
 from pcap_tools.flow_table import FLOW, SAMPLE
+from pcap_tools.flow_update import LINGER, REMEMBERED
 from pcap_tools.flows import End, FlowConfig, Sampled
 from pcap_tools.packets import Status, Tunnel
 from pcap_tools.reference_features import Seen, describe, deviation, gaps_of, mean

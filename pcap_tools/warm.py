@@ -12,6 +12,7 @@ import struct
 import numpy as np
 
 from pcap_tools.flow_engine import FlowEngine
+from pcap_tools.flow_state import grown
 from pcap_tools.parse import parse
 from pcap_tools.read import open_captures
 from pcap_tools.records import Records
@@ -19,9 +20,12 @@ from pcap_tools.write import PcapWriter
 
 
 def one_frame() -> Records:
-    """An empty Ethernet frame."""
+    """An Ethernet frame with an empty UDP datagram."""
     length = np.full(1, 60, np.int32)
-    return Records(np.zeros(60, np.uint8), np.zeros(1, np.int64), length, length,
+    frame = np.zeros(60, np.uint8)
+    frame[12:18] = (0x08, 0x00, 0x45, 0, 0, 28)
+    frame[23], frame[39] = 17, 8
+    return Records(frame, np.zeros(1, np.int64), length, length,
                    np.zeros(1, np.int64), np.ones(1, np.uint16), np.zeros(1, np.int32))
 
 
@@ -31,6 +35,7 @@ def warm() -> None:
     records = one_frame()
     engine.feed(records)
     engine.feed_packets(parse(records))
+    grown(engine.state, 2 * len(engine.state.live))
     engine.advance(1)
     engine.finish()
     warm_files(records)
