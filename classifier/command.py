@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from classifier.errors import UsageError
+from classifier.kpi_command import configure_evaluate_kpi, configure_train_kpi
 
 if TYPE_CHECKING:
     from classifier.dataset import Samples
@@ -88,6 +89,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
                CARD_EXAMPLES, run_card)
     card.add_argument("--bundle", type=Path, default=BUNDLED, metavar="DIR",
                       help="the model (default: the shipped one)")
+    configure_train_kpi(commands.add_parser(
+        "train-kpi", help="learn from gNB counters which UE does what"))
+    configure_evaluate_kpi(commands.add_parser(
+        "evaluate-kpi", help="quality of that on trials and recordings never seen"))
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
