@@ -51,6 +51,24 @@ def add_flow_options(parser: argparse.ArgumentParser) -> None:
                             "(default: %(default)s)")
 
 
+def add_job_options(parser: argparse.ArgumentParser) -> None:
+    """How many read."""
+    group = parser.add_argument_group(
+        "several captures", "Alone, one process reads them one after the other, and a flow may go "
+        "on in the next; with these options each capture is read by itself.")
+    group.add_argument("--jobs", type=_jobs, default=1, metavar="N",
+                       help="processes that read, each a capture at a time (default: %(default)s)")
+    group.add_argument("--ray", action="store_true",
+                       help="let Ray read them, on many machines where RAY_ADDRESS names a cluster")
+
+
+def _jobs(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 1024:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of processes; give 1 to 1024")
+    return value
+
+
 def _seconds(text: str) -> float:
     value = float(text)
     if not value > 0 or math.isnan(value):

@@ -11,19 +11,29 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from pcap_tools.naming import NANOSECONDS, link_name, protocol_name, time_text
 from pcap_tools.packets import Status
-from pcap_tools.records import Counters, Records, RecordSource
-
-if TYPE_CHECKING:
-    from pcap_tools.flow_engine import FlowEngine
+from pcap_tools.records import Counters, Records, Warning
 
 ALL_READ, FAILED, PARTIAL, INTERRUPTED = 0, 1, 3, 130  # exit codes of every command
 SHOWN_WARNINGS = 20  # lines; the rest is counted
+
+Item = TypeVar("Item", covariant=True)
+
+
+class Source(Protocol[Item]):
+    """Something that yields frames, or what was made of them, and counts what it read."""
+
+    @property
+    def counters(self) -> Counters: ...
+    @property
+    def warnings(self) -> list[Warning]: ...
+    def __iter__(self) -> Iterator[Item]: ...
+    def close(self) -> None: ...
 
 
 @dataclass
@@ -72,21 +82,20 @@ def tell(warnings: list[str], command: str) -> None:
               file=sys.stderr)
 
 
-def account_of(source: RecordSource, interrupted: bool) -> Account:
+def account_of(source: Source[Any], interrupted: bool) -> Account:
     files = [str(one.name) for one in getattr(source, "sources", ())]
     return Account(source.counters, [str(warning) for warning in source.warnings], files,
                    interrupted)
 
 
-def read_through(
-    source: RecordSource, take: Callable[[Records], None], quiet: bool = False
-) -> Account:
+def read_through(source: Source[Item], take: Callable[[Item], None], quiet: bool = False
+                 ) -> Account:
     """Hand everything of `source` to `take`, with a bar on a terminal; Ctrl-C ends the reading."""
     interrupted = False
     with progress_bar(source, quiet) as moved:
         try:
-            for records in source:
-                take(records)
+            for item in source:
+                take(item)
                 moved()
         except KeyboardInterrupt:
             interrupted = True
@@ -96,7 +105,7 @@ def read_through(
 
 
 @contextmanager
-def progress_bar(source: RecordSource, quiet: bool) -> Iterator[Callable[[], None]]:
+def progress_bar(source: Source[Any], quiet: bool) -> Iterator[Callable[[], None]]:
     """How far it is, how fast and how long yet, on stderr; nothing where that is no terminal."""
     if quiet or not sys.stderr.isatty():
         yield lambda: None
@@ -157,18 +166,7 @@ class Tally:
                         for number in np.flatnonzero(self._tunnel).tolist() if number}}
 
 
-def engine_counts(engine: FlowEngine) -> dict[str, Any]:
-    """The flow engine's own account as plain numbers."""
-    import dataclasses
-
-    counters: Any = engine.counters
-    values = dataclasses.asdict(counters)
-    return {str(name): _plain(value) for name, value in values.items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return {getattr(key, "name", str(key)).lower(): _plain(one) for key, one in value.items()}
-    return value.item() if isinstance(value, np.generic) else value
+def flow_counts(packets: Mapping[Status, int], flows: int, evicted: int) -> dict[str, Any]:
+    """The flow engine's own account as plain names and numbers."""
+    return {"packets": {status.name.lower(): int(count) for status, count in packets.items()},
+            "flows": int(flows), "evicted": int(evicted)}

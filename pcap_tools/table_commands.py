@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pcap_tools.common_options import (
     CODES,
     add_flow_options,
     add_input,
+    add_job_options,
     add_output,
     finished,
     flow_config,
@@ -19,12 +20,16 @@ from pcap_tools.common_options import (
 from pcap_tools.errors import UsageError
 
 if TYPE_CHECKING:
-    from pcap_tools.flows import FlowConfig
+    from pcap_tools.export import TableWriter
+    from pcap_tools.gather import Account
+    from pcap_tools.parallel import Wanted
+    from pcap_tools.records import Records
 
 FLOWS_EXAMPLES = """examples:
   airsplit pcap flows capture.pcap --out flows.parquet
   airsplit pcap flows captures/ --out flows.csv --columns 'source*,destination*,bytes_*'
   airsplit pcap flows capture.pcap --out flows.jsonl --idle 30 --active 300
+  airsplit pcap flows captures/ --out flows.parquet --jobs 4
   airsplit pcap flows - --out - --format csv
 """
 FEATURES_EXAMPLES = """examples:
@@ -42,6 +47,7 @@ def configure_flows(parser: argparse.ArgumentParser) -> None:
     add_input(parser)
     add_output(parser)
     add_flow_options(parser)
+    add_job_options(parser)
     parser.set_defaults(run=run_flows)
 
 
@@ -54,6 +60,7 @@ def configure_features(parser: argparse.ArgumentParser) -> None:
     add_input(parser, needed=False)
     add_output(parser, needed=False)
     add_flow_options(parser)
+    add_job_options(parser)
     parser.add_argument("--at", metavar="MOMENTS", help="only these, such as packets_10,whole or "
                         "window_1_s (default: all but windows)")
     parser.add_argument("--list", action="store_true",
@@ -63,16 +70,15 @@ def configure_features(parser: argparse.ArgumentParser) -> None:
 
 def run_flows(arguments: argparse.Namespace) -> int:
     """Write a table of flows."""
-    from pcap_tools.flow_table import FLOW
+    from pcap_tools.parallel import Wanted
 
-    return _write_table(arguments, FLOW, (), lambda engine: engine.flows(), flow_config(
-        arguments, samples=False))
+    return _write_table(arguments, Wanted(flow_config(arguments, samples=False)), ())
 
 
 def run_features(arguments: argparse.Namespace) -> int:
     """Write a table of samples, or say what the features are."""
     from pcap_tools.features import FEATURES
-    from pcap_tools.flow_table import SAMPLE
+    from pcap_tools.parallel import Wanted
 
     if arguments.list:
         return _list_features(arguments.json)
@@ -81,16 +87,8 @@ def run_features(arguments: argparse.Namespace) -> int:
                          "Give both, or --list for their meaning.")
     moments = _moments(arguments.at)
     config = flow_config(arguments, windows=any("window" in name for name in moments))
-    wanted = list(moments.values())
-
-    def samples(engine: Any) -> Any:
-        import numpy as np
-
-        rows = engine.samples()
-        engine.flows()  # not wanted, and not to be kept
-        return rows[np.isin(rows["kind"], wanted)]
-
-    return _write_table(arguments, SAMPLE, [feature.name for feature in FEATURES], samples, config)
+    wanted = Wanted(config, samples=True, moments=tuple(moments.values()))
+    return _write_table(arguments, wanted, [feature.name for feature in FEATURES])
 
 
 def _list_features(as_json: bool) -> int:
@@ -123,34 +121,59 @@ def _moments(text: str | None) -> dict[str, int]:
     return {name: known[name] for name in names}
 
 
-def _write_table(
-    arguments: argparse.Namespace, kind: Any, features: Any, rows_of: Callable[[Any], Any],
-    config: FlowConfig,
-) -> int:
-    """Read, write what `rows_of` takes from the engine, and say what was written."""
+def _write_table(arguments: argparse.Namespace, wanted: Wanted, features: Sequence[str]) -> int:
+    """Read, write what is wanted, and say what was written."""
     from pcap_tools.export import TableWriter, chosen_columns, column_names
-    from pcap_tools.flow_engine import FlowEngine
-    from pcap_tools.gather import engine_counts, read_through
     from pcap_tools.naming import count_text
+
+    names = chosen_columns(column_names(wanted.kind, features), arguments.columns)
+    fill = _fill_in_parallel if arguments.ray or arguments.jobs > 1 else _fill
+    with TableWriter(arguments.out, wanted.kind, names, arguments.format, features) as writer:
+        account, counts = fill(arguments, wanted, writer)
+    what = "samples" if features else "flows"
+    document = account.document() | {
+        "file": arguments.out, "format": writer.format, "columns": names, "rows": writer.rows,
+        what: writer.rows, "counters": counts}
+    say(arguments, document, f"{count_text(writer.rows, what[:-1])} of "
+                             f"{count_text(document['packets'], 'packet')} in {arguments.out}")
+    return finished(account, f"pcap {arguments.pcap_command}")
+
+
+def _fill(arguments: argparse.Namespace, wanted: Wanted, writer: TableWriter
+          ) -> tuple[Account, dict[str, Any]]:
+    """All captures through one table of flows: a flow may go on in the next file."""
+    import numpy as np
+
+    from pcap_tools.flow_engine import FlowEngine
+    from pcap_tools.gather import flow_counts, read_through
     from pcap_tools.read import open_captures
 
-    names = chosen_columns(column_names(kind, features), arguments.columns)
-    engine = FlowEngine(config)
-    source = open_captures(arguments.captures)
-    with TableWriter(arguments.out, kind, names, arguments.format, features) as writer:
+    engine = FlowEngine(wanted.config)
 
-        def take(records: Any) -> None:
-            engine.feed(records)
-            writer.write(rows_of(engine))
+    def fetch() -> None:
+        flows = engine.flows()
+        rows = engine.samples() if wanted.samples else flows
+        if wanted.samples and wanted.moments is not None:
+            rows = rows[np.isin(rows["kind"], wanted.moments)]
+        writer.write(rows)
 
-        account = read_through(source, take, arguments.quiet)
-        engine.finish()
-        writer.write(rows_of(engine))
-    what = "samples" if features else "flows"
-    counts = engine_counts(engine)
-    document = account.document() | {"file": arguments.out, "format": writer.format,
-                                     "columns": names, "rows": writer.rows, "counters": counts}
-    document[what] = writer.rows
-    say(arguments, document, f"{count_text(writer.rows, what[:-1])} of "
-                              f"{count_text(document['packets'], 'packet')} in {arguments.out}")
-    return finished(account, f"pcap {arguments.pcap_command}")
+    def take(records: Records) -> None:
+        engine.feed(records)
+        fetch()
+
+    account = read_through(open_captures(arguments.captures), take, arguments.quiet)
+    engine.finish()
+    fetch()
+    counters = engine.counters
+    return account, flow_counts(counters.packets, counters.flows, counters.evicted)
+
+
+def _fill_in_parallel(arguments: argparse.Namespace, wanted: Wanted, writer: TableWriter
+                      ) -> tuple[Account, dict[str, Any]]:
+    """Each capture by itself, on several processes or machines."""
+    from pcap_tools.gather import flow_counts, read_through
+    from pcap_tools.parallel import ParallelTables
+
+    source = ParallelTables(arguments.captures, wanted, arguments.jobs, arguments.ray)
+    account = read_through(source, writer.write, arguments.quiet)
+    return account, flow_counts(source.packets, source.flows, source.evicted)

@@ -138,6 +138,23 @@ def test_one_bad_file_does_not_stop_the_others(capture: Path, tmp_path: Path,
     assert printed(capsys)["packets"] == len(session(TURNS, TOKENS)) + 3
 
 
+def test_several_processes_write_the_same_table(
+        capture: Path, mixture: Path, tmp_path: Path, capsys: Capsys) -> None:
+    tables = []
+    for jobs in ("1", "2"):
+        out = tmp_path / f"{jobs}.parquet"
+        assert pcap("flows", capture, mixture, "--out", out, "--jobs", jobs, "--json") == 0
+        document = printed(capsys)
+        assert document["counters"]["packets"]["flow"] <= document["packets"]
+        tables.append(pq.read_table(out))
+    assert tables[0].drop_columns(["flow"]).num_rows == tables[1].num_rows
+    ends = [sorted(zip(*(table[name].to_pylist() for name in (
+        "source", "destination", "source_port", "packets_up", "packets_down")), strict=True))
+            for table in tables]
+    assert ends[0] == ends[1]
+    assert sorted(tables[1]["flow"].to_pylist()) == list(range(tables[1].num_rows))
+
+
 def test_features_at_chosen_moments(capture: Path, tmp_path: Path, capsys: Capsys) -> None:
     out = tmp_path / "samples.parquet"
     assert pcap("features", capture, "--out", out, "--json") == 0
