@@ -25,6 +25,7 @@ GAP_DECADES, GAPS_PER_DECADE = (-6, 4), 12  # 1 µs to 10,000 s
 WAYS, SETS = 4, 1 << 16  # flows remembered: WAYS x SETS, 40 bytes each
 FORGET = 120_000_000_000  # nanoseconds of silence after which the next packet may turn the flow
 DETAILS = 4_000_000  # data packets kept one by one, 20 bytes each
+DETAILS_OF_FLOW = 400_000  # handed out of one flow; what is made of each takes 200 bytes
 TOP_FLOWS = 500  # of the largest, in the report's table
 HEADERS = {6: 20, 17: 8, 132: 28}  # least transport header by protocol; to guess a cut payload
 SYN, ACK = 0x02, 0x10
@@ -144,13 +145,13 @@ class Survey:
         self.top = joined[order[:TOP_FLOWS]]
 
     def details_of(self, flow: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Times and payloads, below 0 downwards, of the data packets of one row of `FLOW`."""
+        """Times and payloads, below 0 downwards, of the first data packets of a row of `FLOW`."""
         details = self._sorted()
         key, low = keys_of(np.array([flow], FLOW))
         begin, end = np.searchsorted(details.key, key[0], "left"), np.searchsorted(
             details.key, key[0], "right")
         time, size = details.time[begin:end], details.size[begin:end].astype(np.int64)
-        chosen = (time >= flow["first"]) & (time <= flow["last"])
+        chosen = np.flatnonzero((time >= flow["first"]) & (time <= flow["last"]))[:DETAILS_OF_FLOW]
         return time[chosen], (size if low[0] else -size)[chosen]
 
     def _sorted(self) -> Details:

@@ -78,7 +78,7 @@ def test_everything_is_accounted_for() -> None:
     assert sum(count for count, _ in result.protocols.values()) == counted
 
 
-def test_details_have_a_cap_and_know_what_is_missing() -> None:
+def test_details_have_a_cap_and_know_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     result = Survey(details_left=5)
     frame = ethernet(0x0800, tcp("10.0.0.1", "10.0.0.2", (1, 2), b"data"))
     packets = parse(records_of([frame] * 8))
@@ -92,6 +92,8 @@ def test_details_have_a_cap_and_know_what_is_missing() -> None:
     assert size.tolist() == [4] * 5
     assert len(time) == 5
     assert result.details_missing == 3
+    monkeypatch.setattr(module, "DETAILS_OF_FLOW", 2)
+    assert len(result.details_of(flow[0])[0]) == 2
 
 
 def test_the_largest_flows_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
