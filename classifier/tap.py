@@ -39,7 +39,7 @@ class TapConfig:
     wanted: frozenset[str] = frozenset()  # labels to speak of; empty: all but `unknown`
     windows: bool = True  # judge flows that last by each new window, too
     status_every: float = 1.0  # seconds between statuses
-    lag: float = 0.025  # seconds that a frame may wait in the kernel's ring before it is seen
+    lag: float = 0.025  # seconds that a frame may wait in the ring: silence proves nothing sooner
     flows: FlowConfig = field(default_factory=lambda: FlowConfig(idle=30.0, most=1 << 17))
 
 
@@ -71,11 +71,13 @@ class Tap:
     def run(self) -> Iterator[TapStatus]:
         """Publish until the source ends; yields each status that went out, too."""
         due = itertools.count(self._began, int(self._config.status_every * 1e9))
-        next_status, lag = next(due), int(self._config.lag * 1e9)
+        next_status, lag, seen = next(due), int(self._config.lag * 1e9), 0
         try:
             for records in self._source:
                 now = self._now()
-                for message in self._labeller.take(records, now - lag):
+                # Frames come in order: none from before the last one is still in the ring.
+                seen = max(seen, int(records.time[-1]) if len(records) else now - lag)
+                for message in self._labeller.take(records, seen):
                     self.publisher.send(message)
                 if now >= next_status:
                     next_status = next(moment for moment in due if moment > now)

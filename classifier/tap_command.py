@@ -86,7 +86,7 @@ def _listen(arguments: argparse.Namespace) -> int:
     from classifier.publisher import read_keys
     from classifier.tap import Tap, TapConfig, default_bundle
     from pcap_tools.flows import FlowConfig
-    from pcap_tools.live import LiveConfig, RingSource
+    from pcap_tools.live import LiveConfig, RingShape, RingSource
 
     strange = set(arguments.labels) - set(labels.MEANINGS)
     if strange:
@@ -97,8 +97,10 @@ def _listen(arguments: argparse.Namespace) -> int:
     config = TapConfig(arguments.publish, keys, frozenset(arguments.labels),
                        not arguments.no_windows,
                        flows=FlowConfig(idle=arguments.idle, most=arguments.most_flows))
+    # Small blocks, handed out soon: a label waits for the block that its packet is in.
+    ring = RingShape(block_bytes=1 << 19, blocks=128, retire_ms=8)
     source = RingSource(arguments.interface, arguments.filter,
-                        LiveConfig(duration=arguments.duration, tick=0.01))
+                        LiveConfig(duration=arguments.duration, tick=0.01, ring=ring))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: source.close())
     tap = Tap(source, bundle, config)
