@@ -25,7 +25,7 @@ TIME_UNITS = ((1e-3, "ms"), (1.0, "s"), (60.0, "min"), (3600.0, "h"), (86400.0, 
 RATE_UNITS = ((1.0, "bit/s"), (1e3, "kbit/s"), (1e6, "Mbit/s"), (1e9, "Gbit/s"))
 COUNT_UNITS = ((1.0, "packets/s"), (1e3, "thousand packets/s"), (1e6, "million packets/s"))
 ROW_HEIGHT = 0.21  # inches of one flow in a plot of many
-COLUMNS = 500  # slices of time of a raster; a third of it on a phone
+COLUMNS, NARROWER = 480, 3  # slices of time of a raster; on a phone so many of them are one
 USUAL_PACKET = 1600  # bytes: up to here a linear axis shows every size
 LABEL_LETTERS, SHORT_LETTERS = 46, 22  # of a flow's name beside its bar
 
@@ -44,11 +44,10 @@ class Bar:
 
 @dataclass(frozen=True)
 class Marks:
-    """When how much went, of one flow; bytes below 0 go down."""
+    """When how much went, of one flow."""
 
     label: str
-    time: NDArray[np.float64]  # seconds since the capture began
-    size: NDArray[np.int64]
+    cells: NDArray[np.float64]  # [2, COLUMNS] bytes up and down in slices of the whole time
     short: str = ""
 
 
@@ -210,11 +209,11 @@ def raster(rows: Sequence[Marks], seconds: float) -> Draw:
         figure = new_figure(look, 0.95 + 1.6 * ROW_HEIGHT * len(shown))
         axes = figure.subplots()
         span, unit = unit_of(seconds, TIME_UNITS)
-        columns = COLUMNS // 3 if look.narrow else COLUMNS
-        most = max((float(np.log10(1 + _cells(row, seconds, columns).max()))
-                    for row in shown if len(row.time)), default=1.0)
+        tables = [row.cells.reshape(2, -1, NARROWER if look.narrow else 1).sum(axis=2)
+                  for row in shown]
+        most = max(1.0, *(float(np.log10(1 + table.max())) for table in tables), 1.0)
         for sign, way in ((1, "up"), (-1, "down")):
-            x, y = _strokes(shown, seconds, columns, sign, most)
+            x, y = _strokes([table[0 if sign > 0 else 1] for table in tables], seconds, sign, most)
             axes.plot(x / span, y, color=look[way], linewidth=0.9, label=way,
                       solid_capstyle="butt")
         for place in range(len(shown)):
@@ -230,27 +229,27 @@ def raster(rows: Sequence[Marks], seconds: float) -> Draw:
     return draw
 
 
-def _cells(row: Marks, seconds: float, columns: int) -> NDArray[np.float64]:
-    """Bytes of each direction in each slice of time: [2, columns]."""
-    place = np.clip((row.time / max(seconds, 1e-9) * columns).astype(int), 0, columns - 1)
-    index = place + np.where(row.size > 0, 0, columns)
-    sums = np.bincount(index, np.abs(row.size), minlength=2 * columns)
-    return np.asarray(sums.reshape(2, columns), np.float64)
+def marks_of(time: NDArray[np.float64], size: NDArray[np.int64], seconds: float
+             ) -> NDArray[np.float64]:
+    """Bytes of each direction in each slice of time; `size` is below 0 for what goes down."""
+    place = np.clip((time / max(seconds, 1e-9) * COLUMNS).astype(int), 0, COLUMNS - 1)
+    sums = np.bincount(place + np.where(size > 0, 0, COLUMNS), np.abs(size),
+                       minlength=2 * COLUMNS)
+    return np.asarray(sums.reshape(2, COLUMNS), np.float64)
 
 
-def _strokes(
-    rows: Sequence[Marks], seconds: float, columns: int, sign: int, most: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _strokes(rows: Sequence[NDArray[np.float64]], seconds: float, sign: int, most: float
+             ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """One line for all strokes, broken between them; heights are logarithms of bytes."""
     xs, ys = [np.empty(0)], [np.empty(0)]
-    for place, row in enumerate(rows):
-        cells = _cells(row, seconds, columns)[0 if sign > 0 else 1]
+    for place, cells in enumerate(rows):
         filled = np.flatnonzero(cells)
         height = 0.05 + 0.4 * np.log10(1 + cells[filled]) / most
-        middle = (filled + 0.5) * seconds / columns
-        xs.append(np.stack([middle, middle, np.full(len(filled), np.nan)], axis=1).ravel())
-        ys.append(np.stack([np.full(len(filled), float(place)), place - sign * height,
-                            np.full(len(filled), np.nan)], axis=1).ravel())
+        middle = (filled + 0.5) * seconds / len(cells)
+        nothing = np.full(len(filled), np.nan)
+        line = np.full(len(filled), float(place))
+        xs.append(np.stack([middle, middle, nothing], axis=1).ravel())
+        ys.append(np.stack([line, line - sign * height, nothing], axis=1).ravel())
     return np.concatenate(xs), np.concatenate(ys)
 
 

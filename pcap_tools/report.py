@@ -55,7 +55,7 @@ class Findings:
     chosen: Any = None  # a row of `FLOW` that was asked for
     logged: NDArray[np.int64] | None = None  # tokens' times by the phone, nanoseconds since 1970
     notes: tuple[str, ...] = ()
-    _sessions: dict[int, Session] = field(default_factory=dict)
+    _sessions: dict[int, Session | None] = field(default_factory=dict)
 
     @property
     def origin(self) -> int:
@@ -78,10 +78,8 @@ class Findings:
         number = int(flow["flow"])
         if number not in self._sessions:
             asked = self.chosen is not None and int(self.chosen["flow"]) == number
-            session = session_of(*self.survey.details_of(flow), need_prompt=not asked)
-            if session is None:
-                return None
-            self._sessions[number] = session
+            self._sessions[number] = session_of(*self.survey.details_of(flow),
+                                                need_prompt=not asked)
         return self._sessions[number]
 
     def picture(self, flow: Any) -> FlowPicture:
@@ -178,8 +176,8 @@ def _marks(findings: Findings) -> list[plots.Marks]:
     rows = []
     for flow in sorted(findings.survey.top[:ROWS], key=lambda flow: int(flow["first"])):
         time, size = findings.survey.details_of(flow)
-        rows.append(plots.Marks(flow_name(flow), (time - findings.origin) / 1e9, size,
-                                short_name(flow)))
+        cells = plots.marks_of((time - findings.origin) / 1e9, size, findings.seconds)
+        rows.append(plots.Marks(flow_name(flow), cells, short_name(flow)))
     return rows
 
 
