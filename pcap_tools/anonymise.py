@@ -18,6 +18,7 @@ TAGS = 8  # VLAN tags of a frame
 EXTENSIONS = 16  # headers of an IPv6 packet
 GTP_U, VXLAN = 2152, 4789  # UDP ports
 TCP, UDP, SCTP, ICMP, ICMP6, GRE, IPV4, IPV6 = 6, 17, 132, 1, 58, 47, 4, 41
+ECHOES = {ICMP: (0, 8), ICMP6: (128, 129)}  # types: answer and question
 ETHERTYPES_IP = (0x0800, 0x86DD)
 
 
@@ -49,6 +50,7 @@ class Walk:
     payload: Payload
     end: int = 0  # bytes from here on are payload
     transport: tuple[int, int, int] | None = None  # protocol, header, IP header's start
+    quotes: bool = False  # the payload may hold addresses
 
 
 def anonymise(
@@ -63,7 +65,7 @@ def anonymise(
         raise Unclear("cut headers") from None
     if payload is Payload.CUT:
         del walk.frame[walk.end:]
-    elif payload is Payload.ZERO:
+    elif payload is Payload.ZERO or walk.quotes:
         walk.frame[walk.end:] = bytes(len(walk.frame) - walk.end)
     _mend_checksum(walk, whole=len(walk.frame) >= length)
     return bytes(walk.frame)
@@ -209,8 +211,8 @@ def _transport(walk: Walk, protocol: int, at: int, header: int, depth: int) -> N
     elif protocol == GRE:
         _gre(walk, at, depth)
     elif protocol in (ICMP, ICMP6):
-        # What follows may quote a packet, or name a neighbour.
-        walk.end = min(at + 4, len(frame))
+        # What follows may quote a packet, or name a neighbour: except in an echo it is not kept.
+        walk.end, walk.quotes = min(at + 4, len(frame)), frame[at] not in ECHOES[protocol]
     elif protocol == SCTP:
         walk.end = min(at + 12, len(frame))
     else:
