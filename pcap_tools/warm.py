@@ -16,6 +16,8 @@ from pcap_tools.flow_state import grown
 from pcap_tools.parse import parse
 from pcap_tools.read import open_captures
 from pcap_tools.records import Records
+from pcap_tools.ring import take_block
+from pcap_tools.survey import Survey
 from pcap_tools.write import PcapWriter
 
 
@@ -39,6 +41,9 @@ def warm() -> None:
     engine.advance(1)
     engine.finish()
     warm_files(records)
+    Survey().feed(parse(records))
+    take_block(np.zeros(64, np.uint8), 0, 64, False, True, records.data.copy(),
+               records.start, records.captured.copy(), records.length.copy(), records.time)
 
 
 def warm_files(records: Records) -> None:
