@@ -34,6 +34,7 @@ from pcap_tools.records import Counters, Warning
 
 WAITING = 1 << 20  # bytes of a table that wait in memory; a larger one does so on disk
 AHEAD = 4  # captures for each of Ray's processes that are under way or wait to be fetched
+BATCHES = 16  # of frames, between fetching rows: each time costs as much as a thousand packets
 GROUP = 1 << 15  # rows fetched from disk at once
 Rows = NDArray[np.void]
 
@@ -75,31 +76,49 @@ class Part:
         yield from self.rows
 
 
+def rows_of(path: str, wanted: Wanted, part: Part, moved: Callable[[int], bool]) -> Iterator[Rows]:
+    """The rows of one capture as they come; everything else of it is put into `part`."""
+    try:
+        reader = open_captures([path])
+        part.counters, part.warnings = reader.counters, reader.warnings
+        engine, before = FlowEngine(wanted.config), 0
+        for number, records in enumerate(reader, 1):
+            engine.feed(records)
+            if number % BATCHES == 0:
+                yield _fetched(engine, wanted)
+            read, before = reader.position - before, reader.position
+            if not moved(read):
+                break
+        engine.finish()
+        yield _fetched(engine, wanted)
+        moved(reader.position - before)
+        reader.close()
+    except CaptureError as error:
+        part.error = error
+        return
+    found = engine.counters
+    part.packets, part.flows, part.evicted = found.packets, found.flows, found.evicted
+
+
+def _fetched(engine: FlowEngine, wanted: Wanted) -> Rows:
+    """What the engine has ready."""
+    flows = engine.flows()
+    if not wanted.samples:
+        return flows
+    rows = engine.samples()
+    return rows if wanted.moments is None else rows[np.isin(rows["kind"], wanted.moments)]
+
+
 def table_of(
     path: str, wanted: Wanted, spool: str | None = None,
     moved: Callable[[int], bool] = lambda count: True,
 ) -> Part:
     """The table of one capture. `moved` is told of bytes read, and says whether to go on."""
-    counters, warnings = Counters(), list[Warning]()
-    try:
-        reader = open_captures([path])
-        counters, warnings = reader.counters, reader.warnings
-        engine, rows, before = FlowEngine(wanted.config), _Spool(spool, wanted), 0
-        for records in reader:
-            engine.feed(records)
-            rows.take(engine)
-            position, before = reader.position - before, reader.position
-            if not moved(position):
-                break
-        engine.finish()
-        rows.take(engine)
-        moved(reader.position - before)
-        reader.close()
-    except CaptureError as error:
-        return Part(counters, warnings, error=error)
-    found = engine.counters
-    return Part(counters, warnings, found.packets, found.flows, found.evicted,
-                [rows.rest()], rows.path)
+    part, waiting = Part(Counters(), []), _Spool(spool, wanted)
+    for rows in rows_of(path, wanted, part, moved):
+        waiting.take(rows)
+    part.rows, part.spooled = [waiting.rest()], waiting.path
+    return part
 
 
 class _Spool:
@@ -111,12 +130,7 @@ class _Spool:
         self._bytes = 0
         self.path: Path | None = None
 
-    def take(self, engine: FlowEngine) -> None:
-        """Fetch what the engine has ready."""
-        flows = engine.flows()
-        rows = engine.samples() if self._wanted.samples else flows
-        if self._wanted.samples and self._wanted.moments is not None:
-            rows = rows[np.isin(rows["kind"], self._wanted.moments)]
+    def take(self, rows: Rows) -> None:
         if len(rows):
             self._rows.append(rows)
             self._bytes += rows.nbytes
@@ -173,15 +187,15 @@ class ParallelTables:
     def _all(self) -> Generator[Rows, None, None]:
         readable, last = 0, None
         with ExitStack() as stack:
-            for source, part in zip(self.sources, self._run(stack), strict=True):
+            for source, part, tables in self._run(stack):
+                for rows in tables:
+                    rows["flow"] += self.flows
+                    yield rows
                 if part.error is not None:
                     last = part.error
                     self.warnings.append(Warning(source.name, None, str(part.error)))
                     continue
                 readable += 1
-                for rows in part.tables():
-                    rows["flow"] += self.flows
-                    yield rows
                 self._account(part)
         if not readable and last is not None:
             if len(self.sources) == 1:
@@ -189,14 +203,22 @@ class ParallelTables:
             raise CaptureError(f"None of the {len(self.sources)} files can be read as a capture: "
                                f"{self.warnings[-1]}", f"What is understood: {FORMATS}.")
 
-    def _run(self, stack: ExitStack) -> Iterator[Part]:
+    def _run(self, stack: ExitStack) -> Iterator[tuple[Source, Part, Iterator[Rows]]]:
+        """Each capture with its rows; what else there is of it is known after them."""
+        if self._ray is None and self._jobs == 1:
+            for source in self.sources:
+                part = Part(Counters(), [])
+                yield source, part, rows_of(str(source.path), self._wanted, part,
+                                            self._progress.moved)
+            return
         if self._ray is not None:
-            return _with_ray(self._ray, self.sources, self._wanted, self._jobs, self._progress)
-        names = [str(source.path) for source in self.sources]
-        spool = stack.enter_context(tempfile.TemporaryDirectory(prefix="airsplit-"))
-        if self._jobs == 1:
-            return (table_of(name, self._wanted, spool, self._progress.moved) for name in names)
-        return _with_processes(stack, names, self._wanted, spool, self._jobs, self._progress)
+            parts = _with_ray(self._ray, self.sources, self._wanted, self._jobs, self._progress)
+        else:
+            spool = stack.enter_context(tempfile.TemporaryDirectory(prefix="airsplit-"))
+            parts = _with_processes(stack, [str(source.path) for source in self.sources],
+                                    self._wanted, spool, self._jobs, self._progress)
+        for source, part in zip(self.sources, parts, strict=True):
+            yield source, part, part.tables()
 
     def _account(self, part: Part) -> None:
         add(self.counters, part.counters)

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-CHUNK = 1 << 22  # bytes read at once: many records each, and small beside the memory there is
+CHUNK = 1 << 21  # bytes read at once: many records each, and small beside a processor's cache
 FREE_REFERENCES = 2  # to an unused buffer: the list of spare ones, and the question itself
 MOST_SPARE = 2  # buffers kept
 

@@ -84,14 +84,20 @@ def test_samples_at_some_moments(folder: Path) -> None:
     assert_same(everything[np.isin(everything["kind"], moments)], rows)
 
 
-def test_large_tables_wait_on_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = all_rows(ParallelTables([folder], FLOWS_ONLY))
+def test_large_tables_wait_on_disk(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(folder / "0.pcap")
+    expected = np.concatenate(list(parallel.table_of(path, FLOWS_ONLY).tables()))
     monkeypatch.setattr(parallel, "WAITING", 10)
     monkeypatch.setattr(parallel, "GROUP", 7)
-    tables = ParallelTables([folder], FLOWS_ONLY)
-    rows = list(tables)
+    part = parallel.table_of(path, FLOWS_ONLY, str(tmp_path))
+    assert [len(rows) for rows in part.rows] == [0]
+    assert len(list(tmp_path.iterdir())) == 1
+    rows = list(part.tables())
     assert max(map(len, rows)) == 7
     assert_same(np.concatenate(rows), expected)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_bad_file_is_warned_of_and_only_bad_ones_are_an_error(
