@@ -115,8 +115,14 @@ class Bundle:
                                 f"It knows {', '.join(sorted(self.decisions))}.")
         return found
 
-    def predict(self, kind: IntEnum | str | None, vectors: NDArray[np.float32]) -> Labels:
-        """Labels for `vectors` [rows, features], all sampled at the stage `kind`."""
+    def predict(
+        self, kind: IntEnum | str | None, vectors: NDArray[np.float32], brief: bool = False,
+    ) -> Labels:
+        """Labels for `vectors` [rows, features], all sampled at the stage `kind`.
+
+        `brief` leaves out the novelty (NaN) of what is unknown for want of confidence already: half
+        of the work.
+        """
         decision = self.decision(kind)
         model = self.models[decision.model]
         shares = calibrated(model.trees.probabilities(vectors), decision.scale, decision.bias)
@@ -127,7 +133,10 @@ class Bundle:
             codes[confidence < np.array(decision.least)[best]] = NOTHING
         novelty = np.zeros(len(best), np.float32)
         if decision.most and model.prototypes is not None:
-            novelty = model.prototypes.distance(vectors) / np.array(decision.most, np.float32)[best]
+            asked = codes != NOTHING if brief else np.ones(len(best), np.bool_)
+            most = np.array(decision.most, np.float32)[best[asked]]
+            novelty[~asked] = np.nan
+            novelty[asked] = model.prototypes.distance(vectors[asked]) / most
             codes[novelty > 1] = NOTHING
         return Labels(self.classes, codes, confidence.astype(np.float32), best.astype(np.int16),
                       novelty, shares.astype(np.float32))

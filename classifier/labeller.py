@@ -79,7 +79,7 @@ class Labeller:
                 yield from self._judgements(rows, stage)
 
     def _judgements(self, rows: NDArray[Any], stage: Sampled) -> Iterator[Labelled]:
-        labels = self._bundle.predict(stage, rows["vector"])
+        labels = self._bundle.predict(stage, rows["vector"], brief=True)
         self.drift.saw(stage, rows["vector"])
         for row, label, confidence in zip(
                 rows, labels.names(), labels.confidence.tolist(), strict=True):

@@ -216,3 +216,15 @@ def test_flipped_bits_end_in_an_error_or_an_answer(folder: Path) -> None:
                 load(folder, SCHEMA).predict(None, vectors)
         except BundleError:
             continue
+
+
+def test_in_brief_the_labels_are_the_same() -> None:
+    """And novelty is told where it decided anything."""
+    made = bundle()
+    vectors = np.concatenate([data(seed=5)[0], 40 * data(seed=6)[0]])
+    whole, brief = made.predict(None, vectors), made.predict(None, vectors, brief=True)
+    assert (whole.codes == brief.codes).all()
+    unsure = whole.confidence < 0.5
+    assert unsure.any()
+    assert np.isnan(brief.novelty[unsure]).all()
+    np.testing.assert_array_equal(whole.novelty[~unsure], brief.novelty[~unsure])

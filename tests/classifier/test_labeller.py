@@ -65,7 +65,9 @@ class Model:
     def decision(self, kind: object) -> object:
         return SimpleNamespace(model="")
 
-    def predict(self, kind: object, vectors: NDArray[np.float32]) -> Labels:
+    def predict(
+        self, kind: object, vectors: NDArray[np.float32], brief: bool = False,
+    ) -> Labels:
         assert vectors.shape[1] == len(FEATURES)
         codes = vectors[:, 0].astype(np.int16)
         return Labels(CLASSES, codes, vectors[:, 1], codes, np.zeros(len(vectors), np.float32),
