@@ -8,6 +8,7 @@ of many: how differently from training their features are spread.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +36,12 @@ class Prototypes:
     def distance(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Of each row of `vectors` [rows, features] to what was seen in training."""
         out = np.empty(len(vectors), np.float32)
-        _distances(self.scaled(vectors), self.points, self.nearest, out)
+        _distances(self.scaled(vectors), self._columns, self.nearest, out)
         return out
+
+    @cached_property
+    def _columns(self) -> NDArray[np.float32]:
+        return np.ascontiguousarray(self.points.T)
 
 
 def scale_features(
@@ -49,20 +54,22 @@ def scale_features(
 
 @compiled
 def _distances(
-    rows: NDArray[np.float32], points: NDArray[np.float32], nearest: int,
+    rows: NDArray[np.float32], columns: NDArray[np.float32], nearest: int,
     out: NDArray[np.float32],
 ) -> None:
-    width = points.shape[1]
-    best = np.empty(nearest, np.float32)
+    """`columns` are the points, [used, prototypes]: so that many are compared at a time."""
+    width, count = columns.shape
+    best, totals = np.empty(nearest, np.float32), np.empty(count, np.float32)
     for row in range(len(rows)):
+        totals[:] = np.float32(0.0)
+        for column in range(width):
+            value = rows[row, column]
+            for point in range(count):
+                gap = value - columns[column, point]
+                totals[point] += gap * gap
         best[:] = np.inf
-        for point in range(len(points)):
-            total = np.float32(0.0)
-            for column in range(width):
-                gap = rows[row, column] - points[point, column]
-                total += gap * gap
-                if total >= best[nearest - 1]:
-                    break
+        for point in range(count):
+            total = totals[point]
             if total < best[nearest - 1]:
                 place = nearest - 1
                 while place > 0 and best[place - 1] > total:
