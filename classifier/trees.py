@@ -75,26 +75,28 @@ def _evaluate(
     count = len(roots) - 1
     classes = len(baseline)
     for row in range(len(vectors)):
-        vector = vectors[row]
-        sums = out[row]
         for column in range(classes):
-            sums[column] = baseline[column]
-        for tree in range(count):
-            at = roots[tree]
-            node = nodes[at]
-            while node.feature >= 0:
-                value = vector[node.feature]
+            out[row, column] = baseline[column]
+    for tree in range(count):  # each for all rows while its nodes are at hand
+        root = roots[tree]
+        for row in range(len(vectors)):
+            at = root
+            feature = nodes[at].feature
+            while feature >= 0:
+                value = vectors[row, feature]
                 # A comparison with NaN is false, so that only those that fail look for one.
-                if value <= node.threshold or (node.missing_left and np.isnan(value)):
-                    at += 1
-                else:
-                    at = node.right
-                node = nodes[at]
+                left = value <= nodes[at].threshold or (
+                    nodes[at].missing_left and np.isnan(value))
+                at = at + 1 if left else nodes[at].right
+                feature = nodes[at].feature
+            leaf = nodes[at].right
             if link == 2:
                 for column in range(classes):
-                    sums[column] += values[node.right, column]
+                    out[row, column] += values[leaf, column]
             else:
-                sums[columns[tree]] += values[node.right, 0]
+                out[row, columns[tree]] += values[leaf, 0]
+    for row in range(len(vectors)):
+        sums = out[row]
         if link == 2:
             total = 0.0
             for column in range(classes):
