@@ -18,7 +18,8 @@ from classifier.train import Recipe
 STAGES = {
     "PACKETS_5": "5 packets", "PACKETS_10": "10 packets", "PACKETS_20": "20 packets",
     "AFTER_100_MS": "0.1 s", "AFTER_1_S": "1 s", "AFTER_2_S": "2 s", "AFTER_10_S": "10 s",
-    "WHOLE": "whole flow"}
+    "WHOLE": "whole flow", "WINDOW_100_MS": "window of 0.1 s", "WINDOW_1_S": "window of 1 s",
+    "WINDOW_10_S": "window of 10 s"}
 
 
 def data_summary(samples: Samples, recipe: Recipe, seed: int, command: str) -> dict[str, Any]:
@@ -97,8 +98,13 @@ def tables(metrics: Mapping[str, Any]) -> str:
         parts += ["### At each stage", stages(metrics["as_it_is"]),
                   "### At each stage, where it does not say unknown",
                   stages(metrics["where_it_says"])]
-    if "split_sessions" in metrics:
-        parts += [f"### `{LLM_SPLIT}` within two seconds", sessions(metrics["split_sessions"])]
+    never = dict(metrics.get("split_sessions", {}))
+    if "told" in metrics.get("three_ways", {}):
+        never = {"captures": metrics["three_ways"]["told"]} | never
+    if never:
+        parts += [f"### `{LLM_SPLIT}` within two seconds", sessions(never)]
+    if "windows" in metrics:
+        parts += ["### Single windows, by capture", stages(metrics["windows"])]
     if "open_set" in metrics:
         parts += ["### Classes that were left out, told from the known (AUROC at 2 s)",
                   table(("never learnt", "confidence", "distance", "both"), [

@@ -44,7 +44,7 @@ CARD_EXAMPLES = """examples:
   airsplit classifier card                     of the shipped model
   airsplit classifier card --bundle model --json
 """
-PARTS = ("three-ways", "split-sessions", "open-set")
+PARTS = ("three-ways", "split-sessions", "open-set", "windows")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -105,6 +105,8 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
                            help=f"{text}; may be repeated")
     group.add_argument("--samples", type=Path, metavar="FILE",
                        help="use the samples in FILE, or keep them there where it is not yet")
+    group.add_argument("--as-labelled", action="store_true",
+                       help="keep flows that never do what their application's class stands for")
     group.add_argument("--variants", type=int, default=2, metavar="N",
                        help="other networks each flow is varied to (default: %(default)s)")
     group.add_argument("--seed", type=int, default=7, help="of every choice (default: %(default)s)")
@@ -198,9 +200,13 @@ def _judged(
     from dataclasses import asdict
 
     from classifier import evaluate, judging
+    from classifier.dataset import STAGES, WINDOWS
     from classifier.shipping import ROBUST
 
     result: dict[str, Any] = {"recipe": asdict(recipe)}
+    windows, samples = samples.of(WINDOWS), samples.of(STAGES)
+    if "windows" in parts and len(windows):
+        result["windows"] = evaluate.by_window(windows, recipe, ROBUST, seed, _say)
     if "three-ways" in parts:
         result["three_ways"] = evaluate.three_ways(samples, recipe, ROBUST, seed, _say)
         result["baseline_by_source"] = evaluate.left_out_sources(
@@ -227,7 +233,8 @@ def _samples(arguments: argparse.Namespace) -> Samples:
         raise UsageError("No data are named.", "Give --captures, --phone, --chat or --samples.")
     samples = collect((capture for reader, source, path in named
                        for capture in reader(path, source)),
-                      arguments.seed, arguments.variants, progress=_say)
+                      arguments.seed, arguments.variants, windows=True,
+                      curated=not arguments.as_labelled, progress=_say)
     if kept:
         write_samples(samples, kept)
     return samples
@@ -260,6 +267,7 @@ def _command_line(arguments: argparse.Namespace) -> str:
                   for source, path in map(_named, getattr(arguments, option))]
     words += [f"--variants {arguments.variants} --seed {arguments.seed} --kind {arguments.kind}"]
     words += [f"--trees {arguments.trees}"] if arguments.trees else []
+    words += ["--as-labelled"] if arguments.as_labelled else []
     words += ["--robust"] if arguments.robust else []
     words += ["--plain"] if arguments.plain else []
     return " ".join([*words, "--out model"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ STAGES = (Sampled.PACKETS_5, Sampled.PACKETS_10, Sampled.PACKETS_20, Sampled.AFT
           Sampled.AFTER_1_S, Sampled.AFTER_2_S, Sampled.AFTER_10_S, Sampled.WHOLE)
 WINDOWS = (Sampled.WINDOW_100_MS, Sampled.WINDOW_1_S, Sampled.WINDOW_10_S)
 LEAST_PACKETS = 3  # of a flow that is learnt from or judged: one question and answer tells nothing
-WINDOWS_OF_A_FLOW = 4  # of each length that are kept; a long flow has thousands
+WINDOWS_OF_A_FLOW = 3  # of each length that are kept; a long flow has thousands
+VARIED_SHARE = 0.5  # of a varied flow's samples: they resemble each other, and each costs time
 HEAVY, LIVELY = ("video", "audio", "bulk"), ("realtime", "gaming")
 HEAVY_BYTES = 20_000  # of payload that a flow of the heavy ones carries,
 HEAVY_MEAN = 500  # or of payload in the mean packet of one that was recorded in part
@@ -70,6 +71,10 @@ class Samples:
         rows: dict[str, Any] = {entry.name: getattr(self, entry.name)[chosen]
                                 for entry in fields(self) if entry.name != "origins"}
         return replace(self, **rows)
+
+    def of(self, kinds: Sequence[Sampled]) -> Samples:
+        """Those that were taken at one of these moments."""
+        return self.where(np.isin(self.kinds, [int(kind) for kind in kinds]))
 
     @property
     def sources(self) -> NDArray[np.str_]:
@@ -183,7 +188,7 @@ def _sampled(
     if variant:
         pieces = [augment.vary(packets, augment.draw(random), random) for packets in pieces]
     table, first = _through(np.concatenate(pieces), windows)
-    table = table[_kept(table, random)]
+    table = table[_kept(table, random, VARIED_SHARE if variant else 1.0)]
     flows = np.array([numbers[_key(row)] for row in table], np.int64)
     labels = np.array([CLASSES.index(label) for label, _ in named], np.int16)
     began = np.array([first[int(flow)] for flow in table["flow"]], np.int64)
@@ -207,15 +212,18 @@ def _through(
     return table[np.isin(table["flow"], enough["flow"])], first
 
 
-def _kept(table: NDArray[np.void], random: np.random.Generator) -> NDArray[np.int64]:
-    """Every stage, and some of the windows."""
-    kept = [np.flatnonzero(np.isin(table["kind"], [int(stage) for stage in STAGES]))]
+def _kept(
+    table: NDArray[np.void], random: np.random.Generator, share: float,
+) -> NDArray[np.int64]:
+    """A share of the stages, and some of the windows."""
+    stages = np.flatnonzero(np.isin(table["kind"], [int(stage) for stage in STAGES]))
+    kept = [stages[random.random(len(stages)) < share]]
     for window in WINDOWS:
         found = random.permutation(np.flatnonzero(table["kind"] == window))
         found = found[np.argsort(table["flow"][found], kind="stable")]
         flows = table["flow"][found]
         place = np.arange(len(found)) - np.searchsorted(flows, flows)
-        kept.append(found[place < WINDOWS_OF_A_FLOW])
+        kept.append(found[place < max(share * WINDOWS_OF_A_FLOW, 1)])
     return np.sort(np.concatenate(kept))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier import scores, splits
-from classifier.dataset import STAGES, Samples
+from classifier.dataset import STAGES, WINDOWS, Samples
 from classifier.labels import CLASSES, LLM_SPLIT
 from classifier.splits import Split
 from classifier.train import Fitted, Recipe, fit
@@ -124,11 +124,27 @@ def three_ways(
     """Random, by capture, and each source left out in turn: always side by side."""
     ways = {"random": splits.random_split(samples, parts, seed),
             "by_capture": splits.by_capture(samples, parts, seed)}
-    figures: dict[str, Any] = {
-        name: by_stage(samples, answers(samples, way, recipe, robust, seed, progress), seed)
-        for name, way in ways.items()}
+    figures: dict[str, Any] = {}
+    for name, way in ways.items():
+        given = answers(samples, way, recipe, robust, seed, progress)
+        figures[name] = by_stage(samples, given, seed)
+        if name == "by_capture":
+            figures["told"] = told(
+                samples, given.where(latest(samples, given.rows, EARLY)), seed)
     figures["by_source"] = left_out_sources(samples, recipe, robust, seed, progress)
     return figures
+
+
+def by_window(
+    samples: Samples, recipe: Recipe, robust: NDArray[np.bool_], seed: int,
+    progress: Progress = lambda line: None, parts: int = PARTS,
+) -> dict[str, Figures]:
+    """Quality of what single windows tell, by capture."""
+    given = answers(samples, splits.by_capture(samples, parts, seed), recipe, robust, seed,
+                    progress)
+    kinds = samples.kinds[given.rows]
+    return {window.name: quality(samples, given.where(kinds == window), seed)
+            for window in WINDOWS if (kinds == window).any()}
 
 
 def left_out_sources(
@@ -155,8 +171,7 @@ def split_sessions(
     progress: Progress = lambda line: None, parts: int = 4,
 ) -> dict[str, Any]:
     """How surely split sessions are told within two seconds, with conditions never seen."""
-    ways = {"captures": list(splits.by_capture(samples, PARTS, seed)),
-            "models": list(splits.by_condition(samples, ("model",), parts, seed)),
+    ways = {"models": list(splits.by_condition(samples, ("model",), parts, seed)),
             "links": list(splits.by_condition(samples, ("link_profile",), parts, seed)),
             "models and links": list(splits.by_condition(
                 samples, ("model", "link_profile"), parts, seed))}

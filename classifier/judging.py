@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from classifier import evaluate, scores, splits
 from classifier.bundle import Bundle
-from classifier.dataset import Samples
+from classifier.dataset import STAGES, Samples
 from classifier.evaluate import Figures, Progress
 from classifier.labels import CLASSES
 from classifier.shipping import ROBUST, learn_prototypes, telling
@@ -46,6 +46,7 @@ def compared(
 ) -> dict[str, Any]:
     """Every rival by capture and by source, at ten packets and within two seconds."""
     rows = {}
+    samples = samples.of(STAGES)
     for name, recipe in (recipes or rivals()).items():
         held_out = splits.by_capture(samples, evaluate.PARTS, seed)
         given = evaluate.answers(samples, held_out, recipe, ROBUST, seed, progress)
@@ -112,6 +113,7 @@ def _strangeness(
 def of_bundle(samples: Samples, bundle: Bundle, seed: int) -> dict[str, Any]:
     """A bundle's answers as it gives them, `unknown` too, at each stage."""
     learnt = set(bundle.data.get("captures", {}).values())
+    samples = samples.of(STAGES)
     samples = samples.where(samples.variants == 0)
     codes = np.array([CLASSES.index(name) for name in bundle.classes])
     shares = np.zeros((len(samples), len(CLASSES)))

@@ -6,7 +6,7 @@ that is kept then learns from all. Seeded. It knows no files.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from classifier import splits
 from classifier.bundle import Bundle, Decision, calibrated, flow_schema
-from classifier.dataset import STAGES, Samples
+from classifier.dataset import STAGES, WINDOWS, Samples
 from classifier.labels import CLASSES
 from classifier.model import Model
 from classifier.openset import Prototypes, learn_drift, scale_features
 from classifier.train import Fitted, FittedTrees, Recipe, fit, usual, weights
 from pcap_tools.features import FEATURES
+from pcap_tools.flows import Sampled
 
 ROBUST = np.array([feature.robust for feature in FEATURES])
 PARTS = 4  # of the captures, for calibration and limits
@@ -30,6 +31,7 @@ NEAREST = 5
 LOST_BY_CONFIDENCE = 0.03  # of a class's right answers that may be called unknown
 LOST_BY_DISTANCE = 0.03
 MOST_LEAST = 0.7  # no confidence above it is asked for
+ENOUGH = 100  # answers to one kind of sample for limits of its own
 ALL_OTHERS = ""  # the stage that stands for those without one of their own
 Progress = Callable[[str], None]
 
@@ -46,27 +48,48 @@ class Unseen:
 def build(
     samples: Samples, recipe: Recipe, seed: int, progress: Progress = lambda line: None,
 ) -> Bundle:
-    """A bundle that learnt from all of `samples`, without card and metrics."""
+    """A bundle that learnt from all of `samples`, without card and metrics.
+
+    It has one model for the stages of a flow, and one for windows where there are samples of them.
+    """
     classes = np.unique(samples.labels)
+    models: dict[str, Model] = {}
+    decisions: dict[str, Decision] = {}
+    differences = []
+    for name, kinds in (("stages", STAGES), ("windows", WINDOWS)):
+        part = samples.of(kinds)
+        if name != "stages" and len(np.unique(part.labels)) < len(classes):
+            continue
+        decisions |= _decisions(part, recipe, seed, classes, name, kinds, progress)
+        model = fit(part, recipe, ROBUST, seed)
+        assert isinstance(model, FittedTrees)
+        progress(f"{name}: all captures")
+        models[name] = Model(model.trees, learn_prototypes(part, telling(model), seed),
+                             learn_drift(part.vectors[part.variants == 0]))
+        differences.append(model.difference(part.vectors))
+    return Bundle(flow_schema(), tuple(CLASSES[code] for code in classes), models, decisions,
+                  {"difference_from_scikit_learn": max(differences)})
+
+
+def _decisions(
+    samples: Samples, recipe: Recipe, seed: int, classes: NDArray[np.int16], name: str,
+    kinds: Sequence[Sampled], progress: Progress,
+) -> dict[str, Decision]:
+    """How each kind of sample is answered; for those with too few, as all together are."""
     codes = np.searchsorted(classes, samples.labels)
     unseen = _unseen(samples, recipe, seed, classes, progress)
-    decisions = {}
-    for stage in (*STAGES, None):
-        mask = (samples.kinds[unseen.rows] == stage if stage is not None
-                else np.ones(len(unseen.rows), bool))
-        if mask.sum() >= 50:
-            decisions[ALL_OTHERS if stage is None else stage.name] = decide(
-                codes[unseen.rows[mask]], unseen.shares[mask], unseen.distance[mask],
-                weights(samples.where(unseen.rows[mask]), recipe.balance))
-    model = fit(samples, recipe, ROBUST, seed)
-    assert isinstance(model, FittedTrees)
-    progress("all captures")
-    prototypes = learn_prototypes(samples, telling(model), seed)
-    originals = samples.vectors[samples.variants == 0]
-    return Bundle(
-        flow_schema(), tuple(CLASSES[code] for code in classes),
-        {"stages": Model(model.trees, prototypes, learn_drift(originals))}, decisions,
-        {"difference_from_scikit_learn": model.difference(samples.vectors)})
+
+    def decision(mask: NDArray[np.bool_]) -> Decision:
+        rows = unseen.rows[mask]
+        return decide(codes[rows], unseen.shares[mask], unseen.distance[mask],
+                      weights(samples.where(rows), recipe.balance), name)
+
+    together = decision(np.ones(len(unseen.rows), bool))
+    found = {ALL_OTHERS: together} if name == "stages" else {}
+    for kind in kinds:
+        mask = samples.kinds[unseen.rows] == kind
+        found[kind.name] = decision(mask) if mask.sum() >= ENOUGH else together
+    return found
 
 
 def _unseen(
