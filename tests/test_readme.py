@@ -31,12 +31,13 @@ def test_every_make_target_named_exists() -> None:
 
 
 def test_the_commands_run(tmp_path: Path) -> None:
-    assert len(COMMANDS) == 4
+    assert len(COMMANDS) == 5
     # One script, in order: later blocks use what earlier ones wrote.
     # What a failing command leaves running ends with the script.
     script = "set -euo pipefail\nset -m\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"
     script += "\n".join(COMMANDS)
-    (tmp_path / "testbed").symlink_to(ROOT / "testbed")
+    for folder in ("testbed", "docs"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     out, err = tmp_path / "out", tmp_path / "err"  # files: a child left behind keeps no pipe open
     with out.open("w") as stdout, err.open("w") as stderr:
