@@ -33,7 +33,7 @@ Format = Literal["parquet", "csv", "jsonl"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 EXTENSIONS: Mapping[str, Format] = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv",
                                     ".jsonl": "jsonl", ".ndjson": "jsonl"}
-GROUP = 1 << 16  # rows written at once: some tens of megabytes where rows hold features
+GROUP = 6 << 20  # bytes of rows written at once; with all that is made of them some ten times that
 ADDRESSES = ("source", "destination")  # sixteen bytes, to be read with the column `version`
 TIMES = ("first", "last", "at", "time")  # nanoseconds since 1970
 CODES: Mapping[str, type[IntEnum]] = {"end": End, "kind": Sampled, "tunnel": Tunnel}
@@ -155,7 +155,7 @@ class TableWriter:
         if not len(rows):
             return
         self._waiting.append(rows)
-        if sum(len(part) for part in self._waiting) >= GROUP:
+        if sum(part.nbytes for part in self._waiting) >= GROUP:
             self._flush()
 
     def close(self) -> None:

@@ -34,7 +34,7 @@ from pcap_tools.records import Counters, Warning
 
 WAITING = 1 << 20  # bytes of a table that wait in memory; a larger one does so on disk
 AHEAD = 4  # captures for each of Ray's processes that are under way or wait to be fetched
-BATCHES = 16  # of frames, between fetching rows: each time costs as much as a thousand packets
+BATCHES = 16  # of frames, between fetching flows: each time costs as much as a thousand packets
 GROUP = 1 << 15  # rows fetched from disk at once
 Rows = NDArray[np.void]
 
@@ -84,7 +84,7 @@ def rows_of(path: str, wanted: Wanted, part: Part, moved: Callable[[int], bool])
         engine, before = FlowEngine(wanted.config), 0
         for number, records in enumerate(reader, 1):
             engine.feed(records)
-            if number % BATCHES == 0:
+            if wanted.samples or number % BATCHES == 0:
                 yield _fetched(engine, wanted)
             read, before = reader.position - before, reader.position
             if not moved(read):

@@ -79,7 +79,7 @@ def test_a_table_without_rows_has_its_columns(name: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("name", ["rows.parquet", "rows.csv"])
 def test_rows_come_in_groups_and_in_order(name: str, tmp_path: Path,
                                           monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "GROUP", 10)
+    monkeypatch.setattr(export, "GROUP", 10 * ROWS.itemsize)
     with TableWriter(str(tmp_path / name), ROWS, ["flow"], features=FEATURES) as writer:
         for row in np.array_split(some_rows(95), 19):
             writer.write(row)
