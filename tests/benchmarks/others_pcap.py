@@ -81,14 +81,15 @@ def scapy(paths: list[str]) -> tuple[int, int]:
     CLOCK.ready()
     flows: dict[object, int] = {}
     for path in paths:
-        for packet in PcapReader(path):  # type: ignore[no-untyped-call,unused-ignore]  # scapy's
-            network = packet.getlayer(IP) or packet.getlayer(IPv6)
-            transport = packet.getlayer(TCP) or packet.getlayer(UDP)
-            if network is not None:
-                ports = (transport.sport, transport.dport) if transport is not None else (0, 0)
-                ends = frozenset([(network.src, ports[0]), (network.dst, ports[1])])
-                key = ends, type(transport)
-                flows[key] = flows.get(key, 0) + 1
+        with PcapReader(path) as reader:  # type: ignore[no-untyped-call,unused-ignore]  # scapy's
+            for packet in reader:
+                network = packet.getlayer(IP) or packet.getlayer(IPv6)
+                transport = packet.getlayer(TCP) or packet.getlayer(UDP)
+                if network is not None:
+                    ports = (transport.sport, transport.dport) if transport is not None else (0, 0)
+                    ends = frozenset([(network.src, ports[0]), (network.dst, ports[1])])
+                    key = ends, type(transport)
+                    flows[key] = flows.get(key, 0) + 1
     return len(flows), sum(flows.values())
 
 
