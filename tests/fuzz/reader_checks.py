@@ -34,7 +34,7 @@ def seeds() -> list[bytes]:
              for magic in (captures.MICRO, captures.NANO, captures.KUZNETSOV)
              for byte_order in "<>"]
     return [*plain, plain[0] + plain[3], captures.pcapng(frames), captures.pcapng(frames, ">"),
-            blocks, gzip.compress(plain[1]), gzip.compress(plain[1][:200]) * 2,
+            blocks, gzip.compress(plain[1], mtime=0), gzip.compress(plain[1][:200], mtime=0) * 2,
             lzma.compress(blocks)]
 
 
