@@ -1,0 +1,55 @@
+"""The errors of the xApp: what is wrong, with which input, and what to do next.
+
+    XappError
+    ├── ConfigurationError    an option, or a combination of options, that cannot work
+    ├── TransportError        an association cannot be listened for, opened or used
+    │   ├── NoTransport         this machine has no such way to send SCTP
+    │   └── MessageTooLarge     more than one message may hold
+    ├── ProtocolError         bytes of a peer that are no E2 message
+    ├── StoreError            what must survive cannot be kept or read
+    ├── PolicyError           a policy that contradicts itself, its schema or the limits
+    └── BadLabel              bytes that are no flow label
+"""
+
+from __future__ import annotations
+
+
+class XappError(Exception):
+    """Base of the tree: a sentence that says what is wrong, and one that says what to do."""
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(f"{problem} {remedy}".strip())
+        self.problem = problem
+        self.remedy = remedy
+
+
+class ConfigurationError(XappError):
+    """An option, or a combination of options, that cannot work."""
+
+
+class TransportError(XappError):
+    """An association that cannot be listened for, opened or used."""
+
+
+class NoTransport(TransportError):
+    """This machine has no such way to send SCTP."""
+
+
+class MessageTooLarge(TransportError):
+    """More than one message may hold."""
+
+
+class ProtocolError(XappError):
+    """Bytes of a peer that are no E2 message."""
+
+
+class StoreError(XappError):
+    """What must survive cannot be kept or read."""
+
+
+class PolicyError(XappError):
+    """A policy that contradicts itself, its schema or the limits."""
+
+
+class BadLabel(XappError):
+    """Bytes that are no flow label."""
