@@ -1,0 +1,376 @@
+"""ASN.1's simple types in aligned PER: numbers, flags, strings of bits, octets and characters.
+
+Each function compiles a type, with its bounds, into a `Codec`. Bounds that a later version of a
+specification may widen are `extensible`.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xapp.e2.bits import Reader, Writer, refused, width_of
+from xapp.e2.codec import Codec, Read, Write
+
+UNBOUNDED_FROM = 65536  # sizes that may reach it have a length of the general form (X.691 11.9.4)
+
+
+@dataclass(frozen=True, slots=True)
+class BitString:
+    """`width` bits, the first of them the highest of `value`."""
+
+    value: int
+    width: int
+
+
+def integer(low: int, high: int, extensible: bool = False) -> Codec[int]:
+    """INTEGER (low..high), with `, ...` where extensible."""
+    read, write = whole(low, high)
+    return Codec(int, *_widened(low, high, read, write) if extensible else (read, write))
+
+
+def integer_from(low: int) -> Codec[int]:
+    """INTEGER (low..MAX)."""
+    return Codec(int, lambda reader: reader.semi_constrained(low),
+                 lambda writer, value: writer.semi_constrained(value, low))
+
+
+def unconstrained_integer() -> Codec[int]:
+    """INTEGER."""
+    return Codec(int, Reader.unconstrained, Writer.unconstrained)
+
+
+def whole(low: int, high: int) -> tuple[Read, Write]:
+    """Closures for a number from `low` to `high`: those of few bits need to be fast."""
+    span = high - low + 1
+
+    def write(writer: Writer, value: int) -> None:
+        writer.constrained(value, low, high)
+
+    if span == 1:
+        return lambda reader: low, write
+    if span <= 255:
+        return _narrow(low, span), _write_narrow(low, high)
+    if span == 256:
+        return _octet(low), write
+    if span == 65536:
+        return _two_octets(low), write
+    if span <= 65536:
+        return lambda reader: reader.constrained(low, high), write
+    return _wide(low, span), write
+
+
+def _narrow(low: int, span: int) -> Read:
+    width = width_of(span)
+    mask = (1 << width) - 1
+
+    def read(reader: Reader) -> int:
+        position = reader.position
+        reader.position = after = position + width
+        if after > reader.end:
+            raise IndexError
+        offset = (int.from_bytes(reader.data[position >> 3:(after + 7) >> 3]) >> (-after & 7)
+                  & mask)
+        if offset >= span:
+            raise refused(f"a number above {low + span - 1}")
+        return low + offset
+
+    def read_bit(reader: Reader) -> int:
+        position = reader.position
+        reader.position = position + 1
+        return low + (reader.data[position >> 3] >> (~position & 7) & 1)
+
+    return read_bit if width == 1 else read
+
+
+def _write_narrow(low: int, high: int) -> Write:
+    width = width_of(high - low + 1)
+
+    def write(writer: Writer, value: int) -> None:
+        if not low <= value <= high:
+            raise refused(f"{value} is not from {low} to {high}")
+        writer.pending = writer.pending << width | value - low
+        writer.width += width
+
+    return write
+
+
+def _octet(low: int) -> Read:
+    def read(reader: Reader) -> int:
+        start = (reader.position + 7) >> 3
+        reader.position = (start + 1) << 3
+        return low + reader.data[start]
+
+    return read
+
+
+def _two_octets(low: int) -> Read:
+    def read(reader: Reader) -> int:
+        start = (reader.position + 7) >> 3
+        reader.position = (start + 2) << 3
+        data = reader.data
+        return low + (data[start] << 8 | data[start + 1])
+
+    return read
+
+
+def _wide(low: int, span: int) -> Read:
+    read_size, _ = whole(1, (width_of(span) + 7) // 8)
+
+    def read(reader: Reader) -> int:
+        size = read_size(reader)
+        start = (reader.position + 7) >> 3
+        reader.position = after = (start + size) << 3
+        if after > reader.end:
+            raise IndexError
+        offset = int.from_bytes(reader.data[start:start + size])
+        if offset >= span:
+            raise refused(f"a number above {low + span - 1}")
+        return low + offset
+
+    return read
+
+
+def _widened(low: int, high: int, read: Read, write: Write) -> tuple[Read, Write]:
+    """The same with a bit before that says whether the bounds are kept (X.691 13.1)."""
+
+    def read_any(reader: Reader) -> Any:
+        return reader.unconstrained() if reader.bits(1) else read(reader)
+
+    def write_any(writer: Writer, value: int) -> None:
+        inside = low <= value <= high
+        writer.bits(not inside, 1)
+        if inside:
+            write(writer, value)
+        else:
+            writer.unconstrained(value)
+
+    return read_any, write_any
+
+
+def boolean() -> Codec[bool]:
+    def write(writer: Writer, value: bool) -> None:
+        writer.bits(1 if value else 0, 1)
+
+    return Codec(bool, lambda reader: reader.bits(1) == 1, write)
+
+
+def null(value: Any = None) -> Codec[Any]:
+    """NULL, which reads as `value`: another one for each NULL of a CHOICE."""
+    return Codec(type(value), lambda reader: value, lambda writer, given: None)
+
+
+def enumerated(
+    values: type[enum.Enum] | Sequence[Any] | int, extensible: bool = False,
+    added: Sequence[Any] = (),
+) -> Codec[Any]:
+    """ENUMERATED: members of an Enum in their order, or given values, or 0 to a count.
+
+    `added` are the values after the extension marker.
+    """
+    root = tuple(range(values)) if isinstance(values, int) else tuple(values)
+    extra = tuple(added)
+    read_index, write_index = whole(0, len(root) - 1)
+    places = {value: index for index, value in enumerate(root + extra)}
+
+    def read(reader: Reader) -> Any:
+        if extensible and reader.bits(1):
+            index = reader.small()
+            if index >= len(extra):
+                raise refused(f"an added value {index} of an enumeration, which is not known")
+            return extra[index]
+        return root[read_index(reader)]
+
+    def write(writer: Writer, value: Any) -> None:
+        place = places.get(value, -1)
+        if place < 0:
+            raise refused(f"{value!r} is none of {', '.join(map(str, places))}")
+        if extensible:
+            writer.bits(place >= len(root), 1)
+        if place < len(root):
+            write_index(writer, place)
+        else:
+            writer.small(place - len(root))
+
+    return Codec(type(root[0]), read, write)
+
+
+def real() -> Codec[float]:
+    """REAL: its length, and octets as X.690 8.5 has them, base 2 where we write."""
+
+    def read(reader: Reader) -> float:
+        return _real_of(reader.octets(reader.length()))
+
+    def write(writer: Writer, value: float) -> None:
+        data = _octets_of(float(value))
+        writer.length(len(data))
+        writer.octets(data)
+
+    return Codec(float, read, write)
+
+
+_SPECIAL = {0x40: math.inf, 0x41: -math.inf, 0x42: math.nan, 0x43: -0.0}
+
+
+def _real_of(data: bytes) -> float:
+    if not data:
+        return 0.0
+    first = data[0]
+    if first & 0x80:
+        return _binary(data)
+    if first in _SPECIAL and len(data) == 1:
+        return _SPECIAL[first]
+    if 1 <= first <= 3 and len(data) <= 64:
+        try:
+            return float(data[1:].decode("ascii").replace(",", "."))
+        except ValueError:
+            pass  # falls to the refusal below
+    raise refused("a real number of no known form")
+
+
+def _binary(data: bytes) -> float:
+    first = data[0]
+    size = (first & 3) + 1
+    start = 1
+    if size == 4:
+        size, start = data[1] if len(data) > 1 else 0, 2
+    mantissa = data[start + size:]
+    if not 0 < size <= 4 or not 0 < len(mantissa) <= 16 or first & 0x30 == 0x30:
+        raise refused("a real number of no known form")
+    exponent = int.from_bytes(data[start:start + size], signed=True)
+    exponent = exponent * (1, 3, 4)[first >> 4 & 3] + (first >> 2 & 3)
+    try:
+        value = math.ldexp(int.from_bytes(mantissa), max(-5000, exponent))
+    except OverflowError:
+        raise refused("a real number beyond all floats") from None
+    return -value if first & 0x40 else value
+
+
+def _octets_of(value: float) -> bytes:
+    if value == 0:
+        return b"" if math.copysign(1, value) > 0 else b"\x43"
+    if not math.isfinite(value):
+        return b"\x42" if value != value else b"\x40" if value > 0 else b"\x41"
+    numerator, denominator = abs(value).as_integer_ratio()
+    exponent = 1 - denominator.bit_length()
+    spare = (numerator & -numerator).bit_length() - 1  # the mantissa must be odd (X.690 11.3.1)
+    numerator, exponent = numerator >> spare, exponent + spare
+    size = 1 if -128 <= exponent <= 127 else 2
+    return (bytes(((0x80 | 0x40 * (value < 0) | size - 1),)) + exponent.to_bytes(size, signed=True)
+            + numerator.to_bytes((numerator.bit_length() + 7) // 8))
+
+
+def sized(
+    low: int, high: int | None, extensible: bool
+) -> tuple[Read, Callable[[Writer, int], bool], bool]:
+    """Closures for a size from `low` to `high`, and whether it may come in pieces.
+
+    A reader's gives the size, or -1 where the general form follows; a writer's says whether it
+    wrote the size, or the general form has to.
+    """
+    general = high is None or high >= UNBOUNDED_FROM
+    if general or high is None:
+        return lambda reader: -1, lambda writer, size: False, True
+    read_size, write_size = whole(low, high)
+
+    def read(reader: Reader) -> int:
+        return -1 if extensible and reader.bits(1) else read_size(reader)
+
+    def write(writer: Writer, size: int) -> bool:
+        inside = low <= size <= high
+        if extensible:
+            writer.bits(not inside, 1)
+        if inside or not extensible:
+            write_size(writer, size)
+            return True
+        return False
+
+    return read_size if not extensible else read, write, False
+
+
+def octet_string(low: int = 0, high: int | None = None, extensible: bool = False) -> Codec[bytes]:
+    """OCTET STRING (SIZE (low..high))."""
+    read, write = _octets(low, high, extensible, 2)
+    return Codec(bytes, read, write)
+
+
+def _octets(low: int, high: int | None, extensible: bool, unaligned: int) -> tuple[Read, Write]:
+    """Octets with their size; fixed ones up to `unaligned` begin at any bit (X.691 17.6)."""
+    read_size, write_size, _ = sized(low, high, extensible)
+    short = low == high and high is not None and high <= unaligned
+    general = high is None or high >= UNBOUNDED_FROM
+
+    def read(reader: Reader) -> bytes:
+        size = read_size(reader)
+        if size < 0:
+            data = reader.long_octets()
+            if len(data) < low:
+                raise refused(f"{len(data)} octets where {low} are the least")
+            return data
+        if short:
+            return reader.bits(size * 8).to_bytes(size)
+        return reader.octets(size) if size else b""
+
+    def write(writer: Writer, value: bytes) -> None:
+        if general and not low <= len(value) <= (high or len(value)):
+            raise refused(f"{len(value)} octets where at least {low} are needed")
+        if not write_size(writer, len(value)):
+            writer.long_octets(value)
+        elif short:
+            writer.bits(int.from_bytes(value), len(value) * 8)
+        elif value:
+            writer.octets(value)
+
+    return read, write
+
+
+def printable_string(low: int = 0, high: int | None = None, extensible: bool = False) -> Codec[str]:
+    """PrintableString (SIZE (low..high)); eight bits a character (X.691 30.5).
+
+    Every printable character of ASCII is let through: base stations put underscores into names.
+    """
+    read_octets, write_octets = _octets(low, high, extensible, 2)
+
+    def read(reader: Reader) -> str:
+        text: str = read_octets(reader).decode("latin-1")
+        if not (text.isascii() and text.isprintable()):
+            raise refused("a text with other than printable characters")
+        return text
+
+    def write(writer: Writer, value: str) -> None:
+        if not (value.isascii() and value.isprintable()):
+            raise refused(f"{value!r} has other than printable characters")
+        write_octets(writer, value.encode("ascii"))
+
+    return Codec(str, read, write)
+
+
+def bit_string(low: int = 0, high: int | None = None, extensible: bool = False) -> Codec[BitString]:
+    """BIT STRING (SIZE (low..high))."""
+    read_size, write_size, general = sized(low, high, extensible)
+    short = low == high and high is not None and high <= 16
+
+    def read(reader: Reader) -> BitString:
+        width = read_size(reader)
+        if width < 0:
+            width = reader.length()
+            if general and width < low:
+                raise refused(f"{width} bits where {low} are the least")
+        if width and not short:
+            reader.align()
+        return BitString(reader.bits(width), width)
+
+    def write(writer: Writer, value: BitString) -> None:
+        width = value.width
+        if value.value < 0 or value.value >> width or (general and width < low):
+            raise refused(f"{value} are not so many bits")
+        if not write_size(writer, width):
+            writer.length(width)
+        if width and not short:
+            writer.align()
+        writer.bits(value.value, width)
+
+    return Codec(BitString, read, write)
