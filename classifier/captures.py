@@ -38,6 +38,9 @@ PHONE_OVERHEAD = 48
 PHONE_SILENCE = 10.0  # seconds after which the same app's packets count as another flow
 PHONE_LONGEST = 60.0  # seconds after which they do in any case
 MINIMAL_HEADERS = {TCP: 40, UDP: 28}  # IPv4 and transport without options
+# Bytes beyond the least header that may be TCP's options (of SYN, of selective acknowledgements):
+# no record of TLS, which all these flows speak, is as short.
+OPTIONS = 20
 
 
 @dataclass(frozen=True)
@@ -193,7 +196,7 @@ def chat_trace(name: str, source: str, rows: Iterable[Mapping[str, str]]) -> Cap
     truth = {_synthetic_key(flow, TCP): "llm_chat" for flow in header}
     table = _synthetic(packets)
     headers = np.array([header[flow] for _, flow, *_ in sorted(packets, key=lambda row: row[0])])
-    table["payload"] = np.maximum(table["length"] - headers, 0)
+    table["payload"] = _without_options(table["length"] - headers)
     return Capture(name, source, table, truth)
 
 
@@ -216,10 +219,19 @@ def _synthetic(rows: list[tuple[int, int, int, bool, int]]) -> NDArray[np.void]:
     table["source_port"] = np.where(up == 1, 1024 + flow, 443)
     table["destination_port"] = np.where(up == 1, 443, 1024 + flow)
     table["time"], table["length"], table["protocol"] = time, length, protocol
-    table["payload"] = length - np.where(protocol == TCP, *(MINIMAL_HEADERS[number]
-                                                            for number in (TCP, UDP)))
+    table["payload"] = np.where(
+        protocol == TCP, _without_options(length - MINIMAL_HEADERS[TCP]),
+        length - MINIMAL_HEADERS[UDP])
     table["version"], table["qfi"], table["status"] = 4, 255, Status.FLOW
     return table
+
+
+def _without_options(payload: NDArray[Any]) -> NDArray[Any]:
+    """What is payload for sure: of a TCP packet without headers' lengths, options look like some.
+
+    Else every selective acknowledgement would be a turn of its own.
+    """
+    return np.where(payload > OPTIONS, payload, 0)
 
 
 def _csv(path: Path) -> list[dict[str, str]]:
