@@ -8,13 +8,9 @@ disk for its turn. It does not know what is done with the rows.
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 import tempfile
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,13 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcap_tools.containers.files import FORMATS, STDIN, Source, find_sources
-from pcap_tools.errors import CaptureError, PcapError, UsageError
+from pcap_tools.errors import CaptureError, UsageError
 from pcap_tools.flow_engine import FlowEngine
 from pcap_tools.flow_table import FLOW, SAMPLE
 from pcap_tools.flows import FlowConfig
 from pcap_tools.packets import Status
 from pcap_tools.read import open_captures
 from pcap_tools.records import Counters, Warning
+from pcap_tools.workers import Moved, Progress, Workers
 
 WAITING = 1 << 20  # bytes of a table that wait in memory; a larger one does so on disk
 AHEAD = 4  # captures for each of Ray's processes that are under way or wait to be fetched
@@ -76,7 +73,7 @@ class Part:
         yield from self.rows
 
 
-def rows_of(path: str, wanted: Wanted, part: Part, moved: Callable[[int], bool]) -> Iterator[Rows]:
+def rows_of(path: str, wanted: Wanted, part: Part, moved: Moved) -> Iterator[Rows]:
     """The rows of one capture as they come; everything else of it is put into `part`."""
     try:
         reader = open_captures([path])
@@ -111,7 +108,7 @@ def _fetched(engine: FlowEngine, wanted: Wanted) -> Rows:
 
 def table_of(
     path: str, wanted: Wanted, spool: str | None = None,
-    moved: Callable[[int], bool] = lambda count: True,
+    moved: Moved = lambda count: True,
 ) -> Part:
     """The table of one capture. `moved` is told of bytes read, and says whether to go on."""
     part, waiting = Part(Counters(), []), _Spool(spool, wanted)
@@ -168,7 +165,7 @@ class ParallelTables:
         self.flows = self.evicted = 0
         self._wanted, self._jobs = wanted, min(jobs, len(self.sources))
         self._ray = _import_ray() if ray else None
-        self._progress = _Progress()
+        self._progress = Progress(self._jobs)
         self._parts = self._all()
 
     @property
@@ -215,8 +212,10 @@ class ParallelTables:
             parts = _with_ray(self._ray, self.sources, self._wanted, self._jobs, self._progress)
         else:
             spool = stack.enter_context(tempfile.TemporaryDirectory(prefix="airsplit-"))
-            parts = _with_processes(stack, [str(source.path) for source in self.sources],
-                                    self._wanted, spool, self._jobs, self._progress)
+            tasks = [_Task(str(source.path), self._wanted, spool) for source in self.sources]
+            workers = Workers(_work, tasks, self._jobs, self._progress)
+            stack.callback(workers.close)
+            parts = iter(workers)
         for source, part in zip(self.sources, parts, strict=True):
             yield source, part, part.tables()
 
@@ -245,69 +244,17 @@ def _sum(values: list[int]) -> int:
     return sum(values)
 
 
-class _Progress:
-    """Bytes read by all processes, and whether they are to go on."""
+@dataclass(frozen=True)
+class _Task:
+    """One capture for one process."""
 
-    def __init__(self) -> None:
-        # Not forked: a copy of a process with threads may hold locks that nobody will open.
-        self.context = multiprocessing.get_context("spawn")
-        self.bytes = self.context.Value("q", 0)
-        self.over = self.context.Event()
-
-    @property
-    def position(self) -> int:
-        return int(self.bytes.value)
-
-    def end(self) -> None:
-        self.over.set()
-
-    def moved(self, count: int) -> bool:
-        with self.bytes.get_lock():
-            self.bytes.value += count
-        return not self.over.is_set()
+    path: str
+    wanted: Wanted
+    spool: str  # folder for rows that wait
 
 
-_of_worker: list[tuple[Any, Any]] = []  # of this process, if it is a worker: bytes, over
-
-
-def _begin(count: Any, over: Any) -> None:
-    """In a worker, once: Ctrl-C is the parent's to handle."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _of_worker.append((count, over))
-
-
-def _moved(count: int) -> bool:
-    total, over = _of_worker[0]
-    with total.get_lock():
-        total.value += count
-    return not over.is_set()
-
-
-def _work(path: str, wanted: Wanted, spool: str) -> Part:
-    return table_of(path, wanted, spool, _moved)
-
-
-def _with_processes(stack: ExitStack, names: Sequence[str], wanted: Wanted, spool: str, jobs: int,
-                    progress: _Progress) -> Iterator[Part]:
-    pool = ProcessPoolExecutor(jobs, progress.context, _begin, (progress.bytes, progress.over))
-
-    def leave() -> None:
-        progress.end()
-        pool.shutdown(wait=True, cancel_futures=True)
-
-    stack.callback(leave)
-    futures: deque[Future[Part]] = deque(
-        pool.submit(_work, name, wanted, spool) for name in names)
-
-    def results() -> Iterator[Part]:
-        while futures:
-            try:
-                yield futures.popleft().result()
-            except BrokenProcessPool as error:
-                raise PcapError("A process that read captures was killed, perhaps for want of "
-                                "memory.", "Use fewer processes, or one.") from error
-
-    return results()
+def _work(task: _Task, moved: Moved) -> Part:
+    return table_of(task.path, task.wanted, task.spool, moved)
 
 
 def _import_ray() -> Any:
@@ -320,7 +267,7 @@ def _import_ray() -> Any:
 
 
 def _with_ray(ray: Any, sources: Sequence[Source], wanted: Wanted, jobs: int,
-              progress: _Progress) -> Iterator[Part]:
+              progress: Progress) -> Iterator[Part]:
     """The same on Ray's processes: those of a cluster where RAY_ADDRESS names one, whose machines
     have to see the captures under the same paths."""
     if not ray.is_initialized():

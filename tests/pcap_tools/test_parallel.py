@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import sys
-import threading
-import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +12,7 @@ import numpy as np
 import pytest
 
 from pcap_tools import parallel
-from pcap_tools.errors import CaptureError, PcapError, UsageError
+from pcap_tools.errors import CaptureError, UsageError
 from pcap_tools.flow_engine import FlowEngine
 from pcap_tools.flows import FlowConfig, Sampled
 from pcap_tools.packets import Status
@@ -126,25 +123,6 @@ def test_closing_ends_it_early(folder: Path) -> None:
     tables.close()
     assert multiprocessing.active_children() == []
     assert list(tables) == []
-
-
-def test_a_process_that_is_killed_is_an_error_and_no_hang(tmp_path: Path) -> None:
-    pipes = [tmp_path / "one", tmp_path / "other"]
-    for pipe in pipes:
-        os.mkfifo(pipe)  # its reader waits for a writer that never comes
-    tables = ParallelTables(pipes, FLOWS_ONLY, 2)
-
-    def kill() -> None:
-        while not multiprocessing.active_children():
-            time.sleep(0.01)
-        for child in multiprocessing.active_children():
-            child.kill()
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    with pytest.raises(PcapError, match="was killed"):
-        list(tables)
-    killer.join()
 
 
 def test_ray_runs_the_same_function(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
