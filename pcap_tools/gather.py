@@ -105,7 +105,9 @@ def read_through(source: Source[Item], take: Callable[[Item], None], quiet: bool
 
 
 @contextmanager
-def progress_bar(source: Source[Any], quiet: bool) -> Iterator[Callable[[], None]]:
+def progress_bar(
+    source: Source[Any], quiet: bool, what: str = "reading",
+) -> Iterator[Callable[[], None]]:
     """How far it is, how fast and how long yet, on stderr; nothing where that is no terminal."""
     if quiet or not sys.stderr.isatty():
         yield lambda: None
@@ -123,7 +125,7 @@ def progress_bar(source: Source[Any], quiet: bool) -> Iterator[Callable[[], None
 
     began = time.monotonic()
     with Progress(
-            TextColumn("reading"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
+            TextColumn(what), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
             TextColumn("{task.fields[packets]}"), TimeElapsedColumn(), TimeRemainingColumn(),
             console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=getattr(source, "total", None), packets="")

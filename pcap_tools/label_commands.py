@@ -20,7 +20,6 @@ from pcap_tools.errors import CaptureError, OutputError, UsageError
 if TYPE_CHECKING:
     from pcap_tools.read import CaptureReader
 
-PARTIAL = 3  # exit code: something could not be read or shown, the rest was written
 MOST_KEY = 4096  # bytes of a key file that are read
 ANONYMISE_EXAMPLES = """examples:
   airsplit pcap anonymise trace.pcap --out shown.pcap
@@ -74,6 +73,7 @@ def configure_merge_labels(parser: argparse.ArgumentParser) -> None:
 
 def run_anonymise(arguments: argparse.Namespace) -> int:
     """Write the capture without people."""
+    from pcap_tools.gather import ALL_READ, PARTIAL
     from pcap_tools.pseudonyms import KEY_BYTES, Pseudonyms
     from pcap_tools.read import open_captures
 
@@ -92,7 +92,7 @@ def run_anonymise(arguments: argparse.Namespace) -> int:
         left_out = ", ".join(f"{number:,} {reason}" for reason, number in counts.most_common())
         print(f"{arguments.out}: {written:,} frames"
               + (f"; left out: {left_out}" if left_out else ""))
-    return PARTIAL if counts or warnings else 0
+    return PARTIAL if counts or warnings else ALL_READ
 
 
 def _key(path: Path) -> bytes:
@@ -112,12 +112,13 @@ def _anonymise_all(
 ) -> Counter[str]:
     """Frames through, into a file that has its name once it is whole; counts by what became."""
     from pcap_tools.anonymise import Payload, Unclear, anonymise
+    from pcap_tools.gather import progress_bar
     from pcap_tools.write import PcapWriter
 
     payload, counts, writer = Payload(arguments.payload), Counter({"written": 0}), None
     part = arguments.out.with_name(arguments.out.name + ".part")
     try:
-        with _Progress(reader) as advance:
+        with progress_bar(reader, quiet=False) as advance:
             for records in reader:
                 for at in range(len(records)):
                     link, length = int(records.link[at]), int(records.length[at])
@@ -147,39 +148,6 @@ def _anonymise_all(
         with suppress(OSError):
             part.unlink(missing_ok=True)
     return counts
-
-
-class _Progress:
-    """A bar on a terminal, for files whose size is known."""
-
-    def __init__(self, reader: CaptureReader) -> None:
-        self._reader, self._bar = reader, None
-        if reader.total is not None and sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import (
-                BarColumn,
-                DownloadColumn,
-                Progress,
-                TimeRemainingColumn,
-                TransferSpeedColumn,
-            )
-
-            self._bar = Progress(BarColumn(), DownloadColumn(), TransferSpeedColumn(),
-                                 TimeRemainingColumn(), console=Console(stderr=True))
-            self._task = self._bar.add_task("", total=reader.total)
-
-    def __enter__(self) -> Any:
-        if self._bar is not None:
-            self._bar.start()
-        return self._advance
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def _advance(self) -> None:
-        if self._bar is not None:
-            self._bar.update(self._task, completed=self._reader.position)
 
 
 def run_merge_labels(arguments: argparse.Namespace) -> int:

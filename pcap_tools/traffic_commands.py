@@ -22,13 +22,10 @@ from typing import TYPE_CHECKING, Any
 from pcap_tools.errors import OutputError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
 
-    from pcap_tools.read import CaptureReader
     from pcap_tools.record import Recorded
     from pcap_tools.replay import Network
 
-PARTIAL = 3
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 RECORD_EXAMPLES = """examples:
   sudo airsplit pcap record eth0 --host 192.0.2.7 --port 8470        until Ctrl-C
@@ -106,6 +103,7 @@ def configure_replay(parser: argparse.ArgumentParser) -> None:
 
 def run_record(arguments: argparse.Namespace) -> int:
     """Record until Ctrl-C, SIGTERM, or the time or number given."""
+    from pcap_tools.gather import ALL_READ, PARTIAL
     from pcap_tools.live import LiveConfig, RingShape, RingSource, SnifferSource
     from pcap_tools.record import Clocks, RecordConfig, host_filter, numbered, record
     from pcap_tools.write import PcapWriter
@@ -136,7 +134,7 @@ def run_record(arguments: argparse.Namespace) -> int:
     _tell(arguments, facts, f"{', '.join(done.files)}: {_state_of(done)}; times in {done.log}")
     if done.problem:
         _warn([done.problem])
-    return PARTIAL if done.problem or done.dropped else 0
+    return PARTIAL if done.problem or done.dropped else ALL_READ
 
 
 def _state_of(state: Recorded) -> str:
@@ -146,6 +144,7 @@ def _state_of(state: Recorded) -> str:
 
 def run_replay(arguments: argparse.Namespace) -> int:
     """Send captures; Ctrl-C ends it, with what was sent told."""
+    from pcap_tools.gather import ALL_READ, INTERRUPTED, PARTIAL, progress_bar
     from pcap_tools.read import open_captures
     from pcap_tools.replay import ReplayConfig, Replayed, Rewrite, replay
     from pcap_tools.sending import Sender
@@ -155,7 +154,7 @@ def run_replay(arguments: argparse.Namespace) -> int:
         Rewrite(arguments.source_mac, arguments.destination_mac, tuple(arguments.address)))
     done, stopped = Replayed(), False
     with Sender(arguments.interface) as sender, open_captures(arguments.captures) as source:
-        with _bar("sending", source) as advance:
+        with progress_bar(source, quiet=False, what="sending") as advance:
             def told(state: Replayed) -> None:
                 nonlocal done
                 done = state
@@ -176,8 +175,8 @@ def run_replay(arguments: argparse.Namespace) -> int:
     _tell(arguments, facts, f"{sent.packets:,} packets in {done.seconds:.3f} s, {left:,} not sent, "
           f"{done.cut:,} sent short{late}")
     if stopped:
-        return 130
-    return PARTIAL if source.warnings or left else 0
+        return INTERRUPTED
+    return PARTIAL if source.warnings or left else ALL_READ
 
 
 def _describe(parser: argparse.ArgumentParser, text: str, examples: str) -> None:
@@ -278,24 +277,3 @@ def _line(what: str) -> Iterator[Callable[[str], None]]:
         return
     with console.status(what) as status:
         yield lambda state: status.update(f"{what}: {state}")
-
-
-@contextmanager
-def _bar(what: str, source: CaptureReader) -> Iterator[Callable[[], None]]:
-    """How much of the captures is done; nothing where there is no terminal."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-
-    console = Console(stderr=True)
-    progress: Progress = Progress(what, BarColumn(), DownloadColumn(), TransferSpeedColumn(),
-                                  TimeRemainingColumn(), console=console, transient=True,
-                                  disable=not console.is_terminal)
-    with progress:
-        task = progress.add_task(what, total=source.total)
-        yield lambda: progress.update(task, completed=source.position)

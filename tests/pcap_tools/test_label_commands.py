@@ -12,6 +12,7 @@ import pytest
 
 from pcap_tools import label_commands
 from pcap_tools.errors import CaptureError, OutputError, UsageError
+from pcap_tools.gather import PARTIAL
 from pcap_tools.parse import parse
 from pcap_tools.read import open_captures
 from pcap_tools.write import PcapWriter
@@ -77,7 +78,7 @@ def test_what_is_left_out_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[
     (tmp_path / "in.pcap").write_bytes(damaged + b"\xff" * 40)
     code = anonymise(tmp_path / "in.pcap", tmp_path / "raw.pcap", "--out", tmp_path / "out.pcap")
     said = capsys.readouterr()
-    assert code == label_commands.PARTIAL
+    assert code == PARTIAL
     assert "3 frames; left out: " in said.out
     assert "1 of another link type" in said.out
     assert "in.pcap" in said.err
