@@ -8,7 +8,13 @@
     ├── ProtocolError         bytes of a peer that are no E2 message
     ├── StoreError            what must survive cannot be kept or read
     ├── PolicyError           a policy that contradicts itself, its schema or the limits
-    └── BadLabel              bytes that are no flow label
+    ├── BadLabel              bytes that are no flow label
+    └── OperatorError         what an operator asked for cannot be done as asked
+        ├── NotAllowed          it needs the operator's token
+        ├── NotFound            it names something that is not there
+        ├── Conflict            it contradicts what is there
+        ├── Behind              the xApp did not get to it in time; it was not done
+        └── ApiAway             no xApp answers at that address, or something else does
 """
 
 from __future__ import annotations
@@ -53,3 +59,27 @@ class PolicyError(XappError):
 
 class BadLabel(XappError):
     """Bytes that are no flow label."""
+
+
+class OperatorError(XappError):
+    """What an operator asked for cannot be done as asked."""
+
+
+class NotAllowed(OperatorError):
+    """It needs the operator's token."""
+
+
+class NotFound(OperatorError):
+    """It names something that is not there."""
+
+
+class Conflict(OperatorError):
+    """It contradicts what is there."""
+
+
+class Behind(OperatorError):
+    """The xApp did not get to it in time; it was not done."""
+
+
+class ApiAway(OperatorError):
+    """No xApp answers at that address, or something else does."""
