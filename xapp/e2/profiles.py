@@ -110,6 +110,7 @@ class Profile:
     quota: QuotaLayout = QuotaLayout()
     control_ue: type[GnbDuUe] | type[GnbUe] | None = GnbDuUe  # that a quota needs; None: any UE id
     conditions: Conditions = Conditions.ANY
+    slice_as_number: bool = False  # the SST in a condition: a whole number instead of an octet
     actions_per_subscription: int | None = None  # None: any number
     counts_indications: bool = True  # sends RICindicationSN
     fresh_every: int = 0  # milliseconds; a faster report repeats old values
@@ -176,6 +177,7 @@ OAI = Profile(
 # Forks from before the specification left number 4 free.
 OAI_OLD = replace(
     OAI, name="oai-old", title="OpenAirInterface's gNB with slicing, older forks",
+    slice_as_number=True,
     quota=replace(OAI.quota, ids=QuotaIds(members=4, member=5, plmn=6, slice=7, sst=8, sd=9,
                                           minimum=10, maximum=11, dedicated=12)))
 
