@@ -206,7 +206,8 @@ class QueuedAssociation(ABC):
         if self._closing is not None:
             self._closing.cancel()
         self._outbox.clear()
-        self._unsent = 0
+        self._parts.clear()
+        self._unsent = self._partial = 0
         self._cut()
         if not self._everything_gone.done():  # it is where the loop is being torn down
             self._everything_gone.set_result(None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import socket
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -93,7 +93,8 @@ class Way:
                  after: Callable[[], None]) -> None:
         """`after` is called when a burst of packets was `received`."""
         self.raw, self.family = address.udp == 0, address.family
-        self.ports: set[int] = set()  # of SCTP that are ours; others' packets come to raw sockets
+        # Of SCTP that are ours, with the number of users: raw sockets get others' packets, too.
+        self._ports: Counter[int] = Counter()
         self._users = 0
         self._peers, self._received, self._after = peers, received, after
         self._strangers: OrderedDict[Name, Peer] = OrderedDict()
@@ -109,13 +110,17 @@ class Way:
     def unused(self) -> bool:
         return self._users == 0
 
-    def use(self) -> None:
-        """One more needs it."""
+    def use(self, port: int = 0) -> None:
+        """One more needs it, for an SCTP port of this machine."""
         self._users += 1
+        self._ports[port] += 1
 
-    def release(self) -> None:
+    def release(self, port: int = 0) -> None:
         """One needs it no more; with the last, it closes."""
         self._users -= 1
+        self._ports[port] -= 1
+        if not self._ports[port]:
+            del self._ports[port]
         if self._users:
             return
         self._loop.remove_reader(self._socket)
@@ -168,7 +173,7 @@ class Way:
         return (self._buffer[0] & 15) * 4 if self.family == socket.AF_INET else 0
 
     def _is_ours(self, begin: int) -> bool:
-        return int.from_bytes(self._buffer[begin + 2:begin + 4], "big") in self.ports
+        return int.from_bytes(self._buffer[begin + 2:begin + 4], "big") in self._ports
 
 
 def _open(address: Address) -> socket.socket:

@@ -113,7 +113,7 @@ class TcpListener:
 
     def take(self, association: TcpAssociation) -> bool:
         """Whether the connection is taken."""
-        if self._admission.objection(association.host) is not None:
+        if self._server is None or self._admission.objection(association.host) is not None:
             return False
         self._admission.taken(association)
         self._on_association(association)
@@ -123,6 +123,7 @@ class TcpListener:
         """Take no more."""
         if self._server is not None:
             self._server.close()
+            self._server = None  # also for who was just let in
 
     async def wait_closed(self) -> None:
         """asyncio closes the socket at once; its own wait is for the connections, too."""

@@ -108,7 +108,7 @@ class Stack:
             handle = self.library.open(limits)
             try:
                 self.library.set_path(handle, limits, peer.packet_bytes())
-                way.ports.add(_bound(self.library, handle, peer.number))
+                port = _bound(self.library, handle)
                 self.library.connect(handle, address.port, peer.number)
             except BaseException:
                 self.library.close(handle)
@@ -117,7 +117,7 @@ class Stack:
             raise TransportError(f"{address} cannot be reached: {reason_of(error)}.",
                                  "Look whether something listens there.") from error
         else:
-            return UsrsctpAssociation(self, handle, peer, address.port, limits)
+            return UsrsctpAssociation(self, handle, peer, address.port, limits, port)
         finally:
             way.release()
 
@@ -183,12 +183,12 @@ def _stack_of_loop() -> Stack:
     return _stack
 
 
-def _bound(library: Library, handle: int, peer: int | None) -> int:
+def _bound(library: Library, handle: int) -> int:
     """Take a free port, which is returned."""
     for _ in range(FREE_PORT_TRIES):
         port = random.choice(FREE_PORTS)
         try:
-            library.bind(handle, port, peer)
+            library.bind(handle, port)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
@@ -225,7 +225,7 @@ class Acceptor:
             if port:
                 self._library.bind(self._handle, port)
             else:
-                port = _bound(self._library, self._handle, None)
+                port = _bound(self._library, self._handle)
             self._library.listen(self._handle)
         except BaseException:
             self._library.close(self._handle)
@@ -245,7 +245,6 @@ class Acceptor:
     def remove(self, way: Way) -> None:
         """No listener there any more; with the last, the port is free again."""
         del self.listeners[way]
-        way.ports.discard(self.port)
         if not self.listeners:
             del self._stack.users[self._handle], self._stack.acceptors[self.port]
             self._library.close(self._handle)
@@ -262,8 +261,7 @@ class UsrsctpListener:
         self._closed = False
         self._acceptor = self._take_port(address)
         self._acceptor.listeners[way] = self
-        way.ports.add(self._acceptor.port)
-        way.use()
+        way.use(self._acceptor.port)
         self.address = replace(address, port=self._acceptor.port, udp=way.udp)
 
     def _take_port(self, address: Address) -> Acceptor:
@@ -291,7 +289,8 @@ class UsrsctpListener:
         """Whether the association is taken."""
         if self._admission.objection(peer.host) is not None:
             return False
-        association = UsrsctpAssociation(self._stack, handle, peer, port, self._limits)
+        association = UsrsctpAssociation(
+            self._stack, handle, peer, port, self._limits, self.port)
         try:
             self._stack.library.set_path(handle, self._limits, peer.packet_bytes(),
                                          (peer.number, port))
@@ -308,7 +307,7 @@ class UsrsctpListener:
         if not self._closed:
             self._closed = True
             self._acceptor.remove(self._way)
-            self._way.release()
+            self._way.release(self.port)
             self._stack.end_if_unused()
 
     async def wait_closed(self) -> None:
@@ -318,15 +317,16 @@ class UsrsctpListener:
 class UsrsctpAssociation(QueuedAssociation):
     """A connected socket of the library, or one that is being connected."""
 
-    def __init__(self, stack: Stack, handle: int, peer: Peer, port: int, limits: Limits) -> None:
+    def __init__(self, stack: Stack, handle: int, peer: Peer, port: int, limits: Limits,
+                 own_port: int) -> None:
         super().__init__(str(Address("usrsctp", peer.host, port, peer.name[1])), peer.host, limits)
         self.up: asyncio.Future[None] = self._loop.create_future()
         self.at_end(self._answered)
         self._stack, self._library = stack, stack.library
-        self._handle, self._peer = handle, peer
+        self._handle, self._peer, self._own_port = handle, peer, own_port
         self._lost_it = False
         stack.users[handle] = self
-        peer.way.use()
+        peer.way.use(own_port)
         peer.way.befriend(peer)
 
     def _answered(self) -> None:
@@ -350,7 +350,7 @@ class UsrsctpAssociation(QueuedAssociation):
         del self._stack.users[self._handle]
         self._library.close(self._handle)
         self._peer.way.part_with(self._peer)
-        self._peer.way.release()
+        self._peer.way.release(self._own_port)
         self._stack.end_if_unused()
 
     def look(self) -> None:

@@ -210,9 +210,9 @@ class Library:
     def _set(self, handle: int, level: int, option: int, value: bytes) -> None:
         self._check(self._library.usrsctp_setsockopt(handle, level, option, value, len(value)))
 
-    def bind(self, handle: int, port: int, peer: int | None = None) -> None:
-        """Take a port: of all peers, or of one."""
-        place = _Place(AF_CONN, socket.htons(port), peer)
+    def bind(self, handle: int, port: int) -> None:
+        """Take a port, for all peers."""
+        place = _Place(AF_CONN, socket.htons(port), None)
         self._check(self._library.usrsctp_bind(handle, ctypes.byref(place), ctypes.sizeof(place)))
 
     def listen(self, handle: int) -> None:
