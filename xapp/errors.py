@@ -13,7 +13,7 @@
         ├── NotAllowed          it needs the operator's token
         ├── NotFound            it names something that is not there
         ├── Conflict            it contradicts what is there
-        ├── Behind              the xApp did not get to it in time; it was not done
+        ├── Behind              the xApp did not get to it, or to its end, in time
         └── ApiAway             no xApp answers at that address, or something else does
 """
 
@@ -78,7 +78,7 @@ class Conflict(OperatorError):
 
 
 class Behind(OperatorError):
-    """The xApp did not get to it in time; it was not done."""
+    """The xApp did not get to it, or to its end, in time."""
 
 
 class ApiAway(OperatorError):
