@@ -1,7 +1,7 @@
 """One realistic example of every payload of the service models, as base stations and we write them.
 
-Each has the codec of the layout it is written in. `SPEC` are those in the specification's layouts,
-which any dissector should know.
+Each has the codec of the layout it is written in. `SPEC` and `BUNDLES` are those in the
+specification's layouts, which any dissector should know.
 """
 
 from __future__ import annotations
@@ -120,6 +120,8 @@ from xapp.e2.ue_id import (
     UeId,
 )
 
+# Wireshark 4.4 has KPM 3's OID with a slip in its second number, and warns of any other.
+DISSECTORS_KPM_V3_OID = "1.2.6.1.4.1.53148.1.3.2.2"
 PLMN = plmn_octets("00101")
 CELL = NrCgi(PLMN, 0x00066C000)
 GUAMI = Guami(PLMN, 2, 1, 0)
@@ -205,7 +207,7 @@ FULL_RC_DEFINITION = RcFunctionDefinition(
     (InsertStyle(3, "Connected Mode Mobility", 2, 3, (InsertIndication(1, "Handover", (DEEP,)),),
                  2, 5, 1),),
     (ControlStyle(3, "Connected Mode Mobility",
-                  (ControlAction(1, "Handover Control", (DEEP,), True),), 1, 1, 1, 1, (DEEP,)),),
+                  (ControlAction(1, "Handover Control", (DEEP,)),), 1, 1, 1, 1, (DEEP,)),),
     (PolicyStyle(3, "Connected Mode Mobility", 2,
                  (PolicyAction(1, "Handover Control", 2, (DEEP,), (DEEP,)),)),))
 
@@ -218,7 +220,7 @@ FLOWS = flow_control(PROFILES["spec"], GnbDuUe(4), 5, [FlowMapping(9, False)])
 KINDS_OF_VALUES: tuple[KeyElement | Element | Structure | Entries, ...] = (
     KeyElement(True), Element(-5), Element(2.5), Element(BitString(5, 9)), Element(b"\xca\xfe"),
     Element("text"), Element(), Structure(),
-    Entries((Structure((Parameter(300, Element(2**40)),)), Structure())))
+    Entries((Structure((Parameter(300, Element(2**31 - 1)),)), Structure())))
 ONE_OF_EACH = ControlMessage(tuple(
     Parameter(number, value) for number, value in enumerate(KINDS_OF_VALUES, 1)))
 OUTCOMES = ControlOutcome((Outcome(1, 100), Outcome(11, -1), Outcome(12, "ok")))
@@ -308,6 +310,10 @@ BUNDLES: tuple[Example, ...] = (
             ParametersOutcome(ONE_OF_EACH.parameters), RC.outcome),
 )
 OTHER_LAYOUTS: tuple[Example, ...] = (
+    Example("RC 3 definition", "rc", "function", RcFunctionDefinition(
+        RC_DEFINITION.name, controls=(ControlStyle(
+            3, "Mobility", (ControlAction(1, "Handover Control", None, True),), 1, 1, None, 1),)),
+        RC_FUNCTION),
     Example("version 2 header", "kpm", "header", IndicationHeader(b"\1\2\3\4"), KPM_V2.header),
     *(Example(f"FlexRIC {one.name}", "kpm", one.part, one.value, KPM_FLEXRIC_V3.action)
       for one in SPEC if one.part == "action"),
