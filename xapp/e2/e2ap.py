@@ -241,6 +241,8 @@ def _read_indication(data: bytes) -> Indication | None:
     at += 3
     for _ in range(min(count, 9)):
         number = data[at] << 8 | data[at + 1]
+        if data[at + 2] >= 0xC0:
+            return None  # no criticality
         start, after = _length(data, at + 3)
         values[number] = start, after
         at = after
