@@ -55,6 +55,7 @@ class Actuator:
     known: str  # a sentence for the operator
     least_dedicated: int = 0  # percent
     entries: int | None = None  # of a list that are obeyed; None: all
+    obeys: tuple[str, ...] = ("minimum", "maximum", "dedicated")  # of a quota
 
     @property
     def usable(self) -> bool:
@@ -167,7 +168,8 @@ OCUDU = replace(
 OAI = Profile(
     "oai", "OpenAirInterface's gNB with slicing", KPM_V2, RC_FLEXRIC,
     (Actuator(Lever.RC_SLICE_QUOTA, Scope.PER_SLICE, Trust.READ, "any",
-              "Dedicated becomes a reserved share; minimum is only logged, maximum ignored."),
+              "Dedicated becomes a reserved share; minimum is only logged, maximum ignored.",
+              obeys=("dedicated",)),
      Actuator(Lever.RC_FLOW_MAPPING, Scope.PER_FLOW, Trust.NONE, "any",
               "Released versions only print the request.")),
     QuotaLayout(wrapped=False, as_text=True, positional=True), control_ue=None,
