@@ -22,7 +22,7 @@ from xapp.ric.transport import Limits, OnAssociation
 
 IPPROTO_SCTP = 132
 # Options of its sockets.
-RTO, ASSOCIATION, INIT, NODELAY, PATH, EVENTS, ENCAPSULATION = 0, 1, 2, 3, 9, 11, 36
+RTO, ASSOCIATION, INIT, NODELAY, PATH, EVENTS, ENCAPSULATION = 0, 1, 2, 3, 9, 11, 132
 SEND_RECEIVE = 1  # kind of ancillary data: SCTP_SNDRCV
 # stream, number, flags; identifier; context, time to live, transmission numbers, association
 SEND_RECEIVE_INFO = struct.Struct("=HHHxxIIIIIi")
@@ -38,7 +38,7 @@ WANTED_EVENTS = bytes([1, 1, 0, 0, 0, 0, 0, 0, 0, 0])
 NOTIFICATION = 0x8000  # MSG_NOTIFICATION
 ASSOCIATION_CHANGE = 0x8001
 CHANGE = struct.Struct("=HHIHH")  # type, flags, length; state, error
-LOST, RESTARTED, SHUT_DOWN, NOT_STARTED = 1, 2, 3, 4
+LOST, RESTARTED, SHUT_DOWN = 1, 2, 3
 STREAMS = 16  # each way; E2 nodes use one or two
 READ_BYTES = 64 << 10  # at a time; what is longer comes in parts
 ANCILLARY_BYTES = 128  # room for what WANTED_EVENTS brings
@@ -96,7 +96,7 @@ async def connect(address: Address, limits: Limits) -> KernelAssociation:
     try:
         if address.udp:
             plain.setsockopt(IPPROTO_SCTP, ENCAPSULATION,
-                             ENCAPSULATION_INFO.pack(0, b"", address.udp))
+                             ENCAPSULATION_INFO.pack(0, b"", socket.htons(address.udp)))
         async with asyncio.timeout(limits.connect_seconds):
             await _connected(plain, (address.host, address.port))
     except TimeoutError as error:
@@ -326,6 +326,8 @@ class KernelAssociation(QueuedAssociation):
         if state == RESTARTED:
             # The peer knows nothing of what was said before: a new association has to tell it.
             self._lost("its peer started anew")
+        elif state == SHUT_DOWN:
+            self._lost("closed by its peer")  # who closed first reads no end of file behind it
         elif state == LOST:
             # The socket tells more: a reset by the peer, or a time-out.
             error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)

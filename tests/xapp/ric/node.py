@@ -58,7 +58,7 @@ def from_fixed_ports(udp: int) -> None:
     def opened(stack: usrsctp.Stack, here: Address, asked: Address) -> Way:
         return open_way(stack, replace(here, udp=udp), asked)
 
-    usrsctp.Stack._open = opened  # type: ignore[method-assign]  # only in this process
+    usrsctp.Stack._open = opened  # type: ignore[method-assign,assignment]  # here only
     usrsctp.FREE_PORTS = range(FIXED_PORT, FIXED_PORT + 1)
 
 

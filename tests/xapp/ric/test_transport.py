@@ -452,6 +452,15 @@ def test_a_connect_can_be_given_up(address: str) -> None:
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
+            association = await connect(ours.listener.address)
+            association.send(b"hello", PPID_DU)
+            message = None
+            while message is None:  # the one given up may have come, too
+                await asyncio.sleep(0.01)
+                message = await ours.came[-1].receive() if ours.came else None
+            assert message == Message(PPID_DU, b"hello")
+            association.abort()
+            await association.wait_closed()
 
     run(play())
 
