@@ -108,7 +108,7 @@ def _encode_element(kind: MessageType, element: Element, value: Any) -> bytes:
     try:
         return element_of(element.codec, value)
     except ProtocolError as error:
-        raise _located(kind, element, error) from None
+        raise refused(_place(kind, element, error)) from None
 
 
 def decode(data: bytes) -> Message:
@@ -164,7 +164,7 @@ def _read_element(found: Reading, kind: MessageType, ie: RawIe, budget: int) -> 
             found.values[element.name] = _value(element.codec, reader)
         except ProtocolError as error:
             found.note(element.criticality, ie.id, TypeOfError.NOT_UNDERSTOOD,
-                       _located(kind, element, error).problem)
+                       _place(kind, element, error))
         for problem in reader.notes:
             found.note(problem.criticality, problem.id, problem.type,
                        f"{found.name} has an unknown part in its {element.name}")
@@ -193,9 +193,9 @@ def _note_missing(found: Reading, kind: MessageType) -> None:
                        f"{found.name} has no {element.name}")
 
 
-def _located(kind: MessageType, element: Element, error: ProtocolError) -> ProtocolError:
+def _place(kind: MessageType, element: Element, error: ProtocolError) -> str:
     problem = error.problem.removeprefix("No E2 message: ").rstrip(".")
-    return refused(f"{kind.cls.__name__}, {element.name} (element {element.id}): {problem}")
+    return f"{kind.cls.__name__}, {element.name} (element {element.id}): {problem}"
 
 
 _NAMES: dict[type, tuple[str, ...]] = {

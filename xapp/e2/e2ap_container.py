@@ -20,6 +20,7 @@ from xapp.errors import ProtocolError
 
 MOST_IES = 64  # of a message: none has more than eight
 MOST_NOTES = 256  # problems of one message: as many as can be told of
+PASSED_OVER = 15  # elements of lists that one costs which is passed over: it takes longer
 EXTENDED = 0x80  # first bit of an octet: something of a later version follows
 KINDS = {0x00: Kind.INITIATING, 0x20: Kind.SUCCESSFUL, 0x40: Kind.UNSUCCESSFUL}
 CRITICALITIES = {0x00: Criticality.REJECT, 0x40: Criticality.IGNORE, 0x80: Criticality.NOTIFY}
@@ -169,6 +170,7 @@ def items(id: int, criticality: Criticality, codec: Codec[T], low: int,
 def _pass_over(reader: Reader, ie: RawIe, problem: str) -> None:
     if ie.criticality is Criticality.REJECT:
         raise refused(problem)
+    reader.spend(PASSED_OVER)
     if isinstance(reader, NotingReader) and len(reader.notes) < MOST_NOTES:
         reader.notes.append(IeProblem(ie.criticality, ie.id, TypeOfError.NOT_UNDERSTOOD))
 
