@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from xapp.decisions import Decision, Expectation
+from xapp.events import Event, Level
 from xapp.observations import CellKey, Observations, Quota, Snssai
 
 Document = Mapping[str, Any]  # a JSON object
@@ -119,23 +120,13 @@ class DecisionView:
     actuator: str = ""  # that carried it out, or tried last
 
 
-class Severity(enum.Enum):
-    INFO = "info"
-    WARNING = "warning"  # the xApp goes on, with less
-    ERROR = "error"  # an operator has to do something
-
-
 @dataclass(frozen=True, slots=True)
 class EventView:
     """Something an operator may want to know."""
 
     number: int  # rises by one
     at: float
-    severity: Severity
-    kind: str  # few: node_lost, tap_silent, rolled_back, ...
-    text: str  # one sentence
-    remedy: str = ""
-    subject: str = ""  # the cell, UE, node, ... it is about
+    event: Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +218,7 @@ class Counts:
     labels_lost: int = 0
     labels_bad: int = 0
     decisions: Mapping[DecisionState, int] = field(default_factory=dict)  # that came to that end
-    events: Mapping[Severity, int] = field(default_factory=dict)
+    events: Mapping[Level, int] = field(default_factory=dict)
     controls: Mapping[tuple[str, str], int] = field(default_factory=dict)  # (actuator, answer)
 
 
