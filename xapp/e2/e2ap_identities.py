@@ -13,37 +13,16 @@ from xapp.e2.aper import (
     BitString,
     Chosen,
     Codec,
+    bit_number,
     bit_string,
     choice,
     converted,
     field,
     integer,
-    octet_string,
     sequence,
 )
 from xapp.e2.bits import refused
-
-PLMN = octet_string(3, 3)  # digits in BCD
-
-
-def plmn_octets(digits: str) -> bytes:
-    """MCC and MNC ("00101") as the three octets that identities hold (TS 24.008, 10.5.1.13)."""
-    if not (digits.isascii() and digits.isdigit() and len(digits) in (5, 6)):
-        raise refused(f"{digits!r} is no PLMN of five or six digits")
-    mcc, mnc = digits[:3], digits[3:].rjust(3, "f")
-    # A two-digit MNC leaves the nibble between MCC and MNC at f.
-    order = mcc[1], mcc[0], mnc[0] if len(digits) == 5 else mnc[2], mcc[2]
-    last = (mnc[2], mnc[1]) if len(digits) == 5 else (mnc[1], mnc[0])
-    return bytes.fromhex("".join(order + last))
-
-
-def plmn_digits(octets: bytes) -> str:
-    """The digits of a PLMN, or its octets where they are none."""
-    nibbles = octets.hex()
-    digits = nibbles[1] + nibbles[0] + nibbles[3] + nibbles[5] + nibbles[4]
-    if nibbles[2] != "f":
-        digits += nibbles[2]
-    return digits if digits.isdigit() else octets.hex()
+from xapp.e2.common import PLMN
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +137,7 @@ class GlobalRicId:
 
 GLOBAL_RIC_ID = sequence(
     GlobalRicId, field("plmn", PLMN),
-    field("ric_id", converted(bit_string(20, 20), int, lambda bits: bits.value,
-                              lambda number: BitString(number, 20))), extensible=True)
+    field("ric_id", bit_number(20)), extensible=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +159,4 @@ class TnlInformation:
 
 TNL_INFORMATION = sequence(
     TnlInformation, field("address", bit_string(1, 160, extensible=True)),
-    field("port", converted(bit_string(16, 16), int, lambda bits: bits.value,
-                            lambda number: BitString(number, 16)), optional=True),
-    extensible=True)
+    field("port", bit_number(16), optional=True), extensible=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xapp.e2.aper import BitString
+from xapp.e2.common import plmn_octets
 from xapp.e2.e2ap_causes import (
     MiscCause,
     ProtocolCause,
@@ -36,7 +37,6 @@ from xapp.e2.e2ap_identities import (
     GnbNodeId,
     NgEnbNodeId,
     TnlInformation,
-    plmn_octets,
 )
 from xapp.e2.e2ap_messages import (
     ConfigurationUpdate,

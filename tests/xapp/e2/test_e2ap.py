@@ -18,7 +18,6 @@ from tests.xapp.e2.e2ap_vectors import VECTORS
 from xapp.e2.e2ap import decode, encode, parse, read, read_indication
 from xapp.e2.e2ap_causes import ProtocolCause, RicRequestCause, UnknownCause, say_cause
 from xapp.e2.e2ap_container import MOST_IES, Pdu, RawIe, build
-from xapp.e2.e2ap_identities import plmn_digits, plmn_octets
 from xapp.e2.e2ap_messages import (
     ControlFailure,
     E2SetupFailure,
@@ -248,17 +247,3 @@ def test_too_many_elements_are_refused() -> None:
     many = tuple(RawIe(number, Criticality.IGNORE, b"") for number in range(1000, 1001 + MOST_IES))
     with pytest.raises(ProtocolError, match="65 information elements"):
         parse(build(Pdu(Kind.INITIATING, 1, Criticality.REJECT, many)))
-
-
-@pytest.mark.parametrize("digits", ["00101", "310410", "99970", "001001"])
-def test_plmns_there_and_back(digits: str) -> None:
-    assert plmn_digits(plmn_octets(digits)) == digits
-
-
-def test_plmns_in_octets() -> None:
-    assert plmn_octets("00101").hex() == "00f110"
-    assert plmn_octets("310410").hex() == "130014"
-    assert plmn_digits(b"\xff\xff\xff") == "ffffff"
-    for wrong in ("1", "0010a", "0010101", "0010\u0661"):
-        with pytest.raises(ProtocolError):
-            plmn_octets(wrong)
