@@ -20,7 +20,7 @@ from xapp.e2.kpm import (
     EventTrigger,
     ReportStyle,
 )
-from xapp.e2.measurements import CommonCondition, Condition, Measurement, Relation, Test
+from xapp.e2.measurements import Aspect, CommonCondition, Condition, Measurement, Relation
 from xapp.e2.profiles import Conditions, Profile
 from xapp.e2.quota import check_slice
 from xapp.errors import PolicyError
@@ -42,9 +42,9 @@ def slice_condition(profile: Profile, one: Snssai) -> Condition:
     """The UEs of a slice: its SST as one octet, with its SD as four, or as a number alone."""
     check_slice(one)
     if profile.slice_as_number:
-        return Condition(Test.SLICE, Relation.EQUAL, Chosen("valueInt", one.sst))
+        return Condition(Aspect.SLICE, Relation.EQUAL, Chosen("valueInt", one.sst))
     sd = b"" if one.sd is None else one.sd.to_bytes(3)
-    return Condition(Test.SLICE, Relation.EQUAL, bytes((one.sst,)) + sd)
+    return Condition(Aspect.SLICE, Relation.EQUAL, bytes((one.sst,)) + sd)
 
 
 def cell_subscription(
@@ -97,7 +97,8 @@ def unbearable(profile: Profile, definition: ActionDefinition) -> str:
         return "it takes one condition"
     only = action.conditions[0].condition
     kind = Chosen if profile.slice_as_number else bytes
-    if (only.test, only.relation) != (Test.SLICE, Relation.EQUAL) or type(only.value) is not kind:
+    if ((only.aspect, only.relation) != (Aspect.SLICE, Relation.EQUAL)
+            or type(only.value) is not kind):
         return "the condition is no S-NSSAI that is EQUAL"
     return ""
 

@@ -132,7 +132,7 @@ class Announced:
     bins: Bins | None = None
 
 
-class Test(enum.Enum):
+class Aspect(enum.Enum):
     """What of a UE a condition looks at."""
 
     GBR = "gBR"
@@ -164,9 +164,9 @@ TestValue = Chosen | bool | BitString | bytes | str | float
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Which UEs are meant: those for which the test holds."""
+    """Which UEs are meant: those of which this holds."""
 
-    test: Test
+    aspect: Aspect
     relation: Relation | None = None
     value: TestValue | None = None
 
@@ -248,19 +248,19 @@ TEST_VALUE: Codec[TestValue] = choice(
     ("valuePrtS", printable_string()), extensible=True, added=(("valueReal", real()),))
 
 
-def _test(marker_after: int) -> Codec[Test]:
-    """Which test; KPM has six before the marker, FlexRIC's version 3 all of them."""
-    alternatives = [(test.value, TRUE) for test in Test]
+def _aspect(marker_after: int) -> Codec[Aspect]:
+    """TestCond-Type; KPM has six before the marker, FlexRIC's version 3 all of them."""
+    alternatives = [(aspect.value, TRUE) for aspect in Aspect]
     named: Codec[Any] = choice(*alternatives[:marker_after], extensible=True,
                                added=alternatives[marker_after:])
-    return converted(named, Test, lambda chosen: Test(chosen.name),
-                     lambda test: Chosen(test.value, True))
+    return converted(named, Aspect, lambda chosen: Aspect(chosen.name),
+                     lambda aspect: Chosen(aspect.value, True))
 
 
 def condition(marker_after: int = 6) -> Codec[Condition]:
-    """TestCondInfo, with so many tests before the marker."""
+    """TestCondInfo, with so many aspects before the marker."""
     return sequence(
-        Condition, field("test", _test(marker_after)),
+        Condition, field("aspect", _aspect(marker_after)),
         field("relation", enumerated(Relation, extensible=True), optional=True),
         field("value", TEST_VALUE, optional=True), extensible=True)
 

@@ -48,6 +48,7 @@ from xapp.e2.kpm import (
 )
 from xapp.e2.measurements import (
     Announced,
+    Aspect,
     Bin,
     Bins,
     CommonCondition,
@@ -57,7 +58,6 @@ from xapp.e2.measurements import (
     Measurement,
     MeasurementBins,
     Relation,
-    Test,
     Values,
 )
 from xapp.e2.profiles import PROFILES
@@ -171,8 +171,8 @@ FULL_LABEL = Label(
     None, PLMN, LLM, 9, 1, 5, 6, 4, 15, 1, 3, 2, True, 1, 2, 65535, True, "end", True, True, True,
     4, 5, 2)
 BINS = Bins((Bin(1, 0, 10), Bin(2, 10, 20.5)), (Bin(1, -5, 5),))
-SLICE_EQUAL = Condition(Test.SLICE, Relation.EQUAL, b"\1")
-MATCHES = (Match(Label(no_label=True)), Match(Condition(Test.CQI, Relation.GREATER,
+SLICE_EQUAL = Condition(Aspect.SLICE, Relation.EQUAL, b"\1")
+MATCHES = (Match(Label(no_label=True)), Match(Condition(Aspect.CQI, Relation.GREATER,
                                                        Chosen("valueInt", 10))))
 CELL_ACTION = CellAction(ASKED, 1000)
 STYLES = tuple(
