@@ -129,14 +129,13 @@ def inside(wanted: Path) -> None:
 def _load_modules(library: ctypes.CDLL, names: Sequence[str]) -> None:
     """Load modules, each behind those that it needs."""
     folder = MODULES / os.uname().release
-    needs = {}
+    needs: dict[str, list[str]] = {}  # files of a module in the order in which they are loaded
     for line in (folder / "modules.dep").read_text().splitlines():
         module, _, others = line.partition(":")
-        needs[Path(module).name.partition(".")[0]] = (module, others.split())
+        needs[Path(module).name.partition(".")[0]] = [*reversed(others.split()), module]
     loaded: set[str] = set()
     for name in names:
-        module, others = needs[name]
-        for file in (*reversed(others), module):
+        for file in needs[name]:
             if file not in loaded:
                 loaded.add(file)
                 with (folder / file).open("rb") as opened:

@@ -40,6 +40,7 @@ class QueuedAssociation(ABC):
         self._closing: asyncio.TimerHandle | None = None
         self._everything_gone: asyncio.Future[None] = self._loop.create_future()
         self._at_end: list[Callable[[], None]] = []
+        self._succeeded: Callable[[], None] | None = None
 
     # What a transport adds.
 
@@ -58,6 +59,10 @@ class QueuedAssociation(ABC):
     @abstractmethod
     def _cut(self) -> None:
         """End it now: the peer is told if it is still there, and nothing is left open."""
+
+    @abstractmethod
+    def _leave(self) -> None:
+        """Let go of what carried it, which goes on with a successor."""
 
     # What users call.
 
@@ -144,6 +149,10 @@ class QueuedAssociation(ABC):
         """Call it when nothing of the association is left."""
         self._at_end.append(callback)
 
+    def succeeded(self, callback: Callable[[], None]) -> None:
+        """Call it when the peer starts anew, to make another association of what carried this."""
+        self._succeeded = callback
+
     def _arrived(self, payload: bytes, ppid: int) -> None:
         """A message came."""
         if self._silence is not None:
@@ -191,6 +200,19 @@ class QueuedAssociation(ABC):
         self._end(reason)
         self._remove()
 
+    def _restarted(self) -> None:
+        """The peer came back without an end (RFC 9260, section 5.2).
+
+        It knows nothing of what was said before, so that it counts as another association.
+        """
+        successor, closing = self._succeeded, self.ended is not None
+        self._end("its peer started anew")
+        if successor is None or closing:
+            self._remove()
+        else:
+            self._remove(self._leave)
+            successor()
+
     def _end(self, reason: str) -> None:
         if self.ended is None:
             self.ended = reason
@@ -199,7 +221,7 @@ class QueuedAssociation(ABC):
             self._silence.cancel()
             self._silence = None
 
-    def _remove(self) -> None:
+    def _remove(self, how: Callable[[], None] | None = None) -> None:
         if self._gone:
             return
         self._gone = True
@@ -208,7 +230,7 @@ class QueuedAssociation(ABC):
         self._outbox.clear()
         self._parts.clear()
         self._unsent = self._partial = 0
-        self._cut()
+        (how or self._cut)()
         if not self._everything_gone.done():  # it is where the loop is being torn down
             self._everything_gone.set_result(None)
         for callback in self._at_end:

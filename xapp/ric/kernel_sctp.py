@@ -239,7 +239,7 @@ class KernelListener:
                 return  # closed by who was told
 
     def _take(self, plain: socket.socket, name: tuple[str, int]) -> None:
-        if self._admission.objection(name[0]) is not None:
+        if self._socket.fileno() < 0 or self._admission.objection(name[0]) is not None:
             cut(plain)
             return
         try:
@@ -250,6 +250,7 @@ class KernelListener:
             return
         association = KernelAssociation(plain, _named(self.address, name), name[0], self._limits)
         self._admission.taken(association)
+        association.succeeded(lambda: self._take(plain, name))
         self._on_association(association)
 
 
@@ -291,9 +292,12 @@ class KernelAssociation(QueuedAssociation):
         except OSError as error:
             self._lost(reason_of(error))
 
-    def _cut(self) -> None:
+    def _leave(self) -> None:
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
+
+    def _cut(self) -> None:
+        self._leave()
         cut(self._socket)
 
     def _readable(self) -> None:
@@ -324,8 +328,7 @@ class KernelAssociation(QueuedAssociation):
         if kind != ASSOCIATION_CHANGE:
             return
         if state == RESTARTED:
-            # The peer knows nothing of what was said before: a new association has to tell it.
-            self._lost("its peer started anew")
+            self._restarted()
         elif state == SHUT_DOWN:
             self._lost("closed by its peer")  # who closed first reads no end of file behind it
         elif state == LOST:

@@ -197,3 +197,6 @@ class TcpAssociation(QueuedAssociation):
 
     def _cut(self) -> None:
         self._transport.abort()
+
+    def _leave(self) -> None:
+        """TCP knows no peers that start anew."""

@@ -1,31 +1,27 @@
 """Associations over SCTP of this process (libusrsctp), for machines whose kernel has none.
 
-The library runs inside the event loop: packets come from the loop's sockets, time from its clock.
-Nothing here runs in another thread. How packets travel is for `encapsulation`; what the library
-wants is for `usrsctp_library`. The library is one for the whole process, so that only one event
-loop can use it at a time.
+Nothing here runs in another thread: `usrsctp_stack` has the library inside the event loop. How
+packets travel is for `encapsulation`, and what the library wants for `usrsctp_library`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import random
 from collections import Counter
 from dataclasses import replace
 
-from xapp.errors import ConfigurationError, TransportError
+from xapp.errors import TransportError
 from xapp.ric import usrsctp_library
 from xapp.ric.address import Address
 from xapp.ric.association import Admission, QueuedAssociation, reason_of
-from xapp.ric.encapsulation import Peer, Peers, Way
+from xapp.ric.encapsulation import Peer, Way
 from xapp.ric.transport import Limits, OnAssociation
-from xapp.ric.usrsctp_library import Library
+from xapp.ric.usrsctp_stack import Stack, bind_free_port, stack_of_loop
 
-TICK_SECONDS = 0.01  # between calls for the library's timers, whose least is ten times that
 MESSAGES_AT_ONCE = 64  # of one association, before others have their turn
-FREE_PORTS = range(49152, 65536)  # that nobody has by name
-FREE_PORT_TRIES = 100
+# Listening sockets of the library by SCTP port: whichever way packets come, they share one.
+_acceptors: dict[int, Acceptor] = {}
 
 
 def available() -> bool:
@@ -39,7 +35,7 @@ def available() -> bool:
 
 def listen(address: Address, on_association: OnAssociation, limits: Limits) -> UsrsctpListener:
     """Take associations at `address`."""
-    stack = _stack_of_loop()
+    stack = stack_of_loop()
     try:
         way = stack.way_at(address)
         way.use()
@@ -53,9 +49,9 @@ def listen(address: Address, on_association: OnAssociation, limits: Limits) -> U
 
 async def connect(address: Address, limits: Limits) -> UsrsctpAssociation:
     """An association with who listens at `address`."""
-    stack = _stack_of_loop()
+    stack = stack_of_loop()
     try:
-        association = stack.connect(address, limits)
+        association = _begun(stack, address, limits)
     finally:
         stack.end_if_unused()
     try:
@@ -76,125 +72,29 @@ async def connect(address: Address, limits: Limits) -> UsrsctpAssociation:
     return association
 
 
-class Stack:
-    """The library, its sockets and the ways of its packets, in one event loop."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.library = Library(self._transmit)
-        self.peers = Peers(self.library.know, self.library.forget)
-        self.users: dict[int, UsrsctpAssociation | Acceptor] = {}  # by the library's handle
-        self.acceptors: dict[int, Acceptor] = {}  # by SCTP port
-        self._ways: dict[tuple[str, int], Way] = {}
-        self._ticked = self.loop.time()
-        self._timer = self.loop.call_later(TICK_SECONDS, self._tick)
-
-    def way_at(self, address: Address) -> Way:
-        """Where packets to `address` come; listeners of several SCTP ports share one."""
-        way = self._ways.get((address.host, address.udp)) if address.udp is not None else None
-        if way is None:
-            way = self._open(address, address)
-            self._ways[address.host, way.udp] = way
-        return way
-
-    def connect(self, address: Address, limits: Limits) -> UsrsctpAssociation:
-        """Begin an association, from any address and a free UDP port."""
-        here = replace(address, host="::" if ":" in address.host else "0.0.0.0",
-                       udp=0 if address.udp == 0 else None)
-        way = self._open(here, address)
-        way.use()
+def _begun(stack: Stack, address: Address, limits: Limits) -> UsrsctpAssociation:
+    """An association that is on its way up, from any address and a free UDP port."""
+    here = replace(address, host="::" if ":" in address.host else "0.0.0.0",
+                   udp=0 if address.udp == 0 else None)
+    library, way = stack.library, stack.open_way(here, address)
+    way.use()
+    try:
+        peer = way.peer(_name(address))
+        handle = library.open(limits)
         try:
-            peer = way.peer(_name(address))
-            handle = self.library.open(limits)
-            try:
-                self.library.set_path(handle, limits, peer.packet_bytes())
-                port = _bound(self.library, handle)
-                self.library.connect(handle, address.port, peer.number)
-            except BaseException:
-                self.library.close(handle)
-                raise
-        except OSError as error:
-            raise TransportError(f"{address} cannot be reached: {reason_of(error)}.",
-                                 "Look whether something listens there.") from error
-        else:
-            return UsrsctpAssociation(self, handle, peer, address.port, limits, port)
-        finally:
-            way.release()
-
-    def _open(self, here: Address, asked: Address) -> Way:
-        try:
-            return Way(here, self.peers, self.library.receive, self.look)
-        except OSError as error:
-            raise _no_way(asked, error) from error
-
-    def _transmit(self, number: int, packet: bytes) -> None:
-        peer = self.peers.get(number)
-        if peer is not None:
-            peer.way.send(peer, packet)
-
-    def look(self) -> None:
-        """Let those go on whose sockets have something."""
-        ready = self.library.ready
-        while ready:
-            handle, _ = ready.popitem()
-            user = self.users.get(handle)
-            if user is not None:
-                user.look()
-
-    def _tick(self) -> None:
-        now = self.loop.time()
-        passed = int((now - self._ticked) * 1e3)
-        self._ticked += passed / 1e3
-        self.library.tick(passed)
-        self.look()
-        self._timer = self.loop.call_later(TICK_SECONDS, self._tick)
-        self.end_if_unused()
-
-    def end_if_unused(self) -> None:
-        """Let go of what nobody needs any more, of the library too when that is all."""
-        for place in [place for place, known in self._ways.items() if known.unused]:
-            del self._ways[place]
-        global _stack
-        # It does not end while an association is being taken down: then it is tried again.
-        if not self.users and not self._ways and self.library.finish():
-            self._timer.cancel()
-            if _stack is self:
-                _stack = None
-
-    def move(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Go on in another loop, if the one before left nothing."""
-        if self.users:
-            raise ConfigurationError("SCTP of this process is in use by another event loop.",
-                                     "Close its listeners and associations first.")
-        self._timer.cancel()
-        self.loop, self._ticked = loop, loop.time()
-        self._timer = loop.call_later(TICK_SECONDS, self._tick)
-
-
-_stack: Stack | None = None
-
-
-def _stack_of_loop() -> Stack:
-    global _stack
-    if _stack is None:
-        _stack = Stack()
-    elif _stack.loop is not asyncio.get_running_loop():
-        _stack.move(asyncio.get_running_loop())
-    return _stack
-
-
-def _bound(library: Library, handle: int) -> int:
-    """Take a free port, which is returned."""
-    for _ in range(FREE_PORT_TRIES):
-        port = random.choice(FREE_PORTS)
-        try:
-            library.bind(handle, port)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-        else:
-            return port
-    raise OSError(errno.EADDRINUSE, "no free SCTP port")
+            library.set_path(handle, limits, peer.packet_bytes())
+            port = bind_free_port(library, handle)
+            library.connect(handle, address.port, peer.number)
+        except BaseException:
+            library.close(handle)
+            raise
+    except OSError as error:
+        raise TransportError(f"{address} cannot be reached: {reason_of(error)}.",
+                             "Look whether something listens there.") from error
+    else:
+        return UsrsctpAssociation(stack, handle, peer, address.port, limits, port)
+    finally:
+        way.release()
 
 
 def _name(address: Address) -> tuple[str, int] | tuple[str, int, int, int]:
@@ -203,19 +103,8 @@ def _name(address: Address) -> tuple[str, int] | tuple[str, int, int, int]:
     return (address.host, port, 0, 0) if ":" in address.host else (address.host, port)
 
 
-def _no_way(address: Address, error: OSError) -> TransportError:
-    remedy = {
-        errno.EADDRINUSE: f"Another program has UDP port {address.udp}: end it (ss -lnpu shows "
-                          "who), or choose another with ?udp=PORT.",
-        errno.EADDRNOTAVAIL: "This machine does not have that address: ip addr lists those it has.",
-        errno.EPERM: "Raw IP needs CAP_NET_RAW: run as root, or carry SCTP in UDP (?udp=9899).",
-        errno.EACCES: "Choose a UDP port from 1024, or run with CAP_NET_BIND_SERVICE.",
-    }.get(error.errno or 0, "Choose another address.")
-    return TransportError(f"{address} cannot be used: {reason_of(error)}.", remedy)
-
-
 class Acceptor:
-    """A listening socket of the library: one for a port, whichever way packets come."""
+    """A listening socket of the library, for the listeners of a port."""
 
     def __init__(self, stack: Stack, port: int, limits: Limits) -> None:
         self._stack, self._library = stack, stack.library
@@ -225,13 +114,13 @@ class Acceptor:
             if port:
                 self._library.bind(self._handle, port)
             else:
-                port = _bound(self._library, self._handle)
+                port = bind_free_port(self._library, self._handle)
             self._library.listen(self._handle)
         except BaseException:
             self._library.close(self._handle)
             raise
         self.port = port
-        stack.users[self._handle] = stack.acceptors[port] = self
+        stack.users[self._handle] = _acceptors[port] = self
 
     def look(self) -> None:
         """Take who waits."""
@@ -239,14 +128,16 @@ class Acceptor:
             handle, number, port = found
             peer = self._stack.peers.get(number)
             listener = self.listeners.get(peer.way) if peer is not None else None
-            if peer is None or listener is None or not listener.take(handle, peer, port):
-                self._library.close(handle)
+            if peer is None or listener is None:
+                self._library.close(handle)  # one whose way has no listener at this port
+            else:
+                listener.take(handle, peer, port)
 
     def remove(self, way: Way) -> None:
         """No listener there any more; with the last, the port is free again."""
         del self.listeners[way]
         if not self.listeners:
-            del self._stack.users[self._handle], self._stack.acceptors[self.port]
+            del self._stack.users[self._handle], _acceptors[self.port]
             self._library.close(self._handle)
 
 
@@ -265,7 +156,7 @@ class UsrsctpListener:
         self.address = replace(address, port=self._acceptor.port, udp=way.udp)
 
     def _take_port(self, address: Address) -> Acceptor:
-        shared = self._stack.acceptors.get(address.port)
+        shared = _acceptors.get(address.port)
         try:
             if shared is None:
                 return Acceptor(self._stack, address.port, self._limits)
@@ -285,22 +176,23 @@ class UsrsctpListener:
     def refused(self) -> Counter[str]:
         return self._admission.refused
 
-    def take(self, handle: int, peer: Peer, port: int) -> bool:
-        """Whether the association is taken."""
-        if self._admission.objection(peer.host) is not None:
-            return False
+    def take(self, handle: int, peer: Peer, port: int) -> None:
+        """Make an association of a connected socket, unless it is one too many."""
+        library = self._stack.library
+        if self._closed or self._admission.objection(peer.host) is not None:
+            library.close(handle)
+            return
+        try:
+            library.set_path(handle, self._limits, peer.packet_bytes(), (peer.number, port))
+        except OSError:  # it went as it came
+            library.close(handle)
+            return
         association = UsrsctpAssociation(
             self._stack, handle, peer, port, self._limits, self.port)
-        try:
-            self._stack.library.set_path(handle, self._limits, peer.packet_bytes(),
-                                         (peer.number, port))
-        except OSError as error:
-            association.abort(reason_of(error))  # it went as it came
-            return True
         self._admission.taken(association)
+        association.succeeded(lambda: self.take(handle, peer, port))
         self._on_association(association)
-        self._stack.library.ready[handle] = None  # what came before anybody looked
-        return True
+        library.ready[handle] = None  # what came before anybody looked
 
     def close(self) -> None:
         """Take no more."""
@@ -347,8 +239,11 @@ class UsrsctpAssociation(QueuedAssociation):
             self._lost(reason_of(error))
 
     def _cut(self) -> None:
-        del self._stack.users[self._handle]
         self._library.close(self._handle)
+        self._leave()
+
+    def _leave(self) -> None:
+        del self._stack.users[self._handle]
         self._peer.way.part_with(self._peer)
         self._peer.way.release(self._own_port)
         self._stack.end_if_unused()
@@ -387,8 +282,7 @@ class UsrsctpAssociation(QueuedAssociation):
         if state == usrsctp_library.UP:
             self._answered()
         elif state == usrsctp_library.RESTARTED:
-            # The peer knows nothing of what was said before: a new association has to tell it.
-            self._lost("its peer started anew")
+            self._restarted()
         elif state == usrsctp_library.NOT_STARTED:
             self._lost("connection refused")
         elif state == usrsctp_library.LOST:

@@ -13,7 +13,7 @@ import asyncio
 import sys
 from dataclasses import replace
 
-from xapp.ric import usrsctp
+from xapp.ric import usrsctp_stack
 from xapp.ric.encapsulation import Way
 from xapp.ric.transport import PPID_DU, Address, Association, Limits, connect, listen
 
@@ -53,13 +53,13 @@ async def stay(address: Address, number: int) -> None:
 
 def from_fixed_ports(udp: int) -> None:
     """As a node with configured ports comes back after its end: SCTP calls that a restart."""
-    open_way = usrsctp.Stack._open
+    open_way = usrsctp_stack.Stack.open_way
 
-    def opened(stack: usrsctp.Stack, here: Address, asked: Address) -> Way:
+    def opened(stack: usrsctp_stack.Stack, here: Address, asked: Address) -> Way:
         return open_way(stack, replace(here, udp=udp), asked)
 
-    usrsctp.Stack._open = opened  # type: ignore[method-assign,assignment]  # here only
-    usrsctp.FREE_PORTS = range(FIXED_PORT, FIXED_PORT + 1)
+    usrsctp_stack.Stack.open_way = opened  # type: ignore[method-assign,assignment]  # here only
+    usrsctp_stack.FREE_PORTS = range(FIXED_PORT, FIXED_PORT + 1)
 
 
 def main() -> None:

@@ -112,3 +112,15 @@ def test_the_library_notices_that_a_node_in_the_kernel_was_killed() -> None:
             assert await ended(here) in ("closed by its peer", "aborted by its peer")
 
     run(play())
+
+
+def test_a_node_that_comes_back_without_an_end_is_another_association() -> None:
+    async def play() -> None:
+        async with site("sctp://127.0.0.1:0") as ours:
+            for number in (1, 2):
+                async with scene.process("restart", of_library(ours.listener.address), 9000):
+                    here = (await ours.number(number))[-1]
+                    assert await here.receive() == Message(PPID_DU, b"hello")
+            assert await ended(ours.came[0]) == "its peer started anew"
+
+    run(play())
