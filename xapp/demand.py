@@ -1,0 +1,135 @@
+"""How much of a cell the flows of one slice need to meet their target, from what was observed.
+
+Best is to know what they send: rows of so many bytes, each of which has to be over the air within
+the target's share of time. Second best is what they were seen to send on average. Where neither is
+known, the slice's own use of PRBs is all there is, and low use proves nothing about bursts. None
+means that nothing tells; it never becomes 0.
+
+It knows no quotas and no other slices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xapp.limits import Limits
+from xapp.observations import Cell, Flow, Load, Slice
+from xapp.slice_policy import SlicePolicy
+
+LEAST_PRBS = 2.0  # percent; a ratio to less than that says little
+BITS_PER_BYTE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What is needed, without headroom."""
+
+    percent: float | None  # of the cell's PRBs, in the direction that needs more
+    kbps: float | None  # in that direction; None where PRBs were seen rather than reckoned
+    basis: str  # of the figure, for the operator
+    waiting: bool  # packets wait longer than the target allows
+    reckoned: bool = False  # from rows or rates, not from use
+
+
+def fresh(load: Load, limits: Limits, now: float) -> bool:
+    """Whether a report may be acted upon."""
+    return -1.0 <= now - load.at <= limits.stale  # a second ahead: clocks are read one by one
+
+
+def estimate(
+    cell: Cell, slice_: Slice | None, flows: Sequence[Flow], policy: SlicePolicy, limits: Limits,
+    now: float,
+) -> Demand:
+    """What these flows of one slice need."""
+    load = slice_.load if slice_ is not None and fresh(slice_.load, limits, now) else None
+    waits = load is not None and waiting(load, policy, limits)
+    up, down = up_kbps(flows, policy, limits), down_kbps(flows, limits)
+    needed: list[tuple[float, float]] = []  # percent, kbps
+    for kbps, upward in ((up, True), (down, False)):
+        rate = kbps_per_percent(cell, load, upward, limits, now)
+        if kbps is not None and rate is not None:
+            needed.append((kbps / rate, kbps))
+    if up is not None and needed:
+        percent, most = max(needed)
+        return Demand(percent, most, f"they need {_rate(most)}", waits, True)
+    use = None if load is None else _greater(load.down_prbs, load.up_prbs)
+    if use is not None:
+        return Demand(use, None, f"their slice uses {use:.0f} % of the cell", waits)
+    return Demand(None, None, "what they need is not known", waits)
+
+
+def waiting(load: Load, policy: SlicePolicy, limits: Limits) -> bool:
+    """Whether packets wait longer than the air may take of the target."""
+    longest = _greater(load.down_delay_ms, load.up_delay_ms)
+    return longest is not None and longest > budget_ms(policy, limits)
+
+
+def budget_ms(policy: SlicePolicy, limits: Limits) -> float:
+    """What a row may spend on the air."""
+    return policy.inter_token_ms * limits.air_share
+
+
+def up_kbps(flows: Sequence[Flow], policy: SlicePolicy, limits: Limits) -> float | None:
+    """What they have to send; None unless it is known of one at least."""
+    rates = [rate for flow in flows if (rate := _flow_up(flow, policy, limits)) is not None]
+    if not rates:
+        return None
+    # Of those that nothing is known of, each is taken to be like the others.
+    total = sum(rates) * len(flows) / len(rates)
+    return max(total, _prompt_kbps(flows, policy, limits))
+
+
+def down_kbps(flows: Sequence[Flow], limits: Limits) -> float | None:
+    rates = [flow.down_bytes_per_second for flow in flows
+             if flow.down_bytes_per_second is not None]
+    return sum(rates) * BITS_PER_BYTE / 1000 * limits.peak if rates else None
+
+
+def _flow_up(flow: Flow, policy: SlicePolicy, limits: Limits) -> float | None:
+    row = _row_bytes(flow, policy)
+    if row is not None:
+        within_target = row * BITS_PER_BYTE / budget_ms(policy, limits)
+        on_average = (flow.steps_per_second or 0.0) * row * BITS_PER_BYTE / 1000
+        return max(within_target, on_average)
+    if flow.up_bytes_per_second is None:
+        return None
+    return flow.up_bytes_per_second * BITS_PER_BYTE / 1000 * limits.peak
+
+
+def _prompt_kbps(flows: Sequence[Flow], policy: SlicePolicy, limits: Limits) -> float:
+    """For one prompt's rows at a time: users do not all begin in the same second."""
+    if policy.first_token_ms is None:
+        return 0.0
+    longest = max((row for flow in flows if (row := _row_bytes(flow, policy)) is not None),
+                  default=0.0)
+    return (longest * policy.prompt_rows * BITS_PER_BYTE
+            / (policy.first_token_ms * limits.air_share))
+
+
+def _row_bytes(flow: Flow, policy: SlicePolicy) -> float | None:
+    row = policy.row_bytes if flow.step_bytes is None else flow.step_bytes
+    return row if row is not None and row > 0 else None
+
+
+def kbps_per_percent(
+    cell: Cell, load: Load | None, upward: bool, limits: Limits, now: float
+) -> float | None:
+    """What one percent of the cell's PRBs carries: of the slice, of the cell, or presumed."""
+    measured = [load] if load is not None else []
+    if fresh(cell.load, limits, now):
+        measured.append(cell.load)
+    for one in measured:
+        kbps, prbs = ((one.up_kbps, one.up_prbs) if upward else (one.down_kbps, one.down_prbs))
+        if kbps is not None and prbs is not None and prbs >= LEAST_PRBS and kbps > 0:
+            return kbps / prbs
+    return None if not cell.prbs else cell.prbs * limits.kbps_per_prb / 100
+
+
+def _greater(first: float | None, second: float | None) -> float | None:
+    known = [value for value in (first, second) if value is not None]
+    return max(known) if known else None
+
+
+def _rate(kbps: float) -> str:
+    return f"{kbps / 1000:.1f} Mbit/s" if kbps >= 1000 else f"{kbps:.0f} kbit/s"
