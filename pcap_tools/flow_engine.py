@@ -27,13 +27,12 @@ from pcap_tools import flow_state as own
 from pcap_tools.errors import UsageError
 from pcap_tools.flow_rows import flow_rows, sample_rows
 from pcap_tools.flow_table import FLOW, SAMPLE
-from pcap_tools.flows import FlowConfig
+from pcap_tools.flows import FlowConfig, Sampled
 from pcap_tools.packets import PACKET, Status
 from pcap_tools.parse import WORDS, columns
 from pcap_tools.records import Records
 from pcap_tools.sampling import Limits
 
-FIRST_SLOTS = 1 << 12
 MOST = 1 << 30  # live flows that a lookup entry can name
 LONGEST = 1 << 61  # nanoseconds that stand for ever
 
@@ -55,8 +54,8 @@ class FlowEngine:
         """`seed` is the lookup hash's; it changes nothing of what comes out."""
         self.config = config or FlowConfig()
         self._limits = _limits(self.config)
-        accumulators = (1 + own.WINDOWS * self.config.windows) if self.config.samples else 0
-        self.state = own.state(min(FIRST_SLOTS, self.config.most), accumulators,
+        accumulators = 1 + self._limits.windows if self.config.samples else 0
+        self.state = own.state(min(self.config.room, self.config.most), accumulators,
                                 secrets.randbits(62) if seed is None else seed)
         self._rows = np.zeros(kernel.BLOCK, PACKET).view(WORDS)
         self._flows: list[NDArray[Any]] = []
@@ -127,7 +126,7 @@ class FlowEngine:
         """Bring the kernel's output into tables."""
         state = self.state
         closed, samples = int(state.numbers[own.CLOSED]), int(state.numbers[own.SAMPLES])
-        if closed:
+        if closed and self.config.rows:
             self._flows.append(flow_rows(state.closed[:closed], state.closed_sides[:2 * closed]))
         if samples:
             self._samples.append(sample_rows(
@@ -140,11 +139,18 @@ def _limits(config: FlowConfig) -> Limits:
     if not 1 <= config.most <= MOST:
         raise UsageError(f"A flow table of {config.most} flows cannot be made.",
                          f"Give a number from 1 to {MOST:,}.")
+    if config.room < 1:
+        raise UsageError(f"A flow table cannot begin with room for {config.room} flows.",
+                         "Give a number from 1 on.")
     for name, seconds in (("idle", config.idle), ("active", config.active)):
         if not seconds > 0:
             raise UsageError(f"The {name} time is {seconds} seconds.", "It has to be more than 0.")
+    if not Sampled.WINDOW_100_MS <= config.shortest <= Sampled.WINDOW_10_S:
+        raise UsageError(f"{config.shortest.name} is no window.",
+                         "Give WINDOW_100_MS, WINDOW_1_S or WINDOW_10_S.")
+    windows = Sampled.WINDOW_10_S - config.shortest + 1 if config.windows else 0
     return Limits(_nanoseconds(config.idle), _nanoseconds(config.active), config.most,
-                  config.samples, config.samples and config.windows)
+                  config.samples, windows if config.samples else 0)
 
 
 def _nanoseconds(seconds: float) -> int:

@@ -32,7 +32,15 @@ from pcap_tools.flows import End
 from pcap_tools.lookup import delete, find, flow_hash, insert, unsigned
 from pcap_tools.packets import Status
 from pcap_tools.parse import parse_frame
-from pcap_tools.sampling import begin_samples, is_due, next_due, take_counted, take_due, take_last
+from pcap_tools.sampling import (
+    begin_samples,
+    in_later_window,
+    is_due,
+    next_due,
+    take_counted,
+    take_due,
+    take_last,
+)
 from pcap_tools.timers import move, push, remove
 from pcap_tools.transport import NO_QFI, TCP
 
@@ -162,8 +170,8 @@ def accumulate(state: Any, limits: Any, slot: int, side: int, payload: int, now:
     """A packet into what samples are made of, and the sample of a number of packets."""
     flow = state.live[slot]
     elapsed = float(now - flow["first"])
-    if limits.windows:
-        for window in range(1, own.WINDOWS + 1):
+    for window in range(1, limits.windows + 1):
+        if in_later_window(state, limits, slot, window):
             add(state.sums[slot, window], state.counts[slot, window], state.firsts[slot], False,
                 side, float(payload), elapsed)
     sums = state.sums[slot, own.STAGE]

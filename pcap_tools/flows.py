@@ -50,3 +50,6 @@ class FlowConfig:
     most: int = 1 << 20  # live flows; then the one that was silent for longest makes room
     windows: bool = False  # take samples at the end of each window too, not only at the stages
     samples: bool = True  # take samples at all; without, only flows are counted
+    shortest: Sampled = Sampled.WINDOW_100_MS  # with windows, of this and of longer ones alone
+    room: int = 1 << 12  # flows that there is room for at once; doubled when there are more
+    rows: bool = True  # hand out what was counted of flows that are over; without, only samples

@@ -228,7 +228,7 @@ class Reference:
 
     def _window(self, flow: Flow, number: int) -> None:
         packets = flow.windows[number]
-        if packets and self.config.windows:
+        if packets and self.config.windows and WINDOWS[number][0] >= self.config.shortest:
             self._sample(flow, WINDOWS[number][0], flow.first + flow.ends[number], packets)
         flow.windows[number] = []
 

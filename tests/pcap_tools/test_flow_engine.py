@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pcap_tools.errors import UsageError
-from pcap_tools.flow_engine import FIRST_SLOTS, FlowEngine
+from pcap_tools.flow_engine import FlowEngine
 from pcap_tools.flow_state import OUTPUT
 from pcap_tools.flows import End, FlowConfig, Sampled
 from pcap_tools.packets import PACKET, Status, Tunnel
@@ -37,10 +37,11 @@ from tests.pcap_tools.traffic import (
     rows,
 )
 
+WINDOWS = (Sampled.WINDOW_100_MS, Sampled.WINDOW_1_S, Sampled.WINDOW_10_S)
 CONFIGS = st.builds(
     FlowConfig, idle=st.sampled_from([1.0, 5.0, 120.0]),
     active=st.sampled_from([3.0, 1800.0, math.inf]), most=st.sampled_from([2, 5, 1000]),
-    windows=st.booleans(), samples=st.booleans())
+    windows=st.booleans(), samples=st.booleans(), shortest=st.sampled_from(WINDOWS))
 
 
 # --- As a whole ----------------------------------------------------------------------------------
@@ -123,6 +124,23 @@ def test_every_packet_is_counted_by_what_it_was() -> None:
     assert engine.counters.packets == dict.fromkeys(Status, 1)
     assert engine.counters.flows == 2  # a fragment of an unknown packet has ports 0
     assert engine.counters.live == engine.live == 2
+
+
+@pytest.mark.parametrize("shortest", WINDOWS)
+def test_shorter_windows_can_be_left_out(shortest: Sampled) -> None:
+    packets = mixed(8, 600, 2)
+    every = engine_of(packets, FlowConfig(windows=True))[1]
+    wanted = engine_of(packets, FlowConfig(windows=True, shortest=shortest))[1]
+    left = (every["kind"] >= Sampled.WINDOW_100_MS) & (every["kind"] < shortest)
+    assert left.any() == (shortest > Sampled.WINDOW_100_MS)
+    assert exact(wanted) == exact(every[~left])
+
+
+def test_without_rows_of_flows_samples_are_the_same() -> None:
+    packets = mixed(9, 400)
+    flows, samples = engine_of(packets, FlowConfig(rows=False))
+    assert len(flows) == 0
+    assert exact(samples) == exact(engine_of(packets)[1])
 
 
 def test_without_samples_flows_are_the_same() -> None:
@@ -282,7 +300,7 @@ def test_ended_connections_are_given_up_first() -> None:
 
 
 def test_the_table_grows_and_all_come_out() -> None:
-    number = max(3 * FIRST_SLOTS, 2 * OUTPUT) + 1
+    number = max(3 * FlowConfig.room, 2 * OUTPUT) + 1
     engine = FlowEngine(FlowConfig())
     packets = many(number)
     engine.feed_packets(packets)
@@ -394,7 +412,8 @@ def test_an_unknown_payload_is_what_usual_headers_leave() -> None:
 # --- Use -----------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("config", [FlowConfig(most=0), FlowConfig(idle=0), FlowConfig(active=-1),
-                                    FlowConfig(idle=math.nan)])
+                                    FlowConfig(idle=math.nan), FlowConfig(room=0),
+                                    FlowConfig(shortest=Sampled.WHOLE)])
 def test_a_table_that_cannot_work_is_refused(config: FlowConfig) -> None:
     with pytest.raises(UsageError):
         FlowEngine(config)

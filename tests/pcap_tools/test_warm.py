@@ -8,7 +8,7 @@ import pytest
 
 from pcap_tools import flow_kernel, lookup, parse
 from pcap_tools.compiled import UNCOMPILED
-from pcap_tools.flow_engine import FIRST_SLOTS, FlowEngine
+from pcap_tools.flow_engine import FlowEngine
 from pcap_tools.flows import FlowConfig
 from pcap_tools.warm import one_frame, warm
 from tests.pcap_tools.frames import mixed, records_of
@@ -31,7 +31,7 @@ def test_every_use_finds_its_code_compiled() -> None:
         records = records_of(mixed(20))
         records.data.flags.writeable = False
         engine.feed(records)
-        many = packet().repeat(FIRST_SLOTS + 1)
+        many = packet().repeat(FlowConfig.room + 1)
         many["sequence"] = many["source_port"] = range(len(many))
         many.flags.writeable = False
         engine.feed_packets(many)
