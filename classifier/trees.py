@@ -1,26 +1,31 @@
-"""Decision trees as plain arrays, evaluated by one small compiled function.
+"""Decision trees as plain arrays, evaluated by small compiled functions.
 
 It knows neither files nor labels nor scikit-learn: `export` makes the arrays of trained models,
 `bundle` keeps them. The rules for splits and missing values are scikit-learn's, so that the
 probabilities are too.
 
 A tree's nodes lie in the order of a walk that goes left first: the left child is the next node and
-only the right one is named. As links only lead forwards within a tree, no damaged array can make
-the walk endless or lead out of it, once `check` has seen it.
+only the right one is named. Once `check` has seen them, no damaged array can make a walk endless or
+lead out of its tree. Few rows are walked one by one; many go through `masks`, which are made of
+the same nodes and end at the same leaves.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifier.errors import DamagedBundle
+from classifier.masks import Masks, masks_of
 from pcap_tools.compiled import compiled
 
 LEAF = -1  # in place of a feature
+MANY = 5  # rows from which on masks are faster than walks; ten times so from 128 on
 
 # `right` of a leaf is its row in the table of values.
 NODE = np.dtype([
@@ -60,24 +65,31 @@ class Trees:
         if vectors.ndim != 2 or vectors.shape[1] != self.features:
             raise ValueError(f"vectors of {self.features} features are needed, "
                              f"not an array of shape {vectors.shape}")
+        vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         out = np.empty((len(vectors), self.classes))
-        _evaluate(np.ascontiguousarray(vectors, dtype=np.float32), self.nodes, self.values,
-                  self.roots, self.columns, self.baseline, int(self.link), out)
+        out[:] = self.baseline
+        if len(vectors) >= MANY and self._masks is not None:
+            self._masks.add(vectors, self.columns, out)
+        else:
+            _walk(vectors, self.nodes, self.values, self.roots, self.columns, out)
+        _finish(out, int(self.link))
         return out
+
+    @cached_property
+    def _masks(self) -> Masks | None:
+        """Of a forest there are none: its leaves are many, and each holds many values."""
+        if self.link == Link.MEAN:
+            return None
+        return masks_of(self.nodes, self.values, self.roots)
 
 
 @compiled
-def _evaluate(
+def _walk(
     vectors: NDArray[np.float32], nodes: NDArray[np.void], values: NDArray[np.float32],
-    roots: NDArray[np.int32], columns: NDArray[np.int32], baseline: NDArray[np.float64],
-    link: int, out: NDArray[np.float64],
+    roots: NDArray[np.int32], columns: NDArray[np.int32], out: NDArray[np.float64],
 ) -> None:
-    count = len(roots) - 1
-    classes = len(baseline)
-    for row in range(len(vectors)):
-        for column in range(classes):
-            out[row, column] = baseline[column]
-    for tree in range(count):  # each for all rows while its nodes are at hand
+    wide = values.shape[1]
+    for tree in range(len(roots) - 1):  # each for all rows while its nodes are at hand
         root = roots[tree]
         for row in range(len(vectors)):
             at = root
@@ -90,12 +102,18 @@ def _evaluate(
                 at = at + 1 if left else nodes[at].right
                 feature = nodes[at].feature
             leaf = nodes[at].right
-            if link == 2:
-                for column in range(classes):
+            if wide > 1:
+                for column in range(wide):
                     out[row, column] += values[leaf, column]
             else:
                 out[row, columns[tree]] += values[leaf, 0]
-    for row in range(len(vectors)):
+
+
+@compiled
+def _finish(out: NDArray[np.float64], link: int) -> None:
+    """Sums [rows, classes] become probabilities."""
+    classes = out.shape[1]
+    for row in range(len(out)):
         sums = out[row]
         if link == 2:
             total = 0.0
@@ -144,11 +162,24 @@ def check(trees: Trees) -> Trees:
     _must(not np.isnan(nodes["threshold"][~leaf]).any(), "thresholds that are no numbers")
     rows = nodes["right"][leaf]
     _must(bool((rows >= 0).all()) and bool((rows < len(trees.values)).all()), "leaves it has not")
-    here = np.flatnonzero(~leaf)
-    end = roots[np.searchsorted(roots, here, side="right")]
-    right = nodes["right"][~leaf]
-    _must(bool((right > here + 1).all()) and bool((right < end).all()), "branches that lead astray")
+    left_ends = _branch_ends(leaf, np.flatnonzero(~leaf) + 1)
+    _must(bool((left_ends == nodes["right"][~leaf]).all()), "branches that lead astray")
+    _must(bool((_branch_ends(leaf, roots[:-1]) == roots[1:]).all()), "branches without an end")
     return trees
+
+
+def _branch_ends(leaf: NDArray[np.bool_], begins: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """The node after the last one of each branch; a number that no node has where there is none.
+
+    Each test opens a branch more and each leaf ends one, so that a branch ends where as many are
+    open as before it, less one, for the first time.
+    """
+    count = len(leaf) + 1
+    opened = np.append(0, np.cumsum(np.where(leaf, -1, 1))) * count
+    known = np.sort(opened + np.arange(count))
+    level = opened[begins] - count
+    found = known[np.minimum(np.searchsorted(known, level + begins + 1), count - 1)] - level
+    return np.where((found > begins) & (found < count), found, -1)
 
 
 def _must(holds: bool, otherwise: str) -> None:

@@ -29,6 +29,9 @@ def with_nodes(trees: Trees, change: Callable[[np.ndarray[tuple[int], np.dtype[n
 DAMAGES: dict[str, Callable[[Trees], Trees]] = {
     "a branch back": lambda trees: with_nodes(trees, lambda nodes: _set(nodes, "right", 0)),
     "a branch out": lambda trees: with_nodes(trees, lambda nodes: _set(nodes, "right", 10**8)),
+    "a branch into another": lambda trees: with_nodes(trees, _into_another),
+    "a tree with two roots": lambda trees: replace(trees, roots=trees.roots[[0, *range(2, len(
+        trees.roots))]], columns=trees.columns[1:]),
     "a feature it has not": lambda trees: with_nodes(
         trees, lambda nodes: _set(nodes, "feature", 8)),
     "a threshold that is none": lambda trees: with_nodes(
@@ -45,6 +48,13 @@ DAMAGES: dict[str, Callable[[Trees], Trees]] = {
 
 def _set(nodes: np.ndarray[tuple[int], np.dtype[np.void]], name: str, value: float) -> None:
     nodes[name][np.flatnonzero(nodes["feature"] >= 0)[3]] = value
+
+
+def _into_another(nodes: np.ndarray[tuple[int], np.dtype[np.void]]) -> None:
+    """Forward and within its tree, but not to where its left branch ends."""
+    inner = np.flatnonzero(nodes["feature"] >= 0)
+    place = next(at for at in inner if nodes["right"][at] > at + 2)
+    nodes["right"][place] -= 1
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
