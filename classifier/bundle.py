@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.answers import NOTHING, Decision, Labels, Stages, calibrated
 from classifier.arrays import EPOCH, pack, unpack
 from classifier.errors import (
     DamagedBundle,
@@ -32,14 +33,14 @@ from classifier.errors import (
     OversizedBundle,
     TamperedBundle,
 )
-from classifier.labels import UNKNOWN
 from classifier.model import Model, from_arrays, to_arrays
 
+__all__ = ["NOTHING", "Bundle", "Decision", "Labels", "Schema", "Stages", "calibrated", "export",
+           "flow_schema", "load", "save"]
 FORMAT = "airsplit classifier"
 VERSION = 1
 MANIFEST = "manifest.json"
 CARD = "card.md"
-NOTHING = -1  # the code of `unknown`
 MOST_MANIFEST = 1 << 20  # bytes; the shipped one has a hundredth
 MOST_FILE = 32 << 20  # bytes of one file: ten times the shipped models
 MOST_FILES = 32
@@ -64,36 +65,6 @@ def flow_schema() -> Schema:
 
 
 @dataclass(frozen=True)
-class Decision:
-    """How one stage's probabilities become an answer."""
-
-    model: str  # the name of the one that is asked
-    scale: float = 1.0  # logarithms of probabilities are multiplied by it: below 1 is less sure
-    bias: tuple[float, ...] = ()  # [classes] then added to them; () adds nothing
-    least: tuple[float, ...] = ()  # [classes] confidence below which it is unknown; () accepts all
-    most: tuple[float, ...] = ()  # [classes] distance from training above which it is unknown
-
-
-@dataclass(frozen=True)
-class Labels:
-    """The answers for many vectors; all arrays have one row for each."""
-
-    classes: tuple[str, ...]
-    codes: NDArray[np.int16]  # index into classes, or NOTHING for unknown
-    confidence: NDArray[np.float32]  # calibrated probability of the best class, said or not
-    best: NDArray[np.int16]  # the best class, were there no unknown
-    novelty: NDArray[np.float32]  # distance from training over what is accepted; above 1 is unknown
-    probabilities: NDArray[np.float32]  # [rows, classes] calibrated
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def names(self) -> list[str]:
-        """The labels as words."""
-        return [self.classes[code] if code >= 0 else UNKNOWN for code in self.codes]
-
-
-@dataclass(frozen=True)
 class Bundle:
     """A loaded model; it may be asked from several threads at once."""
 
@@ -115,6 +86,10 @@ class Bundle:
                                 f"It knows {', '.join(sorted(self.decisions))}.")
         return found
 
+    def stages(self, kinds: Sequence[IntEnum | str | None]) -> Stages:
+        """What answers for samples of all these stages at once; they are named by their places."""
+        return Stages(self.classes, [self.decision(kind) for kind in kinds], self.models)
+
     def predict(
         self, kind: IntEnum | str | None, vectors: NDArray[np.float32], brief: bool = False,
     ) -> Labels:
@@ -123,23 +98,7 @@ class Bundle:
         `brief` leaves out the novelty (NaN) of what is unknown for want of confidence already: half
         of the work.
         """
-        decision = self.decision(kind)
-        model = self.models[decision.model]
-        shares = calibrated(model.trees.probabilities(vectors), decision.scale, decision.bias)
-        best = shares.argmax(axis=1)
-        confidence = shares[np.arange(len(best)), best]
-        codes = best.astype(np.int16)
-        if decision.least:
-            codes[confidence < np.array(decision.least)[best]] = NOTHING
-        novelty = np.zeros(len(best), np.float32)
-        if decision.most and model.prototypes is not None:
-            asked = codes != NOTHING if brief else np.ones(len(best), np.bool_)
-            most = np.array(decision.most, np.float32)[best[asked]]
-            novelty[~asked] = np.nan
-            novelty[asked] = model.prototypes.distance(vectors[asked]) / most
-            codes[novelty > 1] = NOTHING
-        return Labels(self.classes, codes, confidence.astype(np.float32), best.astype(np.int16),
-                      novelty, shares.astype(np.float32))
+        return self.stages([kind]).labels(np.zeros(len(vectors), np.intp), vectors, brief)
 
     def explain(
         self, kind: IntEnum | str | None, vector: NDArray[np.float32], top: int = 8,
@@ -158,19 +117,6 @@ class Bundle:
         order = np.argsort(-np.abs(fall), kind="stable")[:top]
         return [(self.schema.features[known[row]], float(vector[known[row]]), float(fall[row]))
                 for row in order]
-
-
-def calibrated(
-    shares: NDArray[np.float64], scale: float, bias: Sequence[float] = (),
-) -> NDArray[np.float64]:
-    """Probabilities [rows, classes] made as sure as experience says they may be."""
-    if scale == 1.0 and not bias:
-        return shares
-    logarithms = np.log(np.maximum(shares, 1e-12)) * scale
-    if bias:
-        logarithms += np.asarray(bias)
-    raised = np.exp(logarithms - logarithms.max(axis=1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
 def save(bundle: Bundle, folder: Path | str) -> str:

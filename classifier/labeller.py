@@ -2,16 +2,18 @@
 
 A flow is labelled at every stage that it reaches; a message goes out when its label is first known,
 when it changes, and when the flow ends. With windows, a flow that lasts is judged by each new
-window too. What is remembered of a flow is its last label, and that only while it lives.
+window too: not by the first, which is known from the flow's beginning, nor by what its end cut off.
+What is remembered of a flow is its last label, and that only while it lives.
+
+All that came in together is judged together, whatever its stages: ten thousand judgements a second
+are then a few hundred calls.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import socket
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,7 @@ from pcap_tools.records import Records
 STAGES = frozenset({
     Sampled.PACKETS_5, Sampled.PACKETS_10, Sampled.PACKETS_20, Sampled.AFTER_100_MS,
     Sampled.AFTER_1_S, Sampled.AFTER_2_S, Sampled.AFTER_10_S})
+NOT_JUDGED = -1  # in place of a stage's place
 HASH_DIGITS = 12  # of the model's hash in each message
 
 
@@ -37,13 +40,15 @@ class Engine(Protocol):
     def flows(self) -> NDArray[Any]: ...
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(NamedTuple):
     """What subscribers know of a flow."""
 
     label: str
     confidence: float
     stage: str
+
+
+News = tuple[int, Said, bool]  # the sample that tells it, what it is, whether the flow is over
 
 
 class Labeller:
@@ -54,12 +59,22 @@ class Labeller:
         wanted: frozenset[str] = frozenset(), windows: bool = False,
     ) -> None:
         """`wanted` are the labels to speak of; empty means all but `unknown`."""
-        self._engine, self._bundle, self._name = engine, bundle, name
+        self._engine, self._name, self._model = engine, name, bundle.hash[:HASH_DIGITS]
         self._wanted = wanted
-        self._judged = STAGES | ({Sampled.WINDOW_10_S} if windows and (
-            Sampled.WINDOW_10_S.name in bundle.decisions) else set())
+        judged = sorted(STAGES | ({Sampled.WINDOW_10_S} if windows and (
+            Sampled.WINDOW_10_S.name in bundle.decisions) else set()))
+        self._names = [stage.name for stage in judged]
+        self._place = np.full(len(Sampled), NOT_JUDGED)  # of each `Sampled` among those judged
+        self._place[judged] = range(len(judged))
+        self._stages, self._width = bundle.stages(judged), len(bundle.schema.features)
         self._said: dict[int, Said] = {}  # by flow, while it lives
-        self.drift = Drift(bundle)
+        self.drift = Drift(bundle, judged)
+
+    def warm(self) -> None:
+        """Load what is compiled, now and not when the first frames wait."""
+        for rows in (1, 64):  # few are judged by other means than many
+            which = np.arange(rows) % len(self._names)
+            self._stages.labels(which, np.full((rows, self._width), np.nan, np.float32))
 
     def take(self, records: Records, now: int) -> list[Labelled]:
         """What is to be said after these frames, at `now` (nanoseconds since 1970)."""
@@ -67,68 +82,92 @@ class Labeller:
         self._engine.advance(now)
         samples = self._engine.samples()
         self._engine.flows()  # their statistics are nobody's business here
-        return sorted(self._messages(samples), key=lambda message: message.at)
+        news = list(self._news(samples)) if len(samples) else []
+        return sorted(self._messages(samples, news), key=lambda message: message.at)
 
-    def _messages(self, samples: NDArray[Any]) -> Iterator[Labelled]:
-        for kind in np.unique(samples["kind"]):  # in the order of stages, WHOLE last
-            rows = samples[samples["kind"] == kind]
-            stage = Sampled(int(kind))
-            if stage is Sampled.WHOLE:
-                yield from self._endings(rows)
-            elif stage in self._judged:
-                yield from self._judgements(rows, stage)
-
-    def _judgements(self, rows: NDArray[Any], stage: Sampled) -> Iterator[Labelled]:
-        labels = self._bundle.predict(stage, rows["vector"], brief=True)
-        self.drift.saw(stage, rows["vector"])
-        for row, label, confidence in zip(
-                rows, labels.names(), labels.confidence.tolist(), strict=True):
-            number = int(row["flow"])
-            before = self._said.get(number)
-            if before is not None and before.label == label:
-                continue
-            if before is None and not self._speaks_of(label):
-                continue  # nobody was told anything, and this is nothing to tell
-            self._said[number] = Said(label, confidence, stage.name)
-            yield self._message(row, self._said[number], int(row["at"]))
-
-    def _endings(self, rows: NDArray[Any]) -> Iterator[Labelled]:
-        for row in rows:
-            said = self._said.pop(int(row["flow"]), None)
-            if said is not None:
-                yield self._message(row, said, int(row["at"]), ended=True)
+    def _news(self, samples: NDArray[Any]) -> Iterator[News]:
+        """Whatever subscribers do not know yet, in the order in which it came to be known."""
+        whole, places = samples["kind"] == Sampled.WHOLE, self._place[samples["kind"]]
+        places[_idle_windows(samples)] = NOT_JUDGED
+        judged = places != NOT_JUDGED
+        which, vectors = places[judged], samples["vector"][judged]
+        labels = self._stages.labels(which, vectors, brief=True)
+        self.drift.saw(which, vectors)
+        answers = zip(labels.names(), labels.confidence.tolist(), strict=True)
+        for row, (flow, place, ended) in enumerate(zip(
+                samples["flow"].tolist(), places.tolist(), whole.tolist(), strict=True)):
+            before = self._said.get(flow)
+            if ended and before is not None:
+                yield row, self._said.pop(flow), True
+            elif place != NOT_JUDGED:
+                label, confidence = next(answers)
+                # Where nobody was told anything, there may be nothing to tell.
+                if before.label != label if before is not None else self._speaks_of(label):
+                    self._said[flow] = Said(label, confidence, self._names[place])
+                    yield row, self._said[flow], False
 
     def _speaks_of(self, label: str) -> bool:
         return label in self._wanted if self._wanted else label != UNKNOWN
 
-    def _message(self, row: Any, said: Said, at: int, ended: bool = False) -> Labelled:
-        return Labelled(
-            int(row["flow"]), said.label, round(said.confidence, 4), said.stage, at,
-            address(row["source"], row["version"]), address(row["destination"], row["version"]),
-            int(row["source_port"]), int(row["destination_port"]), int(row["protocol"]), ended,
-            int(row["teid_up"]), int(row["teid_down"]), int(row["qfi"]), self._name,
-            self._bundle.hash[:HASH_DIGITS])
+    def _messages(self, samples: NDArray[Any], news: list[News]) -> Iterator[Labelled]:
+        rows = samples[[row for row, _, _ in news]]
+        ends = (zip(rows[name], rows["version"].tolist(), strict=True)
+                for name in ("source", "destination"))
+        columns = (rows[name].tolist() for name in (
+            "flow", "at", "source_port", "destination_port", "protocol", "teid_up", "teid_down",
+            "qfi"))
+        for (_, said, ended), source, destination, (
+                flow, at, source_port, destination_port, protocol, up, down, qfi) in zip(
+                news, *ends, zip(*columns, strict=True), strict=True):
+            yield Labelled(
+                flow, said.label, round(said.confidence, 4), said.stage, at, address(*source),
+                address(*destination), source_port, destination_port, protocol, ended, up, down,
+                qfi, self._name, self._model)
+
+
+def _idle_windows(samples: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which samples are windows that tell nothing of how a flow goes on.
+
+    They are handed out together with the sample of ten seconds, or of the flow's end.
+    """
+    kinds, flows = samples["kind"], samples["flow"]
+    windows: NDArray[np.bool_] = kinds == Sampled.WINDOW_10_S
+    if windows.any():
+        beside = (kinds == Sampled.WHOLE) | (kinds == Sampled.AFTER_10_S)
+        windows &= np.isin(flows, flows[beside])
+    return windows
 
 
 class Drift:
     """How far lately seen traffic is from what the model was trained on."""
 
-    MEMORY = 0.98  # weight of the past, for each batch of samples
+    MEMORY = 0.999  # weight of the past, for each sample looked at
+    EACH = 8  # one sample of so many is looked at: it is a mean of thousands
 
-    def __init__(self, bundle: Bundle) -> None:
-        self._bundle = bundle
+    def __init__(self, bundle: Bundle, stages: Sequence[Sampled]) -> None:
+        """Samples of `stages` will be seen, named by their places."""
+        models = [bundle.decision(stage).model for stage in stages]
+        self._known = [bundle.models[name].drift for name in dict.fromkeys(models)]
+        self._model = np.array([list(dict.fromkeys(models)).index(name) for name in models])
+        self._skip = 0  # samples until the next that is looked at
         self.share = 0.0  # of features outside training's range
 
-    def saw(self, stage: Sampled, vectors: NDArray[np.float32]) -> None:
-        drift = self._bundle.models[self._bundle.decision(stage).model].drift
-        if drift is not None and len(vectors):
-            outside = float(drift.outside(vectors).mean())
-            self.share = self.MEMORY * self.share + (1 - self.MEMORY) * outside
+    def saw(self, which: NDArray[np.intp], vectors: NDArray[np.float32]) -> None:
+        """`vectors` of the stages `which`."""
+        looked = slice(self._skip, None, self.EACH)
+        self._skip = (self._skip - len(which)) % self.EACH
+        models, vectors = self._model[which[looked]], vectors[looked]
+        for place in set(models.tolist()):
+            known = self._known[place]
+            if known is not None:
+                outside = known.outside(vectors[models == place])
+                past = self.MEMORY ** len(outside)
+                self.share = past * self.share + (1 - past) * float(outside.mean())
 
 
 def address(octets: NDArray[np.uint8], version: int) -> str:
     """An address of a flow table as text."""
     packed = octets.tobytes()
     if version == 6:
-        return str(ipaddress.IPv6Address(packed))
+        return socket.inet_ntop(socket.AF_INET6, packed)
     return socket.inet_ntoa(packed[:4])

@@ -14,9 +14,10 @@ import zmq
 import zmq.auth
 
 from classifier.errors import TapError
-from classifier.messages import MOST_BYTES, Gaps, Message, decode, encode
+from classifier.messages import MOST_BYTES, STATUS_TOPIC, Gaps, Message, decode, encode
 
 MOST_QUEUED = 10_000  # messages for one subscriber: about 4 MB
+_MORE, _LAST = int(zmq.NOBLOCK | zmq.SNDMORE), int(zmq.NOBLOCK)  # parts of a message
 LINGER_MS = 500  # what is still queued gets, when the tap ends
 _MAKE_KEYS = "Make a pair: airsplit tap keys --out FOLDER."
 
@@ -54,8 +55,10 @@ class Publisher:
 
     def send(self, message: Message) -> None:
         self._numbers[message.topic] += 1
-        self._socket.send_multipart(encode(message, self._numbers[message.topic]), zmq.NOBLOCK)
-        self.sent += message.topic != "status"
+        topic, payload = encode(message, self._numbers[message.topic])
+        self._socket.send(topic, _MORE)
+        self._socket.send(payload, _LAST)
+        self.sent += message.topic != STATUS_TOPIC
 
     def close(self) -> None:
         self._socket.close()

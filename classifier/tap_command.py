@@ -6,6 +6,7 @@ Only options and printing; what is heavy is imported when it runs.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import signal
 import sys
@@ -97,13 +98,14 @@ def _listen(arguments: argparse.Namespace) -> int:
     config = TapConfig(arguments.publish, keys, frozenset(arguments.labels),
                        not arguments.no_windows,
                        flows=FlowConfig(idle=arguments.idle, most=arguments.most_flows))
-    # Small blocks, handed out soon: a label waits for the block that its packet is in.
-    ring = RingShape(block_bytes=1 << 19, blocks=128, retire_ms=8)
+    # A label waits for the block that its packet is in; more and smaller ones cost more calls.
+    ring = RingShape(block_bytes=1 << 20, blocks=64, retire_ms=8)
     source = RingSource(arguments.interface, arguments.filter,
                         LiveConfig(duration=arguments.duration, tick=0.01, ring=ring))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: source.close())
     tap = Tap(source, bundle, config)
+    gc.freeze()  # what is loaded stays, and need not be looked through while packets wait
     print(f"airsplit tap: {arguments.interface} to {tap.publisher.address}, "
           f"model {bundle.hash[:12]}", file=sys.stderr, flush=True)
     last = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -10,12 +11,13 @@ import pytest
 from numpy.typing import NDArray
 
 from classifier.bundle import Bundle, Labels
-from classifier.labeller import Labeller, address
+from classifier.labeller import STAGES, Drift, Labeller, address
 from classifier.messages import Labelled
 from pcap_tools.features import FEATURES
 from pcap_tools.flow_table import SAMPLE
 from pcap_tools.flows import Sampled
 from pcap_tools.records import Records
+from tests.classifier.bundles import flow_bundle
 
 CLASSES = ("llm_split", "web")
 NO_RECORDS = cast(Records, None)
@@ -61,14 +63,20 @@ class Model:
     def __init__(self) -> None:
         self.decisions = {"WINDOW_10_S": object()}
         self.models = {"": SimpleNamespace(drift=None)}
+        self.schema = SimpleNamespace(features=FEATURES)
 
     def decision(self, kind: object) -> object:
         return SimpleNamespace(model="")
 
-    def predict(
-        self, kind: object, vectors: NDArray[np.float32], brief: bool = False,
+    def stages(self, kinds: Sequence[Sampled]) -> Model:
+        self.kinds = kinds
+        return self
+
+    def labels(
+        self, which: NDArray[np.intp], vectors: NDArray[np.float32], brief: bool = False,
     ) -> Labels:
-        assert vectors.shape[1] == len(FEATURES)
+        assert vectors.shape == (len(which), len(FEATURES))
+        assert {self.kinds[place] for place in which} <= STAGES | {Sampled.WINDOW_10_S}
         codes = vectors[:, 0].astype(np.int16)
         return Labels(CLASSES, codes, vectors[:, 1], codes, np.zeros(len(vectors), np.float32),
                       np.zeros((len(vectors), 2), np.float32))
@@ -129,6 +137,48 @@ def test_windows_judge_flows_that_last(engine: Engine) -> None:
         engine.sample(1, Sampled.WINDOW_10_S, 20, 1)
         engine.sample(1, Sampled.WINDOW_1_S, 21, -1)
         assert said(tap) == ([(1, "web", "WINDOW_10_S", False)] if windows else [])
+
+
+@pytest.mark.parametrize("beside", [Sampled.AFTER_10_S, Sampled.WHOLE])
+def test_no_flow_is_judged_by_its_first_window_or_by_a_cut_off_one(
+    engine: Engine, beside: Sampled,
+) -> None:
+    tap = labeller(engine, windows=True)
+    engine.sample(1, Sampled.PACKETS_5, 10, 0)
+    said(tap)
+    engine.sample(1, beside, 20, 0)
+    engine.sample(1, Sampled.WINDOW_10_S, 20, 1)
+    engine.sample(2, Sampled.WINDOW_10_S, 20, 1)
+    told = said(tap)
+    assert (2, "web", "WINDOW_10_S", False) in told
+    assert not any(flow == 1 and not ended for flow, _, _, ended in told)
+
+
+def test_of_one_batch_the_last_sample_of_a_flow_holds(engine: Engine) -> None:
+    tap = labeller(engine)
+    engine.sample(1, Sampled.AFTER_100_MS, 10, 0)
+    engine.sample(1, Sampled.PACKETS_20, 11, 1)
+    engine.sample(2, Sampled.PACKETS_20, 12, 1)
+    engine.sample(2, Sampled.WHOLE, 13, 1)
+    assert said(tap) == [(1, "llm_split", "AFTER_100_MS", False), (1, "web", "PACKETS_20", False),
+                         (2, "web", "PACKETS_20", False), (2, "web", "PACKETS_20", True)]
+
+
+def test_drift_is_the_share_of_features_that_training_had_not() -> None:
+    bundle = flow_bundle()
+    drift = Drift(bundle, [Sampled.PACKETS_5, Sampled.PACKETS_10])
+    usual = np.zeros((3000, len(FEATURES)), np.float32)
+    which = np.arange(3000) % 2
+    drift.saw(which, usual)
+    assert drift.share == 0
+    for part in range(0, 3000, 7):  # in pieces of any size
+        drift.saw(which[part:part + 7], usual[part:part + 7] + 1e6)
+    pieces, drift = drift.share, Drift(bundle, [Sampled.PACKETS_5, Sampled.PACKETS_10])
+    drift.saw(which, usual + 1e6)
+    assert 0.3 < pieces < 0.35
+    assert drift.share == pytest.approx(pieces)
+    drift.saw(which, np.full_like(usual, np.nan))
+    assert drift.share == pytest.approx(pieces * Drift.MEMORY ** (3000 // Drift.EACH))
 
 
 def test_messages_say_whose_flow_it_is(engine: Engine) -> None:
