@@ -58,10 +58,10 @@ class Way:
         self._message = 0  # number of the stream's next
 
     def packets(self, data: bytes, ppid: int) -> Iterator[bytes]:
-        """The packets that carry `data`: one, or more where it does not fit."""
-        last = max(len(data) - 1, 0) // MOST_FRAGMENT
-        for piece in range(last + 1):
-            flags = BEGINNING * (piece == 0) | ENDING * (piece == last)
+        """The packets that carry `data`: one, more where it does not fit, none of nothing."""
+        pieces = -(-len(data) // MOST_FRAGMENT)
+        for piece in range(pieces):
+            flags = BEGINNING * (piece == 0) | ENDING * (piece == pieces - 1)
             part = data[piece * MOST_FRAGMENT:(piece + 1) * MOST_FRAGMENT]
             chunk = struct.pack(">BBHIHHI", DATA, flags, 16 + len(part), self._sent % MODULO, 0,
                                 self._message % 65536, ppid % MODULO)
