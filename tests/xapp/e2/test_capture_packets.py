@@ -63,8 +63,8 @@ def test_numbers_go_up_each_way_and_differ_between_associations() -> None:
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 3), st.integers(-5, 5))
 def test_large_pdus_come_in_pieces_that_make_them(whole: int, more: int) -> None:
-    data = bytes(range(256)) * ((whole * MOST_FRAGMENT + more) // 256 + 1)
-    data = data[:max(whole * MOST_FRAGMENT + more, 1)]
+    size = max(whole * MOST_FRAGMENT + more, 1)
+    data = (bytes(range(256)) * (size // 256 + 1))[:size]
     packets = list(AssociationPackets(RIC, GNB).sent(data, 72))
     assert max(map(len, packets)) < 65536
     chunks = [chunk_of(packet) for packet in packets]
