@@ -49,12 +49,13 @@ class SteeringConfig:
     aside_seconds: float = 300.0  # that it is not used then
     put_back_seconds: float = 2.0  # before what could not be put back is tried again; doubles
     put_back_most_seconds: float = 120.0
-    forget_seconds: float = 60.0  # after a node's return, for UEs that do not
+    forget_seconds: float = 60.0  # for which a UE is away before what was set on it is
     dry_run: bool = False  # decide and record, send nothing
     at_start: AtStart = AtStart.ADOPT
     at_exit: AtExit = AtExit.RESTORE
     floors: Mapping[Snssai, int] = field(default_factory=dict)  # percent that a slice always gets
     found: Mapping[Snssai, Quota] = field(default_factory=dict)  # in the base stations' own files
+    usual_drb: int = 1  # of QoS flows that nobody moved
     assumed: Quota = field(default_factory=Quota)  # of a slice or UE of which nobody knows
 
     def __post_init__(self) -> None:
@@ -137,8 +138,10 @@ class Action:
     call: int | None = None
     due: float = 0.0  # when the current stage's patience ends
     watch: Watch | None = None
+    checked: Watch | None = None  # what has to be seen of its undo
     cancelled: str = ""  # why it is undone as soon as the node has answered
     abandoned: bool = False
+    outdated: bool = False  # a newer decision waits for it
     why: str = ""  # it ended
 
     @property
