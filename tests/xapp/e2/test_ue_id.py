@@ -18,7 +18,7 @@ from xapp.errors import ProtocolError
     # choice: marker and three bits; then marker, option, and two bits of the number's size
     (GnbDuUe(5), "10" "05"), (GnbDuUe(70000, b"12345678"), "16" "011170" "3132333435363738"),
     (GnbCuUpUe(1), "20" "01"), (NgEnbDuUe(300), "42" "012c"),
-    # choice, marker, six options and three bits of size; AMF id; GUAMI's marker, network, 8 + 10 + 6
+    # choice, marker, six options, three bits of size; AMF id; GUAMI: network and 8 + 10 + 6 bits
     (GnbUe(7, GUAMI), "0000" "07" "00" "00f110" "02" "0040"),
 ])
 def test_vectors(value: UeId, encoded: str) -> None:
