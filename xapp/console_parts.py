@@ -1,0 +1,148 @@
+"""What every page of the console has: sidebar, the strip with its switches, errors.
+
+Widgets only; words and HTML are in `console_text`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import streamlit as st
+
+from xapp.api_views import StatusModel
+from xapp.console_state import Console
+from xapp.console_text import (
+    away_html,
+    brand_html,
+    error_html,
+    head,
+    hello_html,
+    note_html,
+    strip_html,
+)
+from xapp.errors import ApiAway, XappError
+
+NETWORK, TRAFFIC, DECISIONS, EVENTS, POLICIES = (
+    "network", "traffic", "decisions", "events", "policies")
+ICONS = {NETWORK: "cell_tower", TRAFFIC: "swap_vert", DECISIONS: "tune",
+         EVENTS: "notifications", POLICIES: "policy"}
+TITLES = {NETWORK: "Network", TRAFFIC: "Flows and UEs", DECISIONS: "Decisions", EVENTS: "Events",
+          POLICIES: "Policies"}
+READ_ONLY = "This console has no operator's token: start it with --token-file FILE."
+KILL_TEXT = ("Steering stops at once, and the quotas that were found when the xApp started are put "
+             "in force again, in every cell. Nothing is steered until you release the switch.")
+RELEASE_TEXT = "The xApp steers again, from the quotas that are in force now."
+
+
+def frame(console: Console) -> None:
+    """Sidebar and strip."""
+    with st.sidebar:
+        st.html(brand_html())
+        for name, page in st.session_state["pages"].items():
+            st.page_link(page, label=TITLES[name], icon=f":material/{ICONS[name]}:",
+                         width="stretch")
+    with st.container(key="strip"):
+        live(_strip, console)
+
+
+def live(draw: Callable[[Console], None], console: Console) -> None:
+    """Draw a part of the page, and again at every refresh without the rest of it."""
+    st.fragment(draw, run_every=console.config.refresh)(console)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Shows an error an operator can act on; any other is a bug and goes on."""
+    try:
+        yield
+    except XappError as error:
+        st.html(error_html(error.problem, error.remedy))
+
+
+@contextmanager
+def quiet_when_away() -> Iterator[None]:
+    """As `told`; that the xApp is away is for the strip to say, once."""
+    with told(), suppress(ApiAway):
+        yield
+
+
+def _strip(console: Console) -> None:
+    try:
+        status = console.read(console.client.status)
+    except XappError as error:
+        st.html(away_html(error.problem, error.remedy, console.client.url))
+        return
+    st.html(strip_html(status, console.client.url))
+    _switches(console, status)
+
+
+def notes(status: StatusModel) -> None:
+    """What an operator should know before looking at figures."""
+    if status.killed:
+        st.html(note_html("The kill switch is pulled.",
+                          f"Pulled by {status.killed_by}. What was found at start is in force, and "
+                          "nothing is steered."))
+    elif status.dry_run:
+        st.html(note_html("This is a dry run.", "Decisions are made and recorded, and not sent."))
+    if not status.ready and status.nodes:
+        st.html(note_html("The xApp is not ready.", " ".join(status.reasons)))
+
+
+def hello(status: StatusModel) -> bool:
+    """Whether there is no network yet; says what to do about it."""
+    if status.nodes or status.cells:
+        return False
+    st.html(hello_html(status.reasons))
+    return True
+
+
+def _switches(console: Console, status: StatusModel) -> None:
+    locked = not console.may_change
+    reason = READ_ONLY if locked else None
+    with st.container(key="switches", horizontal=True, gap="xsmall"):
+        with st.container(key="dry-on" if status.dry_run else "dry-off", width="content"):
+            dry = st.button(
+                "End dry run" if status.dry_run else "Dry run", key="dry-run", disabled=locked,
+                icon=":material/science:", help=reason or "Decide and record without sending.")
+        with st.container(key="release" if status.killed else "kill", width="content"):
+            kill = st.button(
+                "Release" if status.killed else "Kill switch", key="kill-switch", disabled=locked,
+                icon=":material/play_arrow:" if status.killed else ":material/emergency_home:",
+                help=reason)
+    if dry:
+        with told():
+            console.client.set_dry_run(not status.dry_run)
+            console.changed()
+            st.rerun()
+    if kill:
+        _dialog_of(head(status)[1], console, status)
+
+
+def _dialog_of(state: str, console: Console, status: StatusModel) -> None:
+    title = "Release the kill switch?" if status.killed else "Pull the kill switch?"
+    st.dialog(title)(_confirm)(console, not status.killed, state)
+
+
+def _confirm(console: Console, pull: bool, state: str) -> None:
+    st.write(KILL_TEXT if pull else RELEASE_TEXT)
+    st.caption(f"Now: {state.lower()}.")
+    reason = st.text_input("Reason, for the audit log", max_chars=200,
+                           key="kill-reason") if pull else ""
+    if st.button("Pull it now" if pull else "Release it now", type="primary", key="confirm"):
+        with told():
+            console.client.set_kill_switch(pull, reason)
+            console.changed()
+            st.rerun()
+
+
+def dark() -> bool:
+    return bool(st.context.theme.type == "dark")
+
+
+def chart(rows: Any, specification: Any, height: int, key: str) -> None:
+    """A chart that is updated in place: its specification stays, its rows change."""
+    with st.container(key=f"chart-{key}"):
+        st.vega_lite_chart(rows, {**specification, "height": height}, width="stretch",
+                           key=key)
