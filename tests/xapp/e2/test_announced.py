@@ -1,0 +1,98 @@
+"""What a node announced, and which kind it seems to be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.xapp.e2.examples import (
+    CCC_DEFINITION,
+    KPM_DEFINITION,
+    QUOTA_NAMES,
+    RC_DEFINITION,
+)
+from xapp.e2.announced import Announced, announced_ids, guess, narrowed, read_functions
+from xapp.e2.ccc import write_function
+from xapp.e2.common import CCC_OIDS, KPM_OIDS, RC_OIDS
+from xapp.e2.kpm import FUNCTION, FunctionDefinition
+from xapp.e2.measurements import Announced as AnnouncedMeasurement
+from xapp.e2.profiles import FLEXRIC, OAI, OAI_OLD, SPEC, SRSRAN, QuotaIds
+from xapp.e2.rc_function import RC_FUNCTION, ControlAction, ControlStyle, RcFunctionDefinition
+from xapp.e2.rc_parameters import ParameterDefinition
+
+
+def measuring(name: str) -> FunctionDefinition:
+    assert KPM_DEFINITION.reports is not None
+    return replace(KPM_DEFINITION, reports=(replace(
+        KPM_DEFINITION.reports[0], measurements=(AnnouncedMeasurement(name),)),))
+
+
+def controlling(style: int, action: int, *names: str) -> RcFunctionDefinition:
+    parameters = tuple(ParameterDefinition(number, name) for number, name in enumerate(names, 1)
+                       if name)
+    return replace(RC_DEFINITION, controls=(ControlStyle(
+        style, "a style", (ControlAction(action, "an action", parameters or None),), 1, 1, None,
+        1),))
+
+
+KPM, RC = FUNCTION.encode(KPM_DEFINITION), RC_FUNCTION.encode(RC_DEFINITION)
+CCC = write_function(CCC_DEFINITION)
+
+
+def test_functions_are_known_by_oid_and_never_by_number() -> None:
+    found = read_functions([(77, KPM_OIDS[0], KPM), (2, RC_OIDS[0], RC), (3, CCC_OIDS[0], CCC),
+                            (142, "1.2.3", b"else")])
+    assert found.kpm == ((77, KPM_DEFINITION),)
+    assert found.rc == ((2, RC_DEFINITION),)
+    assert found.ccc == ((3, CCC_DEFINITION),)
+    assert found.others == ((142, "1.2.3"),)
+    assert found.controls(2, 6)
+    assert not found.controls(3, 1)
+
+
+def test_a_definition_that_cannot_be_read_is_told_and_costs_no_other() -> None:
+    found = read_functions([(2, KPM_OIDS[0], b"\xff"), (3, RC_OIDS[0] + "\0", RC)])
+    assert found.kpm == ()
+    assert found.rc == ((3, RC_DEFINITION),)
+    assert len(found.problems) == 1
+    assert found.problems[0].startswith("function 2: ")
+
+
+@pytest.mark.parametrize(("functions", "profile", "certain"), [
+    ([], SPEC, False),
+    ([(2, KPM_OIDS[0], KPM)], SPEC, False),
+    ([(2, KPM_OIDS[0], FUNCTION.encode(measuring("DRB.PdcpSduVolumeDL")))], OAI, True),
+    ([(3, RC_OIDS[0], RC_FUNCTION.encode(controlling(1, 2)))], OAI, True),
+    ([(3, RC_OIDS[0], RC_FUNCTION.encode(controlling(1, 2))),
+      (142, "1.2", b"MAC_STATS_V0")], FLEXRIC, True),
+    ([(142, "1.2", b"\0MAC_STATS_V0")], FLEXRIC, True),
+    ([(4, CCC_OIDS[0], CCC)], SRSRAN, False),
+    ([(3, RC_OIDS[0], RC)], SRSRAN, False),
+    ([(3, RC_OIDS[0], RC_FUNCTION.encode(controlling(3, 1)))], SRSRAN, False),
+    ([(2, KPM_OIDS[0], FUNCTION.encode(measuring("DRB.RlcSduTransmittedVolumeDL")))], SRSRAN,
+     False),
+])
+def test_guesses(functions: list[tuple[int, str, bytes]], profile: object, certain: bool) -> None:
+    made = guess(read_functions(functions))
+    assert made.profile is profile
+    assert made.certain is certain
+    assert made.reasons
+
+
+def test_numbers_that_are_announced_count() -> None:
+    older = [name for name in QUOTA_NAMES if name]  # without the gap
+    found = Announced(rc=((3, controlling(2, 6, *older)),))
+    ids = announced_ids(found)
+    assert ids == OAI_OLD.quota.ids
+    assert narrowed(OAI, found) is OAI_OLD
+    assert narrowed(SRSRAN, found).quota.ids == ids
+    assert narrowed(SRSRAN, found).name == "srsran"
+
+
+def test_numbers_that_are_not_all_announced_do_not() -> None:
+    assert announced_ids(Announced(rc=((3, RC_DEFINITION),))) == QuotaIds()
+    for found in (Announced(), Announced(rc=((3, controlling(2, 6)),)),
+                  Announced(rc=((3, controlling(2, 6, "RRM Policy", "SST")),))):
+        assert announced_ids(found) is None
+        assert narrowed(OAI, found) is OAI
