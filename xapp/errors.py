@@ -9,6 +9,7 @@
     ├── StoreError            what must survive cannot be kept or read
     ├── PolicyError           a policy that contradicts itself, its schema or the limits
     ├── BadLabel              bytes that are no flow label
+    ├── CoreError             the core's information APIs do not answer as they should
     └── OperatorError         what an operator asked for cannot be done as asked
         ├── NotAllowed          it needs the operator's token
         ├── NotFound            it names something that is not there
@@ -59,6 +60,10 @@ class PolicyError(XappError):
 
 class BadLabel(XappError):
     """Bytes that are no flow label."""
+
+
+class CoreError(XappError):
+    """The core's information APIs do not answer as they should."""
 
 
 class OperatorError(XappError):
