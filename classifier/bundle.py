@@ -18,6 +18,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,14 @@ class Bundle:
         `brief` leaves out the novelty (NaN) of what is unknown for want of confidence already: half
         of the work.
         """
-        return self.stages([kind]).labels(np.zeros(len(vectors), np.intp), vectors, brief)
+        name = kind.name if isinstance(kind, IntEnum) else kind or ""
+        alone = self._alone.get(name) or self._alone.setdefault(name, self.stages([name]))
+        return alone.labels(np.zeros(len(vectors), np.intp), vectors, brief)
+
+    @cached_property
+    def _alone(self) -> dict[str, Stages]:
+        """What answered at each stage before."""
+        return {}
 
     def explain(
         self, kind: IntEnum | str | None, vector: NDArray[np.float32], top: int = 8,

@@ -12,9 +12,8 @@ fit is one `BadMessage`. It knows neither sockets nor packets.
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
-import json
 import math
+import socket
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -101,10 +100,9 @@ def decode(parts: list[bytes]) -> Message:
     if len(parts) != 2 or sum(map(len, parts)) > MOST_BYTES:
         raise BadMessage("A label message has two parts and at most 4 KiB.", _ADVICE)
     try:
-        values = json.loads(parts[1])
-    except (ValueError, RecursionError) as error:
-        raise BadMessage(f"A label message is no JSON: {type(error).__name__}.",
-                         _ADVICE) from None
+        values = orjson.loads(parts[1])
+    except orjson.JSONDecodeError as error:
+        raise BadMessage(f"A label message is no JSON: {error}.", _ADVICE) from None
     if not isinstance(values, dict) or values.get("version") != VERSION:
         raise BadMessage(f"A label message of another version than {VERSION}.", _ADVICE)
     kind: type[Message] = TapStatus if parts[0] == STATUS_TOPIC.encode() else Labelled
@@ -116,36 +114,44 @@ def decode(parts: list[bytes]) -> Message:
 
 def _build(kind: type[Message], values: dict[str, Any]) -> Message:
     known: dict[str, Any] = {}
-    for entry in dataclasses.fields(kind):
-        if entry.name not in values:
-            if entry.default is dataclasses.MISSING:
-                raise BadMessage(f"A label message without {entry.name}.", _ADVICE)
-            continue
-        known[entry.name] = _checked(entry.name, str(entry.type), values[entry.name],
-                                     kind.MOST.get(entry.name, _LARGEST))
+    for name, wanted, most, needed in _FIELDS[kind]:
+        if name in values:
+            known[name] = _checked(name, wanted, values[name], most)
+        elif needed:
+            raise BadMessage(f"A label message without {name}.", _ADVICE)
     message = kind(**known)
     if isinstance(message, Labelled):
         if not 0 <= message.confidence <= 1:
             raise BadMessage(f"A confidence of {message.confidence}.", _ADVICE)
         for address in (message.source, message.destination):
             try:
-                ipaddress.ip_address(address)
-            except ValueError:
+                socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+            except OSError:
                 raise BadMessage("A label message whose address is none.", _ADVICE) from None
     return message
 
 
-def _checked(name: str, kind: str, value: Any, most: int) -> Any:
+def _checked(name: str, wanted: Any, value: Any, most: int) -> Any:
     """`value`, if it is what the field holds."""
-    if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value) if abs(value) <= most else math.inf
-    if type(value).__name__ != kind:
-        raise BadMessage(f"A label message whose {name} is not of type {kind}.", _ADVICE)
-    if (kind == "int" and not 0 <= value <= most) or (
-            kind == "float" and not math.isfinite(value)) or (
-            kind == "str" and not (len(value) <= 64 and value.isprintable())):
+    if wanted is float and type(value) is int:
+        value = float(value)
+    if type(value) is not wanted:
+        raise BadMessage(f"A label message whose {name} is not of type {wanted.__name__}.", _ADVICE)
+    if (wanted is int and not 0 <= value <= most) or (
+            wanted is float and not math.isfinite(value)) or (
+            wanted is str and not (len(value) <= 64 and value.isprintable())):
         raise BadMessage(f"A label message whose {name} is out of bounds.", _ADVICE)
     return value
+
+
+def _fields(kind: type[Message]) -> list[tuple[str, type, int, bool]]:
+    """Of each field its name, its type, the largest number, and whether it has to be there."""
+    types: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
+    return [(entry.name, types[str(entry.type)], kind.MOST.get(entry.name, _LARGEST),
+             entry.default is dataclasses.MISSING) for entry in dataclasses.fields(kind)]
+
+
+_FIELDS = {kind: _fields(kind) for kind in (Labelled, TapStatus)}
 
 
 @dataclass
