@@ -249,6 +249,8 @@ def reason_of(error: OSError) -> str:
     """What an operating system's error says of the peer, in words."""
     if isinstance(error, ConnectionResetError):
         return "aborted by its peer"
+    if isinstance(error, ConnectionAbortedError):  # by the SCTP of this side, which says no more
+        return "its peer does not answer any more, or breaks the protocol"
     return (error.strerror or str(error)).lower()
 
 

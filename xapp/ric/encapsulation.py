@@ -1,8 +1,8 @@
 """The way of SCTP packets that this process makes: in UDP (RFC 6951), or straight over IP.
 
 Who they are from is a number for a network address; numbers of strangers are forgotten again, so
-that a flood of addresses takes no more memory than it may. What is in a packet is not known here,
-but for its ports. A peer that goes on from another address or UDP port counts as another one.
+that a flood of addresses takes no more memory than it may. What is in a packet is for
+`sctp_packet`. A peer that goes on from another address or UDP port counts as another one.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from xapp.ric.address import Address
+from xapp.ric.sctp_packet import is_sound
 
 IPPROTO_SCTP = 132
 MAX_DATAGRAM = 1 << 16
-SMALLEST_PACKET = 16  # bytes: SCTP's common header and one chunk's
 DATAGRAMS_AT_ONCE = 64  # before others have their turn
 # Network addresses that have no association, while it is seen whether they will have one: many
 # times more than nodes that start in the same second.
@@ -138,17 +138,21 @@ class Way:
         """One of its associations ended."""
         peer.associations -= 1
         if not peer.associations and self._friends.pop(peer.name, None) is not None:
-            self._strangers[peer.name] = peer
+            self._add_stranger(peer)
 
     def peer(self, name: Name) -> Peer:
         """Who has that network address."""
         known = self._friends.get(name) or self._strangers.get(name)
         if known is not None:
             return known
+        stranger = self._peers.add(self, name)
+        self._add_stranger(stranger)
+        return stranger
+
+    def _add_stranger(self, peer: Peer) -> None:
         if len(self._strangers) >= MAX_STRANGERS:
             self._peers.remove(self._strangers.popitem(last=False)[1])
-        self._strangers[name] = stranger = self._peers.add(self, name)
-        return stranger
+        self._strangers[peer.name] = peer
 
     def send(self, peer: Peer, packet: bytes) -> None:
         """What cannot be sent now is lost, as on the way: SCTP sends it again."""
@@ -164,7 +168,7 @@ class Way:
             except OSError:  # an ICMP message about a packet before: SCTP finds out by itself
                 continue
             begin = self._begin() if self.raw else 0
-            if length - begin >= SMALLEST_PACKET and (not self.raw or self._is_ours(begin)):
+            if is_sound(self._buffer, begin, length) and (not self.raw or self._is_ours(begin)):
                 self._received(self.peer(name).number, self._at + begin, length - begin)
         self._after()
 

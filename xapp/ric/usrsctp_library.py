@@ -4,7 +4,8 @@ The library gets datagrams by `receive`, hands them out by `transmit`, and learn
 peers are numbers that the caller gives. So it does nothing unless it is called, all of it happens
 in the caller's thread, and no lock or wake-up of another thread is in the way of a message. While
 one of its functions runs, it only notes which sockets need a look; they get it afterwards.
-It knows no UDP, no clock and no event loop. Constants and layouts are those of usrsctp.h 0.9.5.
+It knows no UDP and no event loop; what was sent when, the library looks up itself. Constants and
+layouts are those of usrsctp.h 0.9.5.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ SHUT_WRITING = 1
 STREAMS = 16  # each way; E2 nodes use one or two
 BACKLOG = 128
 READ_BYTES = 256 << 10
+# Extensions that E2 has no use for: each is one more way to break in.
+EXTENSIONS = ("auto_asconf", "asconf_enable", "auth_enable", "reconfig_enable", "nrsack_enable",
+              "pktdrop_enable", "pr_enable")
 LIBRARIES = ("libusrsctp.so.2", "libusrsctp.so.1", "libusrsctp.so")
 
 _Output = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t,
@@ -132,6 +136,8 @@ class Library:
             *(ctypes.addressof(item) for item in
               (self._lengths[0], self._info, *self._lengths[1:])))
         self._library.usrsctp_init_nothreads(0, self._output, None)
+        for name in EXTENSIONS:
+            getattr(self._library, f"usrsctp_sysctl_set_sctp_{name}")(0)
 
     def finish(self) -> bool:
         """Whether the library ended; it does not while an association is being ended."""
