@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import os
 import signal
 import socket
 import sys
@@ -49,6 +50,9 @@ def configure(parser: argparse.ArgumentParser, default_model: Path) -> None:
                         choices=("debug", "info", "warning", "error"))
     parser.add_argument("--log-format", default="text", choices=("text", "json"),
                         help="lines for people or for a machine (default: %(default)s)")
+    parser.add_argument("--end-with-stdin", action="store_true",
+                        help="end, as by SIGTERM, when standard input closes: for a program that "
+                             "starts an edge and may be killed")
     add_engine_options(parser)
     limits = parser.add_argument_group("limits")
     limits.add_argument("--sessions", type=positive, default=4, metavar="N",
@@ -75,7 +79,8 @@ def configure(parser: argparse.ArgumentParser, default_model: Path) -> None:
     access.add_argument("--allow-anyone", action="store_true",
                         help="ask nobody for a token, and listen beyond this machine all the same")
     access.add_argument("--tls-cert", type=Path, metavar="FILE",
-                        help="certificate chain (PEM) to serve https:// with")
+                        help="certificate chain (PEM) to serve https:// with; SIGHUP reads a "
+                             "renewed one")
     access.add_argument("--tls-key", type=Path, metavar="FILE",
                         help="its private key (default: in the certificate's file)")
     access.add_argument("--connections-per-address", type=positive, metavar="N",
@@ -120,6 +125,8 @@ def run(arguments: argparse.Namespace) -> int:
     # while the model loads wait in the queue instead of being turned away.
     context = _certificate(arguments)
     tokens = _tokens(arguments)
+    if arguments.end_with_stdin:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
     guarded = arguments.allow_anyone or (tokens is not None and tokens.required)
     with listen(arguments.host, arguments.port, guarded) as listener:
         return _serve(arguments, listener, context, tokens)
@@ -131,9 +138,20 @@ def _certificate(arguments: argparse.Namespace) -> ssl.SSLContext | None:
             raise ConfigurationError("--tls-key is of no use without --tls-cert.",
                                      "Give the certificate too.")
         return None
-    from edge_server.tls import server_context
+    from edge_server.tls import renew, server_context
 
-    return server_context(arguments.tls_cert, arguments.tls_key or arguments.tls_cert)
+    files = arguments.tls_cert, arguments.tls_key or arguments.tls_cert
+    context = server_context(*files)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGHUP, lambda *_: renew(context, *files))
+    return context
+
+
+def _end_with_stdin() -> None:
+    """Whoever started this edge holds the other end: the system closes it when they are gone."""
+    while os.read(0, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _tokens(arguments: argparse.Namespace) -> TokenStore | None:
@@ -165,6 +183,7 @@ def _serve(
     from edge_server.metrics import Metrics
     from edge_server.server import EdgeServer
     from edge_server.serving import open_edge
+    from edge_server.tokens import default_path
 
     logs.configure(arguments.log_level, arguments.log_format)
     options = EngineOptions(arguments.backend, arguments.dtype, arguments.sessions,
@@ -202,6 +221,11 @@ def _serve(
         logging.getLogger("edge_server").warning(
             "tokens and activations cross the network unencrypted; give --tls-cert, "
             "or put a proxy that ends TLS in front")
+    if arguments.allow_anyone and not _is_loopback(listener.getsockname()[0]) and (
+            arguments.tokens or default_path()).exists():
+        logging.getLogger("edge_server").warning(
+            "--allow-anyone: nobody is asked for a token, though there are some in %s",
+            arguments.tokens or default_path())
     server.run(sockets=[Listener(listener, limits, metrics.denied, context is not None)])
     return 0
 

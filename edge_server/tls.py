@@ -1,11 +1,15 @@
-"""The certificate an edge shows: read before anything heavy, with errors that name the file."""
+"""The certificate an edge shows: read before anything heavy, with errors that name the file; and
+read again when it was renewed."""
 
 from __future__ import annotations
 
+import logging
 import ssl
 from pathlib import Path
 
 from edge_server.errors import ConfigurationError
+
+logger = logging.getLogger("edge_server.tls")
 
 
 class _Encrypted(Exception):
@@ -41,6 +45,20 @@ def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
             f"--tls-cert {certificate} and --tls-key {key} cannot be used: "
             f"{error.reason or error}.", "Give a certificate and its key in PEM format.") from error
     return context
+
+
+def renew(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    """Let `context` show what the files hold now; what it showed before stays where they are bad.
+
+    Connections that are open keep the certificate they began with.
+    """
+    try:
+        server_context(certificate, key)  # a bad pair must not be half taken
+        context.load_cert_chain(certificate, key, password=_ask_nobody)
+    except (ConfigurationError, OSError) as error:
+        logger.error("the certificate was not renewed: %s", error)
+    else:
+        logger.warning("the certificate in %s is shown from now on", certificate)
 
 
 def _ask_nobody() -> bytes:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from edge_server.errors import ConfigurationError
-from edge_server.tls import server_context
+from edge_server.tls import renew, server_context
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +30,10 @@ def write(certificate: trustme.LeafCert, folder: Path, name: str) -> tuple[Path,
     return chain, key
 
 
-def test_a_handshake_with_it(authority: trustme.CA, tmp_path: Path) -> None:
-    server = server_context(*write(authority.issue_cert("localhost"), tmp_path, "a"))
+def shaken(server: ssl.SSLContext, authority: trustme.CA) -> ssl.SSLObject:
+    """The client's end of a handshake with `server`, both ends over buffers in memory."""
     client = ssl.create_default_context()
     authority.configure_trust(client)
-    # Both ends over buffers in memory.
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     one = client.wrap_bio(to_client, to_server, server_hostname="localhost")
     other = server.wrap_bio(to_server, to_client, server_side=True)
@@ -47,7 +46,29 @@ def test_a_handshake_with_it(authority: trustme.CA, tmp_path: Path) -> None:
             except ssl.SSLWantReadError:
                 pass
     assert finished == {one, other}
-    assert one.version() in ("TLSv1.2", "TLSv1.3")
+    return one
+
+
+def test_a_handshake_with_it(authority: trustme.CA, tmp_path: Path) -> None:
+    server = server_context(*write(authority.issue_cert("localhost"), tmp_path, "a"))
+    assert shaken(server, authority).version() in ("TLSv1.2", "TLSv1.3")
+
+
+def test_a_renewed_certificate_is_shown_and_a_bad_one_is_not(
+    authority: trustme.CA, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = write(authority.issue_cert("localhost"), tmp_path, "a")
+    server = server_context(*files)
+    first = shaken(server, authority).getpeercert(binary_form=True)
+    write(authority.issue_cert("localhost"), tmp_path, "a")
+    renew(server, *files)
+    second = shaken(server, authority).getpeercert(binary_form=True)
+    assert first != second
+    files[1].write_bytes(authority.issue_cert("localhost").private_key_pem.bytes())  # another's
+    renew(server, *files)
+    assert "was not renewed" in caplog.text
+    assert "is not the key of" in caplog.text
+    assert shaken(server, authority).getpeercert(binary_form=True) == second
 
 
 def test_certificate_and_key_in_one_file(authority: trustme.CA, tmp_path: Path) -> None:
