@@ -1,7 +1,8 @@
 """The edge that the app starts for itself where none was named and none answers.
 
 It is a process of its own, as any edge: the split is real, only the way between is short. It is
-started when first needed, again at the same address when it died, and ends with the app.
+started when first needed, again at the same address when it died, and ends with the app, also
+where that is killed.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class OwnEdge:
         self._options: list[str] = []
         self._port = 0
         self._restarts = 0
+        self._closed = False
         self.url: str | None = None  # where it listens; None while it does not run
 
     @property
@@ -46,8 +48,10 @@ class OwnEdge:
             "--dtype", precision, "--backend", backend, "--context", str(context),
             # Phone and edge share this machine's processors: more threads would wait for each
             # other.
-            "--threads", "1"]
+            "--threads", "1", "--end-with-stdin"]
         with self._lock:
+            if self._closed:
+                raise OwnEdgeError("The app has closed the edge on this machine.")
             self._restarts = 0
             if self.running and self.url is not None and options == self._options:
                 return self.url
@@ -55,14 +59,17 @@ class OwnEdge:
             return self._start(options)
 
     def close(self) -> None:
+        """Stop it, for good."""
         with self._lock:
+            self._closed = True
             self._stop()
 
     def _start(self, options: list[str]) -> str:
         # The port of the edge that died is taken again, so that its address stays true.
         command = [*self._command, "--port", str(self._port), *options]
         self._process = process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True)
         self._options = options
         said: deque[str] = deque(maxlen=KEPT_LINES)
         assert process.stdout is not None  # it was asked for
@@ -74,7 +81,7 @@ class OwnEdge:
                 self._port = int(self.url.rsplit(":", 1)[1])
                 threading.Thread(target=self._watch, args=(process,), daemon=True).start()
                 return self.url
-        process.wait()
+        _reap(process)
         process.stdout.close()
         self._process, self._port = None, 0
         raise OwnEdgeError(
@@ -91,7 +98,7 @@ class OwnEdge:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+        _reap(process)
 
     def _watch(self, process: subprocess.Popen[str]) -> None:
         """Start the edge again should it die: the link is waiting for it."""
@@ -99,7 +106,7 @@ class OwnEdge:
         with process.stdout:
             for _ in process.stdout:
                 pass  # read, lest a full pipe stops the edge
-        process.wait()
+        _reap(process)
         with self._lock:
             if self._process is not process or self._restarts == MAX_RESTARTS:
                 return
@@ -110,3 +117,10 @@ class OwnEdge:
                 self._start(self._options)
             except OwnEdgeError as error:
                 logger.error("%s", error)
+
+
+def _reap(process: subprocess.Popen[str]) -> None:
+    """Once it is over. Its input was open until here: that is how it knew that the app lives."""
+    process.wait()
+    assert process.stdin is not None  # it was asked for
+    process.stdin.close()

@@ -12,7 +12,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,7 @@ class PhoneApp:
         self.settings = self._first_settings()
         self.service = Service(lambda: self._phone_config(self.settings))
         self._edge: str | None = None  # in use, or last tried
+        self._background: list[threading.Thread] = []
 
     # What a person does.
 
@@ -123,9 +124,9 @@ class PhoneApp:
         if needs_phone:
             old = self.service
             self.service = Service(lambda: self._phone_config(settings))
-            threading.Thread(target=old.retire, daemon=True).start()
+            self._in_background("retire", old.retire)
             self.connect()
-        self._file.save(settings)
+        self._file.save(self._without_given_token(settings))
         return facts
 
     def record(self, conversation: int | None) -> None:
@@ -138,10 +139,7 @@ class PhoneApp:
 
     def connect(self) -> threading.Thread:
         """Open the phone in the background, so that the first question need not wait for it."""
-        thread = threading.Thread(target=self._connect, args=(self.service,), name="connect",
-                                  daemon=True)
-        thread.start()
-        return thread
+        return self._in_background("connect", self._connect, self.service)
 
     def close(self) -> None:
         """End answers, link, recording and our own edge."""
@@ -150,11 +148,17 @@ class PhoneApp:
             self.recorder.stop()
         except PhoneError as error:
             logger.error("%s", error)
-        phone = self.service.phone
-        if phone is not None:
-            phone.link.close()
+        self.service.end()
         self.own_edge.close()
+        for thread in self._background:
+            thread.join(CLOSE_SECONDS)  # what they open meanwhile is theirs to close
         self.talks.close()
+
+    def _in_background(self, name: str, work: Callable[..., None], *about: Any) -> threading.Thread:
+        thread = threading.Thread(target=work, args=about, name=name, daemon=True)
+        self._background = [one for one in self._background if one.is_alive()] + [thread]
+        thread.start()
+        return thread
 
     # What a person sees.
 
@@ -282,7 +286,13 @@ class PhoneApp:
         except SettingsError as error:
             self.settings_problem = Problem(error.problem, error.remedy)
             kept = Settings()
+        self._kept_token = kept.token
         return from_values(vars(kept) | dict(self.config.overrides))
+
+    def _without_given_token(self, settings: Settings) -> Settings:
+        """A token that came by file or environment stays there: the settings keep their own."""
+        given = self.config.overrides.get("token")
+        return replace(settings, token=self._kept_token) if settings.token == given else settings
 
 
 def number_of(text: str | None) -> int | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from edge_server.errors import EdgeError, SessionError
 from edge_server.messages import Sampling
-from ue_app.errors import LinkError
+from ue_app.errors import Interrupted, LinkError
 from ue_app.generate import Answer, Finish
 from ue_app.phone import Phone, PhoneConfig, open_phone
 from ue_app.prompt import Turn
@@ -46,6 +46,7 @@ class Service:
         self._config = config  # a function is called at each opening: the edge may have moved
         self._lock = threading.Lock()
         self._phone: Phone | None = None
+        self._over = False
         self.opening = False  # read by whoever shows how the phone is doing, from any thread
 
     @property
@@ -62,6 +63,9 @@ class Service:
                     self._config if isinstance(self._config, PhoneConfig) else self._config())
             finally:
                 self.opening = False
+            if self._over:  # it ended while the phone opened
+                self.close()
+                raise Interrupted("The app closed the phone.")
         return self._phone
 
     def warm(self) -> None:
@@ -70,9 +74,15 @@ class Service:
             self.open()
 
     def retire(self) -> None:
-        """Close once the answer under way has ended: another phone takes over."""
+        """Close for good once the answer under way has ended: another phone takes over."""
+        self._over = True
         with self._lock:
             self.close()
+
+    def end(self) -> None:
+        """Close for good, whatever is under way."""
+        self._over = True
+        self.close()
 
     def ask(
         self, question: Question, cancelled: threading.Event

@@ -108,7 +108,8 @@ def test_it_serves_and_ends_cleanly(start: Start, how: int) -> None:
     assert ended(process, how) == 0
 
 
-def test_its_own_edge_ends_with_it(start: Start) -> None:
+@pytest.mark.parametrize(("how", "status"), [(signal.SIGTERM, 0), (signal.SIGKILL, -9)])
+def test_its_own_edge_ends_with_it(start: Start, how: int, status: int) -> None:
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", 8470)) == 0:
             pytest.skip("an edge runs on this machine's default port already")
@@ -119,7 +120,7 @@ def test_its_own_edge_ends_with_it(start: Start) -> None:
             assert process.poll() is None
     children = psutil.Process(process.pid).children()
     assert any("edge" in child.cmdline() for child in children)
-    assert ended(process, signal.SIGTERM) == 0
+    assert ended(process, how) == status
     _, alive = psutil.wait_procs(children, START_SECONDS)
     assert alive == []
 

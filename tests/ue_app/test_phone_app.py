@@ -216,6 +216,19 @@ def test_kept_settings_stand_below_the_command_line(
     assert app.settings_problem is not None
 
 
+def test_a_token_from_outside_is_not_written_down(make_app: MakeApp, tmp_path: Path) -> None:
+    file = SettingsFile(tmp_path / "settings.json")
+    app = make_app(token="given")
+    app.apply(vars(app.settings) | {"temperature": 0.5})
+    assert app.settings.token == "given"
+    assert (file.load().token, file.load().temperature) == ("", 0.5)
+    app.apply(vars(app.settings) | {"token": "typed"})
+    assert file.load().token == "typed"
+    app = make_app(token="given")
+    app.apply(vars(app.settings) | {"temperature": 0.25})
+    assert (app.settings.token, file.load().token) == ("given", "typed")
+
+
 def test_a_first_visit_works_with_an_edge_of_our_own(make_app: MakeApp) -> None:
     app = make_app(BUNDLED_MODEL, backend="auto")
     number = app.ask(None, "Tell me a story.")
