@@ -104,8 +104,17 @@ OTHER_NODES: tuple[GlobalE2NodeId, ...] = (
     NgEnbNodeId(GlobalNgEnbId(PLMN, BitString(5, 21)), GlobalEnbId(PLMN, BitString(6, 28)), 7),
     EnbNodeId(GlobalEnbId(PLMN, BitString(8, 18))))
 RIC = GlobalRicId(PLMN, 0xA1B2)
-F1 = Component(Interface.F1, F1Component(0), Configuration(b"f1 request", b"f1 response"))
-NG = Component(Interface.NG, NgComponent("amf0"), Configuration(b"ng request", b"ng response"))
+# Setups of F1, NG and E1 with hardly more in them than there has to be.
+F1 = Component(Interface.F1, F1Component(0), Configuration(
+    bytes.fromhex("00010014000003004e00020000002a0002000000ab000170"),
+    bytes.fromhex("4001000e000002004e0002000000aa000170")))
+NG = Component(Interface.NG, NgComponent("amf0"), Configuration(
+    bytes.fromhex("00150025000003001b00080000f1100000066c0066000d00000000070000f110000000080015400160"),
+    bytes.fromhex("2015002a000004000100060180616d6630006000080000"
+                  "00f11002004000564001ff005000080000f11000000008")))
+E1 = Component(Interface.E1, E1Component(1), Configuration(
+    bytes.fromhex("0003001d000004003900020000000700020001000a000120000b0005000000f110"),
+    bytes.fromhex("20030009000001003900020000")))
 KPM_OID, RC_OID = "1.3.6.1.4.1.53148.1.2.2.2", "1.3.6.1.4.1.53148.1.1.2.3"
 CCC_OID = "1.3.6.1.4.1.53148.1.6.2.4"
 KPM, RC = RanFunction(2, b"kpm", 1, KPM_OID), RanFunction(3, b"rc", 1, RC_OID)
