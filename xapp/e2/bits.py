@@ -102,6 +102,11 @@ class Reader:
 
     def length(self) -> int:
         """A length that is not in pieces (X.691 11.9.3.6 and 11.9.3.7)."""
+        start = (self.position + 7) >> 3
+        count = self.data[start]
+        if count < 0x80:
+            self.position = (start + 1) << 3
+            return count
         count, more = self.piece()
         if more:
             raise refused("a length in pieces where nothing can be so long")
@@ -125,6 +130,15 @@ class Reader:
 
     def long_octets(self) -> bytes:
         """Octets behind their length, in pieces or not."""
+        start = (self.position + 7) >> 3
+        data = self.data
+        count = data[start]
+        if count < 0x80:  # short ones at once
+            end = start + 1 + count
+            self.position = end << 3
+            if end << 3 > self.end:
+                raise IndexError
+            return data[start + 1:end]
         count, more = self.piece()
         if not more:
             return self.octets(count)
@@ -224,7 +238,9 @@ class Writer:
     def length(self, count: int) -> None:
         """A length under 16,384."""
         if count < 0x80:
-            self.octets(count.to_bytes(1))
+            if self.width:
+                self.align()
+            self.done.append(count)
         elif count < FRAGMENT:
             self.octets((0x8000 | count).to_bytes(2))
         else:

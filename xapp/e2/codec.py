@@ -60,3 +60,24 @@ def check_end(reader: Reader) -> None:
         raise refused("it ends too early")
     if left >= 8 and not (reader.position == 0 and left == 8):
         raise refused(f"{left >> 3} octets after its end")
+
+
+def open_type(codec: Codec[T]) -> Codec[T]:
+    """A whole value behind its length."""
+    read, write = codec.read, codec.write
+
+    def write_open(writer: Writer, value: T) -> None:
+        inner = Writer()
+        write(inner, value)
+        writer.long_octets(inner.finish())
+
+    return Codec(codec.kind, lambda reader: inside(reader, read), write_open, codec.name)
+
+
+def inside(reader: Reader, read: Read) -> Any:
+    """What an open type holds; its lists count with those around it."""
+    inner = Reader(reader.long_octets(), reader.budget)
+    value = read(inner)
+    check_end(inner)
+    reader.budget = inner.budget
+    return value

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from xapp.e2.bits import Reader, refused
-from xapp.e2.codec import Codec
+from xapp.e2.bits import Reader, Writer, refused
+from xapp.e2.codec import Codec, Write
 
 T = TypeVar("T")
 # Lists that are remembered for each of the eight places in an octet where one may begin: a report
@@ -53,7 +53,32 @@ def remembered(codec: Codec[T]) -> Codec[T]:
             del memory[MOST_REMEMBERED:]
         return value
 
-    return Codec(codec.kind, read, codec.write, codec.name)
+    return Codec(codec.kind, read, _remembering_writer(codec.write), codec.name)
+
+
+def _remembering_writer(write_slowly: Write) -> Write:
+    """Writes the bits again where the very same value was written from such a place before."""
+    memories: list[list[tuple[Any, int, int]]] = [[] for _ in range(8)]
+
+    def write(writer: Writer, value: Any) -> None:
+        memory = memories[writer.width & 7]
+        for known, bits, width in memory:
+            if known is value:
+                writer.pending = writer.pending << width | bits
+                writer.width += width
+                return
+        inner = Writer()
+        inner.width = phase = writer.width & 7
+        write_slowly(inner, value)
+        bits = int.from_bytes(inner.done) << inner.width | inner.pending
+        width = len(inner.done) * 8 + inner.width - phase
+        writer.pending = writer.pending << width | bits
+        writer.width += width
+        if width <= LONGEST_REMEMBERED * 8 and type(value) is tuple:  # a list may change
+            memory.insert(0, (value, bits, width))
+            del memory[MOST_REMEMBERED:]
+
+    return write
 
 
 def measurement_records(codec: Codec[tuple[Any, ...]], one: Codec[Any]) -> Codec[tuple[Any, ...]]:

@@ -210,13 +210,14 @@ LABEL = sequence(
     additions=(field("ssb", UP_TO_65535, optional=True),
                field("beam_mode", UP_TO_65535, optional=True),
                field("mimo_mode", integer(1, 2, extensible=True), optional=True)))
+# Labels have two dozen fields, and nearly all are `no_label`.
+LABELS = remembered(sequence_of(wrapped(LABEL), 1, MOST_LABELS))
 MEASUREMENT_NAME = printable_string(1, 150, extensible=True)
 MEASUREMENT_NUMBER = integer(1, 65536, extensible=True)
 MEASUREMENT_TYPE: Codec[str | int] = choice(
     ("measName", MEASUREMENT_NAME), ("measID", MEASUREMENT_NUMBER), extensible=True)
 MEASUREMENT = sequence(
-    Measurement, field("name", MEASUREMENT_TYPE),
-    field("labels", sequence_of(wrapped(LABEL), 1, MOST_LABELS)), extensible=True)
+    Measurement, field("name", MEASUREMENT_TYPE), field("labels", LABELS), extensible=True)
 # A base station repeats the list of names for each UE of a report.
 MEASUREMENTS = remembered(sequence_of(MEASUREMENT, 1, MOST_NAMES))
 

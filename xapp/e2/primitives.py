@@ -31,7 +31,15 @@ def integer_from(low: int) -> Codec[int]:
 
 def unconstrained_integer() -> Codec[int]:
     """INTEGER."""
-    return Codec(int, Reader.unconstrained, Writer.unconstrained)
+    def read(reader: Reader) -> int:
+        start = (reader.position + 7) >> 3
+        if reader.data[start] == 1:  # nearly all are of one octet
+            reader.position = (start + 2) << 3
+            value = reader.data[start + 1]
+            return value - ((value & 0x80) << 1)
+        return reader.unconstrained()
+
+    return Codec(int, read, Writer.unconstrained)
 
 
 def whole(low: int, high: int) -> tuple[Read, Write]:
@@ -129,7 +137,11 @@ def _widened(low: int, high: int, read: Read, write: Write) -> tuple[Read, Write
     """The same with a bit before that says whether the bounds are kept (X.691 13.1)."""
 
     def read_any(reader: Reader) -> Any:
-        return reader.unconstrained() if reader.bits(1) else read(reader)
+        position = reader.position
+        reader.position = position + 1
+        if reader.data[position >> 3] >> (~position & 7) & 1:
+            return reader.unconstrained()
+        return read(reader)
 
     def write_any(writer: Writer, value: int) -> None:
         inside = low <= value <= high

@@ -77,6 +77,22 @@ def test_a_single_bit_makes_another_value(phase: int) -> None:
         assert found == expected
 
 
+@given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 3)), max_size=20),
+       st.lists(values.MEASUREMENTS, min_size=4, max_size=4))
+def test_what_is_written_again_is_what_was_written(places: list[tuple[int, int]],
+                                                   lists: list[Any]) -> None:
+    names = remembered(PLAIN_NAMES)
+    for phase, place in places:
+        assert at(phase, names, lists[place]) == at(phase, PLAIN_NAMES, lists[place])
+
+
+def test_a_list_that_changed_is_written_anew() -> None:
+    names, value = remembered(PLAIN_NAMES), [Measurement("CQI")]
+    before = names.encode(value)  # type: ignore[arg-type]  # a list, as callers may have
+    value.append(Measurement("RSRP"))
+    assert len(names.encode(value)) > len(before)  # type: ignore[arg-type]  # the same
+
+
 def test_memory_is_bounded_and_the_oldest_goes() -> None:
     names = remembered(PLAIN_NAMES)
     lists = [(Measurement(f"name {number}"),) for number in range(3 * MOST_REMEMBERED)]
