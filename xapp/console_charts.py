@@ -25,10 +25,11 @@ from xapp.console_style import (
     TONES_LIGHT,
 )
 
-PITCH = 125  # from one slice's 0 % to the next one's, in percent
-LANE = 14  # above the uppermost slice's 100 %: where decisions stand
+PITCH = 140  # from one slice's 0 % to the next one's, in percent
+NAME = 116.0  # a slice's name stands above its 100 %
+LANE = 6  # above the uppermost slice's 100 %: where decisions stand
 EXTENT = 46  # pixels of every chart's left axis, so that their times stand below each other
-ROW_HEIGHT, LANE_HEIGHT, WAIT_HEIGHT = 92, 40, 170  # pixels
+ROW_HEIGHT, LANE_HEIGHT, WAIT_HEIGHT = 104, 30, 160  # pixels
 Row = dict[str, Any]
 
 
@@ -63,7 +64,8 @@ def usage_rows(
             rows.append({"kind": "quota", "x": time - minimum.now, "clock": _clock(time),
                          "low": base + low, "high": base + high, "minimum": low, "maximum": high,
                          **common})
-        rows.append({"kind": "name", "x": -look.window, "y": base + 112.0, **common})
+        rows.append({"kind": "name", "x": -look.window, "y": base + NAME,
+                     "title": f"slice {name}", **common})
     top = len(look.slices) * PITCH + LANE
     rows += _decisions(look, cell, used.now, decisions, float(top))
     return rows
@@ -88,7 +90,8 @@ def usage_spec(look: Look) -> Row:
     count = len(look.slices)
     y = altair.Y("y:Q", title=None, scale=altair.Scale(
         domain=[0, count * PITCH + LANE + 8], nice=False), axis=altair.Axis(
-            values=[place * PITCH + value for place in range(count) for value in (0, 50, 100)],
+            values=[place * PITCH + value for place in range(count) for value in (0, 100)],
+            labelOverlap=False,
             labelExpr=f"(datum.value % {PITCH}) + ' %'", grid=True, gridOpacity=0.5,
             domain=False, minExtent=EXTENT, maxExtent=EXTENT))
     colour = _slice_colour(look)
@@ -108,7 +111,7 @@ def usage_spec(look: Look) -> Row:
             altair.Tooltip("used:Q", title="used %", format=".1f")])
     line = use.mark_line(strokeWidth=1.8, clip=True).encode(x=x, y=y, color=colour)
     name = _only("name").mark_text(align="left", baseline="middle", dx=4, fontWeight=600).encode(
-        x=x, y=y, text="slice:N", color=colour)
+        x=x, y=y, text="title:N", color=colour)
     marks = _only("decision").mark_point(shape="diamond", size=110, filled=True, opacity=1).encode(
         x=x, y=y, color=_tone_colour(look), tooltip=_DECISION_TOOLTIP)
     return _finished([band, _rules(look, x), filled, line, least, name, marks])
@@ -117,11 +120,12 @@ def usage_spec(look: Look) -> Row:
 def delay_spec(look: Look) -> Row:
     """The chart of waiting: a line for each slice, on a logarithmic axis."""
     x = _x(look)
+    axis = altair.Axis(
+        values=[.1, 1, 10, 100, 1000, 10_000], domain=False, gridOpacity=0.5, minExtent=EXTENT,
+        maxExtent=EXTENT, labelExpr="datum.value < 1000 ? format(datum.value, '~r') + ' ms'"
+                                    " : format(datum.value / 1000, '~r') + ' s'")
     line = _only("delay").mark_line(strokeWidth=1.8, clip=True).encode(
-        x=x, y=altair.Y("y:Q", title=None, scale=altair.Scale(type="log", nice=True),
-                        axis=altair.Axis(values=[.1, 1, 10, 100, 1000, 10_000], domain=False,
-                                         labelExpr="format(datum.value, '~r') + ' ms'",
-                                         gridOpacity=0.5, minExtent=EXTENT, maxExtent=EXTENT)),
+        x=x, y=altair.Y("y:Q", title=None, scale=altair.Scale(type="log", nice=True), axis=axis),
         color=_slice_colour(look), tooltip=[
             altair.Tooltip("slice:N", title="slice"), altair.Tooltip("clock:N", title="time"),
             altair.Tooltip("y:Q", title="ms", format=".1f")])

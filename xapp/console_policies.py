@@ -39,7 +39,7 @@ def _policies(console: Console) -> None:
 
 
 def _policy(console: Console, one: PolicyModel, type_name: str) -> None:
-    with st.container(key=f"policy-{one.type_id}-{_key(one.instance)}"):
+    with st.container(key=f"a1-{one.type_id}-{_key(one.instance)}"):
         tone, words = ("good", "in effect") if one.in_effect else ("wait", "not in effect")
         reason = f" <small>{html.escape(one.reason)}</small>" if one.reason else ""
         st.html(f'<div class="as-policy"><header><b>{html.escape(one.instance)}</b>'
@@ -109,6 +109,7 @@ def _widget(place: Any, type_id: int, field: Field) -> Any:
                   for bound in (field.minimum, field.maximum)]
         return place.number_input(
             label, min_value=bounds[0], max_value=bounds[1], step=number(1),
+            format="%d" if number is int else "%g",
             value=None if field.default is None else number(field.default), **options)
     if field.kind is FieldKind.SWITCH:
         words = {None: "not given", True: "yes", False: "no"}

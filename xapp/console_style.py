@@ -70,7 +70,7 @@ CSS = "<style>" + _ROOT + """
   position: sticky; top: 0; z-index: 20; background: var(--as-page);
 }
 .st-key-strip { padding: 1rem 0 .6rem; border-bottom: 1px solid var(--as-line); gap: 0; }
-.st-key-switches { position: absolute; right: 0; top: .85rem; width: auto !important; }
+.st-key-switches { position: absolute; right: 2.2rem; top: .85rem; width: auto !important; }
 .st-key-switches button {
   min-height: 1.9rem; padding: .05rem .75rem; border-radius: 99px;
 }
@@ -81,7 +81,7 @@ CSS = "<style>" + _ROOT + """
   color: var(--as-amber); border-color: var(--as-amber); }
 .as-strip { color: var(--as-text); font-variant-numeric: tabular-nums; }
 .as-head {
-  display: flex; align-items: center; gap: .5rem; min-height: 1.75rem; padding-right: 15rem;
+  display: flex; align-items: center; gap: .5rem; min-height: 1.75rem; padding-right: 17rem;
   white-space: nowrap;
 }
 .as-head strong { font-weight: 600; font-size: .95rem; }
@@ -155,7 +155,8 @@ CSS = "<style>" + _ROOT + """
 .as-legend span { display: inline-flex; align-items: center; gap: .35rem; white-space: nowrap; }
 .as-legend i { width: 1.1rem; height: .7rem; border-radius: .2rem; background: var(--as-soft); }
 .as-legend i.as-range { opacity: .25; }
-.as-legend i.as-least { height: 0; border-top: 2px dashed var(--as-soft); background: none; }
+.as-legend i.as-least { width: 1.5rem; border-radius: 0; height: 0; background: none;
+  border-top: 2px dashed var(--as-soft); }
 .as-legend i.as-mark { width: .6rem; height: .6rem; border-radius: 0; transform: rotate(45deg);
   background: var(--as-tone); }
 
@@ -210,7 +211,7 @@ CSS = "<style>" + _ROOT + """
 .as-decision ol { margin: .3rem 0 0; padding-left: 1.2rem; }
 
 /* Policies. */
-[class*="st-key-policy-"] { border: 1px solid var(--as-line); border-radius: .75rem;
+[class*="st-key-a1-"] { border: 1px solid var(--as-line); border-radius: .75rem;
   padding: .65rem .95rem; gap: .3rem; }
 .as-policy { color: var(--as-text); font-size: .87rem; overflow-wrap: anywhere; }
 .as-policy header { display: flex; flex-wrap: wrap; gap: .3rem .6rem; align-items: baseline; }
@@ -219,6 +220,7 @@ CSS = "<style>" + _ROOT + """
 
 @media (max-width: 640px) {
   [data-testid="stMainBlockContainer"] { padding: 0 1rem 2rem; }
+  [data-testid="stLayoutWrapper"]:has(> .st-key-strip) { position: static; }
   .st-key-strip { padding-top: .7rem; }
   .st-key-switches { position: static; margin-top: .55rem; }
   .as-head { padding-left: 2.4rem; padding-right: 2.4rem; }
@@ -226,7 +228,7 @@ CSS = "<style>" + _ROOT + """
   .as-cells { grid-template-columns: repeat(3, 1fr); gap: .35rem .5rem; }
   .as-cell b { font-size: 1.2rem; }
   .as-slices { grid-template-columns: 1fr; gap: .25rem; }
-  .as-titles { display: none; }
+  .as-titles, .as-none { display: none; }
   .as-flow { grid-template-columns: 1fr 1fr; }
   .as-ue { grid-template-columns: 1fr 1fr; }
   .as-event { grid-template-columns: 1rem 1fr; }

@@ -98,8 +98,8 @@ def usage_html(cell: CellModel, up: bool = False) -> str:
             bars.append(f'<u style="{colour}; width: {min(max(used, 0.0), 100.0):.1f}%"></u>')
         quota = ("no quota" if one.quota is None
                  else f"{span(one.quota)} allowed")
-        names.append(f'<div class="as-slice" style="{colour}"><s></s><b>{escaped(one.snssai)}</b>'
-                     f"{percent(used)}<span>{quota}</span></div>")
+        names.append(f'<div class="as-slice" style="{colour}"><s></s>'
+                     f"<b>slice {escaped(one.snssai)}</b>{percent(used)}<span>{quota}</span></div>")
     return (f'<div class="as-usage"><div class="as-bar">{"".join(bars)}</div>'
             f'<div class="as-slices">{"".join(names)}</div></div>')
 
@@ -117,7 +117,7 @@ def legend_html() -> str:
 def flows_html(flows: Sequence[FlowModel]) -> str:
     """A row for each flow, with its label and how sure that is."""
     titles = ('<div class="as-row as-flow as-titles"><span>Label</span><span>Confidence</span>'
-              "<span>UE</span><span>Slice</span><span>Tokens</span><span>Traffic</span></div>")
+              "<span>UE</span><span>Slice</span><span>Speed</span><span>Traffic</span></div>")
     return '<div class="as-rows">' + titles + "".join(
         '<div class="as-row as-flow">'
         f'<span><span class="as-chip" data-tone="{"good" if one.label == "llm_split" else "quiet"}"'
@@ -126,7 +126,7 @@ def flows_html(flows: Sequence[FlowModel]) -> str:
         f"<span>{escaped(one.address or short(one.ue) or 'not known')}"
         f"{' <small>by counters</small>' if one.from_counters else ''}</span>"
         f"<span>{escaped(one.slice or UNKNOWN)}</span>"
-        f"<span>{_per_second(one.steps_per_second)}</span>"
+        f"{_per_second(one.steps_per_second)}"
         f"<span><small>up</small> {rate(_bits(one.up_bytes_per_second))} "
         f"<small>down</small> {rate(_bits(one.down_bytes_per_second))}</span></div>"
         for one in flows) + "</div>"
@@ -201,13 +201,15 @@ def span(quota: QuotaModel) -> str:
 
 
 def _sure(confidence: float) -> str:
-    tone = "good" if confidence >= 0.8 else "wait" if confidence >= 0.5 else "bad"
+    tone = "good" if confidence >= 0.8 else "wait" if confidence >= 0.5 else "quiet"
     return (f'<span class="as-sure" data-tone="{tone}"><u style="--w: {confidence * 100:.0f}%">'
             f"</u>{confidence * 100:.0f} %</span>")
 
 
 def _per_second(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{value:.1f}/s"
+    """A cell, which a narrow screen leaves out where it is empty."""
+    return (f'<span class="as-none">{UNKNOWN}</span>' if value is None
+            else f"<span>{value:.1f} <small>tokens/s</small></span>")
 
 
 def _bits(value: float | None) -> float | None:

@@ -93,7 +93,7 @@ def create_router(operations: Operations) -> APIRouter:
         since = now.clock.monotonic - seconds
         found = await asyncio.to_thread(operations.history, kind, metric, since, subject)
         # A quota holds until the next; of a load, the average of a while is what it was.
-        shown = [_series(one, since, seconds / points, metric.startswith("quota_"),
+        shown = [thinned(one, since, seconds, points, metric.startswith("quota_"),
                          now.clock.wall_time) for one in found[:MAX_SERIES]]
         return HistoryModel(kind=kind.value, metric=metric, now=now.clock.wall, series=shown,
                             left_out=max(0, len(found) - MAX_SERIES))
@@ -115,16 +115,18 @@ def create_router(operations: Operations) -> APIRouter:
     return router
 
 
-def _series(
-    series: Series, since: float, width: float, last: bool, wall: Callable[[float], float]
+def thinned(
+    series: Series, since: float, seconds: float, points: int, last: bool,
+    wall: Callable[[float], float],
 ) -> SeriesModel:
-    """At most one point in every `width` seconds: the last, or the average."""
+    """At most `points` points, each for as long: the last value there, or the average."""
     buckets: dict[int, tuple[float, list[float]]] = {}
     for at, value in series.points:
         if at < since:
             continue
-        _, values = buckets.setdefault(int((at - since) / width), (at, []))
-        buckets[int((at - since) / width)] = (at, values)
+        place = min(int((at - since) * points / seconds), points - 1)
+        values = buckets[place][1] if place in buckets else []
+        buckets[place] = (at, values)
         if value is not None:
             values.append(value)
     times, shown = [], []

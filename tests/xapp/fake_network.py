@@ -56,6 +56,7 @@ class _Talk:
     since: float
     talking: bool = False
     until: int = 0
+    decide: int | None = None  # tick at which the policy notices
     pending: int | None = None  # place of the decision that waits for its effect
     works: bool = True
 
@@ -90,16 +91,23 @@ class FakeNetwork:
         self._ticks += 1
         for cell, talk in self._talks.items():
             if self._ticks >= talk.until:
-                self._turn(cell, talk, steer, dry)
+                self._turn(talk)
+            elif talk.decide == self._ticks:
+                self._decide(cell, talk, steer, dry)
             elif talk.pending is not None and self.now - self.decisions[talk.pending].at >= 2:
                 self._judge(talk)
             self._move(cell, talk)
 
-    def _turn(self, cell: CellKey, talk: _Talk, steer: bool, dry: bool) -> None:
+    def _turn(self, talk: _Talk) -> None:
         """Somebody begins to talk to a model, or ends it."""
         talk.talking = not talk.talking
         talk.until = self._ticks + (TALK if talk.talking else PAUSE) + self._random.randrange(15)
+        talk.decide = self._ticks + (4 if talk.talking else 10)
+
+    def _decide(self, cell: CellKey, talk: _Talk, steer: bool, dry: bool) -> None:
         talk.works = (len(self.decisions) + 1) % 4 != 0
+        if not talk.works:  # it is tried once more
+            talk.decide = self._ticks + 6
         wanted = RAISED if talk.talking else FOUND
         if not (steer or dry):
             return

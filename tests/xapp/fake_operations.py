@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]  # it has no types
+import jsonschema
 
 from tests.xapp.fake_network import TICK, FakeNetwork
 from xapp.access import load_or_make_token
