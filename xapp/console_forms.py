@@ -1,21 +1,24 @@
 """A form out of a policy type's JSON schema, and a policy out of what was filled in.
 
-Numbers, words, choices and switches get a field of their own; lists and objects are written as
-JSON. What is left empty is left out. It knows no widgets, and does not judge a policy: the xApp
-does, with the schema and its limits.
+Numbers, words, choices, switches and lists of words get a field of their own, those within an
+object too; what is deeper is written as JSON. What is left empty is left out. It knows no widgets,
+and does not judge a policy: the xApp does, with the schema and its limits.
 """
 
 from __future__ import annotations
 
 import enum
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from xapp.errors import PolicyError
 
-MAX_FIELDS = 40
+MAX_FIELDS = 60
+MAX_PATTERN = 200  # characters of a pattern that an example is tried on
+KEYS = ("name", "1", "20")  # of an object's example: the first that its schema takes
 Schema = Mapping[str, Any]
 
 
@@ -25,6 +28,7 @@ class FieldKind(enum.Enum):
     WORDS = "string"
     SWITCH = "boolean"
     CHOICE = "enum"
+    LIST = "array"  # of words, with commas between them
     JSON = "json"
 
 
@@ -32,7 +36,7 @@ class FieldKind(enum.Enum):
 class Field:
     """One field of a form."""
 
-    name: str
+    path: tuple[str, ...]  # where its value stands in the policy
     kind: FieldKind
     required: bool
     help: str
@@ -40,17 +44,17 @@ class Field:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    example: str = ""
+
+    @property
+    def name(self) -> str:
+        return ".".join(self.path)
 
 
 def fields_of(schema: Schema) -> tuple[Field, ...]:
     """The fields of a type's `create_schema`, those that must be filled in first."""
-    properties = schema.get("properties")
-    if not isinstance(properties, dict):
-        return ()
-    required = schema.get("required", ())
-    fields = [_field(name, _resolved(schema, part), name in required)
-              for name, part in list(properties.items())[:MAX_FIELDS] if isinstance(part, dict)]
-    return tuple(sorted(fields, key=lambda field: not field.required))
+    fields = _fields(schema, schema, (), True)
+    return tuple(sorted(fields[:MAX_FIELDS], key=lambda field: not field.required))
 
 
 def body_of(fields: Sequence[Field], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,16 +66,37 @@ def body_of(fields: Sequence[Field], values: Mapping[str, Any]) -> dict[str, Any
             if field.required:
                 raise PolicyError(f"{field.name} is empty.", "Fill it in; it is needed.")
             continue
-        body[field.name] = _read(field, value) if field.kind is FieldKind.JSON else value
+        place = body
+        for step in field.path[:-1]:
+            place = place.setdefault(step, {})
+        place[field.path[-1]] = _read(field, value)
     return body
 
 
-def _read(field: Field, text: Any) -> Any:
+def _read(field: Field, value: Any) -> Any:
+    if field.kind is FieldKind.LIST:
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if field.kind is not FieldKind.JSON:
+        return value
     try:
-        return json.loads(text)
+        return json.loads(value)
     except (ValueError, RecursionError) as error:
         raise PolicyError(f"{field.name} is no JSON: {error}.",
-                          'Write a list as [1, 2], an object as {"name": 1}.') from error
+                          f"Write it like {field.example or '{}'}.") from error
+
+
+def _fields(whole: Schema, part: Schema, path: tuple[str, ...], needed: bool) -> list[Field]:
+    properties, found = part.get("properties"), []
+    if not isinstance(properties, dict):
+        return []
+    required = part.get("required", ())
+    for name, inner in properties.items():
+        if not isinstance(inner, dict):
+            continue
+        inner, here = _resolved(whole, inner), (*path, name)
+        below = [] if len(here) > 1 else _fields(whole, inner, here, needed and name in required)
+        found += below or [_field(here, inner, needed and name in required)]
+    return found
 
 
 def _resolved(schema: Schema, part: Schema) -> Schema:
@@ -85,20 +110,26 @@ def _resolved(schema: Schema, part: Schema) -> Schema:
     return {**found, **part} if isinstance(found, dict) else part
 
 
-def _field(name: str, part: Schema, required: bool) -> Field:
-    choices, default = part.get("enum"), part.get("default")
-    kind = _kind(part)
+def _field(path: tuple[str, ...], part: Schema, required: bool) -> Field:
+    choices, default, kind = part.get("enum"), part.get("default"), _kind(part)
     if kind is FieldKind.JSON and default is not None:
         default = json.dumps(default)
-    return Field(name, kind, required, _help(part, kind), default,
+    if kind is FieldKind.LIST and default is not None:
+        default = ", ".join(default)
+    return Field(path, kind, required, _help(part, kind), default,
                  part.get("minimum"), part.get("maximum"),
-                 tuple(str(one) for one in choices) if kind is FieldKind.CHOICE and choices else ())
+                 tuple(str(one) for one in choices) if kind is FieldKind.CHOICE and choices else (),
+                 json.dumps(_example(part)) if kind is FieldKind.JSON else "")
 
 
 def _kind(part: Schema) -> FieldKind:
     choices = part.get("enum")
     if isinstance(choices, list) and choices and all(isinstance(one, str) for one in choices):
         return FieldKind.CHOICE
+    if part.get("type") == "array":
+        items = part.get("items")
+        words = isinstance(items, dict) and items.get("type") == "string"
+        return FieldKind.LIST if words else FieldKind.JSON
     for kind in (FieldKind.INTEGER, FieldKind.NUMBER, FieldKind.WORDS, FieldKind.SWITCH):
         if part.get("type") == kind.value and "enum" not in part:
             return kind
@@ -112,4 +143,31 @@ def _help(part: Schema, kind: FieldKind) -> str:
         bounds = [*([] if low is None else [f"from {low:g}"]),
                   *([] if high is None else [f"to {high:g}"])]
         said = f"{said} ({' '.join(bounds)})".strip()
-    return f"{said} As JSON.".strip() if kind is FieldKind.JSON else said
+    return f"{said} Commas between them.".strip() if kind is FieldKind.LIST else said
+
+
+def _example(part: Schema) -> Any:
+    """Something of the shape that `part` asks for."""
+    if part.get("type") == "array":
+        return [_example(part.get("items", {}))]
+    if part.get("type") == "object":
+        inner = part.get("properties")
+        if isinstance(inner, dict):
+            return {name: _example(one) for name, one in inner.items()}
+        more = part.get("additionalProperties")
+        return {_key(part): _example(more if isinstance(more, dict) else {})}
+    if part.get("type") in ("integer", "number"):
+        low, high = part.get("minimum", 0), part.get("maximum", 100)
+        return low if low == high else max(low, min(20, high))
+    return True if part.get("type") == "boolean" else "word"
+
+
+def _key(part: Schema) -> str:
+    names = part.get("propertyNames")
+    pattern = names.get("pattern") if isinstance(names, dict) else None
+    if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN:
+        return KEYS[0]
+    try:
+        return next((key for key in KEYS if re.search(pattern, key)), KEYS[0])
+    except re.error:  # a pattern of another dialect: it is an example only
+        return KEYS[0]

@@ -101,7 +101,7 @@ def _fields(console: Console, type_id: int, fields: tuple[Field, ...]) -> None:
 
 def _widget(place: Any, type_id: int, field: Field) -> Any:
     """The value of a field; None where it was left empty."""
-    label = field.name + ("" if field.required else " (optional)")
+    label = ": ".join(field.path).replace("_", " ") + (" (needed)" if field.required else "")
     options: dict[str, Any] = {"key": f"field-{type_id}-{field.name}", "help": field.help or None}
     if field.kind in (FieldKind.INTEGER, FieldKind.NUMBER):
         number = int if field.kind is FieldKind.INTEGER else float
@@ -122,7 +122,10 @@ def _widget(place: Any, type_id: int, field: Field) -> Any:
             **options)
     if field.kind is FieldKind.WORDS:
         return place.text_input(label, value=field.default or "", **options)
-    return place.text_area(label, value=field.default or "", height=80, **options)
+    if field.kind is FieldKind.LIST:
+        return place.text_input(label, value=field.default or "", placeholder="any", **options)
+    return place.text_area(label, value=field.default or "", height=80,
+                           placeholder=f"such as {field.example}", **options)
 
 
 def _short_json(body: dict[str, Any]) -> str:

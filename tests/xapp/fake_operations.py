@@ -16,13 +16,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-
 from tests.xapp.fake_network import TICK, FakeNetwork
+from xapp.a1 import A1
+from xapp.a1_types import SLICE_POLICY
 from xapp.access import load_or_make_token
 from xapp.api import ApiServer
-from xapp.errors import Conflict, NotFound, PolicyError, XappError
+from xapp.errors import Conflict, XappError
 from xapp.events import Code, Event, Level
+from xapp.limits import Limits
 from xapp.metrics import Metrics
 from xapp.operations import (
     AuditEntry,
@@ -37,29 +38,7 @@ from xapp.operations import (
     PolicyView,
     Series,
 )
-
-STEERING = {"name": "traffic steering", "description": "OSC's traffic steering threshold",
-            "policy_type_id": 20008, "create_schema": {
-                "$schema": "http://json-schema.org/draft-07/schema#", "type": "object",
-                "properties": {"threshold": {"type": "integer", "minimum": 0}},
-                "required": ["threshold"], "additionalProperties": False}}
-SLICING = {"name": "airsplit-slice-policy", "description": "Targets, floors and priority",
-           "policy_type_id": 20501, "create_schema": {
-               "$schema": "http://json-schema.org/draft-07/schema#", "type": "object",
-               "properties": {
-                   "inter_token_ms": {"type": "number", "minimum": 1, "maximum": 600000,
-                                      "default": 100,
-                                      "description": "from one token to the next, at most"},
-                   "priority": {"type": "integer", "minimum": 0, "maximum": 100, "default": 0,
-                                "description": "the highest gets its share first"},
-                   "strategy": {"type": "string", "enum": ["proportional", "static"],
-                                "default": "proportional"},
-                   "handover": {"type": "boolean", "default": True,
-                                "description": "whether UEs may be moved to another cell"},
-                   "floors": {"type": "object", "description": "percent that slices keep",
-                              "additionalProperties": {"type": "integer", "minimum": 0,
-                                                       "maximum": 100}}},
-               "required": ["inter_token_ms"], "additionalProperties": False}}
+from xapp.policy import STRATEGIES
 
 
 class FakeOperations:
@@ -76,14 +55,17 @@ class FakeOperations:
         self.network = FakeNetwork(seed, now - history, empty)
         self.health = Health(True, ("No E2 node is connected.",) if empty else ())
         self.modes = Modes()
-        self.types: dict[int, Document] = {20008: STEERING, 20501: SLICING}
-        self.instances: dict[tuple[int, str], PolicyView] = {}
+        self.a1 = A1(Limits(), STRATEGIES)
+        self.types: dict[int, Document] = {}  # that nobody here acts on
+        self.foreign: dict[tuple[int, str], PolicyView] = {}
         self.entries: list[AuditEntry] = []
         self.failure: XappError | None = None  # what every command fails with
         self.silent = False  # commands are never answered
         if not empty:
-            body = {"inter_token_ms": 80, "priority": 10, "floors": {"1": 20}}
-            self.instances[20501, "chat"] = PolicyView(20501, "chat", body, self._wall - 500, True)
+            self.a1.put(SLICE_POLICY, "chat", {
+                "targets": {"inter_token_ms": 80}, "priority": 10, "floors": {"1": 20}},
+                "operator", self._wall - 500)
+            self._all_in_effect()
         self._advance()
 
     def _advance(self) -> float:
@@ -135,16 +117,22 @@ class FakeOperations:
         return iter([one for one in self.entries if since is None or one.time >= since])
 
     def policy_types(self) -> Mapping[int, Document]:
-        return dict(self.types)
+        return {one.id: one.document() for one in self.a1.types()} | self.types
 
     def policies(self, type_id: int) -> Sequence[PolicyView]:
-        return [one for key, one in self.instances.items() if key[0] == type_id]
+        if type_id in self.types:
+            return [one for key, one in self.foreign.items() if key[0] == type_id]
+        return [PolicyView(one.type_id, one.name, one.body, one.created, one.in_effect, one.reason)
+                for one in self.a1.instances(type_id)]
+
+    def _all_in_effect(self) -> None:
+        self.a1.told({policy.name: "" for policy in self.a1.policies()})
 
     # What is done.
 
     def create_policy_type(self, type_id: int, document: Document) -> Future[None]:
         def create() -> None:
-            if type_id in self.types:
+            if type_id in self.policy_types():
                 raise Conflict(f"There is a policy type {type_id}.", "Remove it first.")
             self.types[type_id] = document
 
@@ -152,37 +140,31 @@ class FakeOperations:
 
     def delete_policy_type(self, type_id: int) -> Future[None]:
         def delete() -> None:
-            if type_id not in self.types:
-                raise NotFound(f"There is no policy type {type_id}.")
             if self.policies(type_id):
                 raise Conflict(f"Policy type {type_id} has instances.", "Remove them first.")
-            del self.types[type_id]
+            if self.types.pop(type_id, None) is None:
+                self.a1.delete_type(type_id)
 
         return self._command(delete)
 
     def put_policy(self, type_id: int, instance: str, body: Document, who: str) -> Future[None]:
         def put() -> None:
-            if type_id not in self.types:
-                raise NotFound(f"There is no policy type {type_id}.")
-            try:
-                jsonschema.validate(body, self.types[type_id]["create_schema"])
-            except jsonschema.ValidationError as error:
-                where = "/".join(str(part) for part in error.path) or "the body"
-                raise PolicyError(f"{where}: {error.message}.", "Correct the policy.") from error
-            if sum(dict(body.get("floors", {})).values()) > 90:
-                raise Conflict("The floors add up to more than 90 %.", "Lower one of them.")
-            implemented = type_id in (20008, 20501)
-            self.instances[type_id, instance] = PolicyView(
-                type_id, instance, body, self._wall, implemented,
-                "" if implemented else "No policy of this xApp takes this type.")
+            if type_id in self.types:
+                self.foreign[type_id, instance] = PolicyView(
+                    type_id, instance, body, self._wall, False, "Nobody here takes this type.")
+            else:
+                self.a1.put(type_id, instance, body, who, self._wall)
+                self._all_in_effect()
             self._write(who, f"A1 policy {instance} set")
 
         return self._command(put)
 
     def delete_policy(self, type_id: int, instance: str, who: str) -> Future[None]:
         def delete() -> None:
-            if self.instances.pop((type_id, instance), None) is None:
-                raise NotFound(f"There is no instance {instance}.")
+            if type_id in self.types:
+                del self.foreign[type_id, instance]
+            else:
+                self.a1.delete(type_id, instance)
             self._write(who, f"A1 policy {instance} removed")
 
         return self._command(delete)

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from tests.xapp.api_scene import Scene, make_scene
+from xapp.a1_types import SLICE_POLICY
 
 TYPES = "/A1-P/v2/policytypes"
-OURS = f"{TYPES}/20501/policies"
+OURS = f"{TYPES}/{SLICE_POLICY}/policies"
 NEW: dict[str, Any] = {"name": "n", "description": "d", "policy_type_id": 20600,
                        "create_schema": {"type": "object"}}
 
@@ -26,7 +27,7 @@ def test_health(scene: Scene) -> None:
 
 
 def test_types_are_listed_and_shown(scene: Scene) -> None:
-    assert scene.reader.get(TYPES).json() == [20008, 20501]
+    assert scene.reader.get(TYPES).json() == [20008, SLICE_POLICY]
     shown = scene.reader.get(f"{TYPES}/20008").json()
     assert set(shown) == {"name", "description", "policy_type_id", "create_schema"}
     assert scene.reader.get(f"{TYPES}/20009").status_code == 404
@@ -59,7 +60,7 @@ def test_types_that_are_none(scene: Scene, path: str, change: dict[str, Any]) ->
 
 
 def test_the_life_of_an_instance(scene: Scene) -> None:
-    body = {"inter_token_ms": 60, "priority": 3}
+    body = {"targets": {"inter_token_ms": 60}, "priority": 3}
     accepted = scene.operator.put(f"{OURS}/mine", json=body)
     assert (accepted.status_code, accepted.content) == (202, b"")
     assert scene.reader.get(OURS).json() == ["chat", "mine"]
@@ -67,8 +68,8 @@ def test_the_life_of_an_instance(scene: Scene) -> None:
     status = scene.reader.get(f"{OURS}/mine/status").json()
     assert (status["instance_status"], status["has_been_deleted"]) == ("IN EFFECT", False)
     assert datetime.fromisoformat(status["created_at"]).tzinfo is not None
-    assert scene.operator.put(f"{OURS}/mine", json={"inter_token_ms": 61}).status_code == 202
-    assert scene.reader.get(f"{OURS}/mine").json() == {"inter_token_ms": 61}
+    assert scene.operator.put(f"{OURS}/mine", json={"priority": 4}).status_code == 202
+    assert scene.reader.get(f"{OURS}/mine").json() == {"priority": 4}
     assert scene.operator.delete(f"{OURS}/mine").status_code == 202
     for path in (f"{OURS}/mine", f"{OURS}/mine/status"):
         assert scene.reader.get(path).status_code == 404
@@ -83,9 +84,9 @@ def test_an_instance_of_no_type(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("body", [
-    b"", b"{", b"[]", b"3", b'"x"', b"null", b"{}", b'{"inter_token_ms": 0}',
-    b'{"inter_token_ms": NaN}', b'{"inter_token_ms": 5, "unheard": 1}', b"\xff\xfe", b"[" * 60_000,
-    b'{"inter_token_ms": 5, "strategy": "\\ud800"}', b'{"inter_token_ms": ' + b"9" * 5000 + b"}"])
+    b"", b"{", b"[]", b"3", b'"x"', b"null", b"{}", b'{"targets": {"inter_token_ms": 0}}',
+    b'{"priority": NaN}', b'{"priority": 5, "unheard": 1}', b"\xff\xfe", b"[" * 60_000,
+    b'{"strategy": "\\ud800"}', b'{"priority": ' + b"9" * 5000 + b"}"])
 def test_bodies_that_are_no_policy(scene: Scene, body: bytes) -> None:
     answer = scene.operator.put(f"{OURS}/mine", content=body)
     assert answer.status_code == 400
@@ -95,14 +96,14 @@ def test_bodies_that_are_no_policy(scene: Scene, body: bytes) -> None:
 
 def test_what_contradicts_the_limits(scene: Scene) -> None:
     answer = scene.operator.put(f"{OURS}/mine", json={
-        "inter_token_ms": 5, "floors": {"1": 60, "2-000007": 60}})
+        "floors": {"2-000007": 75}})
     assert answer.status_code == 409
-    assert "90 %" in answer.json()["error"]
+    assert "add up to 95 %" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("name", ["%20", "a%0Ab", "x" * 129, "%E2%82%AC", "a%00", "<b>"])
 def test_ids_that_are_none(scene: Scene, name: str) -> None:
-    assert scene.operator.put(f"{OURS}/{name}", json={"inter_token_ms": 5}).status_code == 400
+    assert scene.operator.put(f"{OURS}/{name}", json={"priority": 5}).status_code == 400
 
 
 def test_changing_needs_the_token(scene: Scene) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.xapp.api_scene import WALL, Scene, make_scene
 from tests.xapp.fake_network import CELLS, LLM, NODE
+from xapp.a1_types import SLICE_POLICY
 from xapp.operations import METRICS, Kind, Series
 from xapp.routes_state import thinned
 
@@ -114,9 +115,10 @@ def test_parameters_that_are_none(scene: Scene, query: str) -> None:
 def test_limits_and_policies(scene: Scene) -> None:
     assert scene.reader.get("/api/v1/limits").json() == scene.operations.limits()
     (policy,) = scene.reader.get("/api/v1/policies").json()["items"]
-    assert (policy["type_id"], policy["instance"], policy["in_effect"]) == (20501, "chat", True)
+    assert (policy["type_id"], policy["instance"], policy["in_effect"]) == (
+        SLICE_POLICY, "chat", True)
     assert [one["policy_type_id"] for one in scene.reader.get("/api/v1/policy-types").json()] == [
-        20008, 20501]
+        20008, SLICE_POLICY]
 
 
 def test_an_empty_network() -> None:
