@@ -18,7 +18,8 @@ from; a SEQUENCE OF reads as a tuple. A type is used alone (`encode`, `decode`) 
 - `choice(("name", codec), ..., extensible=..., added=(("name", codec), ...))`: its value is the
   alternative's own where no other alternative has values of that Python type, and
   `Chosen(name, value)` where others have. A NULL can be told apart by `null(some_value)`.
-- `sequence_of(codec, low, high)`: `high=None` has no upper bound.
+- `sequence_of(codec, low, high)`: `high=None` has no upper bound. Elements that take long to read
+  have a `cost` above 1: so many of them are let through less (`bits.MOST_ELEMENTS`).
 - `open_type(codec)`: a length and the encoding of a whole value; `octet_string()` reads and writes
   the same bytes without a look inside.
 - `wrapped(codec)`: an extensible SEQUENCE of one field; its value is the field's own.
@@ -87,9 +88,10 @@ def wrapped(codec: Codec[T]) -> Codec[T]:
 
 
 def sequence_of(
-    codec: Codec[T], low: int = 0, high: int | None = None, extensible: bool = False
+    codec: Codec[T], low: int = 0, high: int | None = None, extensible: bool = False,
+    cost: int = 1,
 ) -> Codec[tuple[T, ...]]:
-    """SEQUENCE (SIZE (low..high)) OF the codec's type."""
+    """SEQUENCE (SIZE (low..high)) OF the codec's type; `cost` is what an element counts."""
     read_size, write_size, general = sized(low, high, extensible)
     read_one, write_one = codec.read, codec.write
 
@@ -99,7 +101,7 @@ def sequence_of(
             size = reader.length()  # pieces would have more elements than are let through
             if general and size < low:
                 raise refused(f"{size} elements where {low} are the least")
-        reader.budget -= size
+        reader.budget -= size * cost
         if reader.budget < 0:
             reader.spend(0)
         return tuple([read_one(reader) for _ in range(size)])

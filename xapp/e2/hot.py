@@ -22,10 +22,10 @@ def remembered(codec: Codec[T]) -> Codec[T]:
     """The same type, for values that come again and again.
 
     What bits say depends on nothing but them and where in an octet they begin. So where the same
-    bits stand as were read before, the value is the one that was read.
+    bits stand as were read before, the value is the one that was read; it counts as one element.
     """
     read_slowly = codec.read
-    memories: list[list[tuple[int, int, bytes, int, int, int, T]]] = [[] for _ in range(8)]
+    memories: list[list[tuple[int, int, bytes, int, int, T]]] = [[] for _ in range(8)]
 
     def read(reader: Reader) -> T:
         begin = reader.position
@@ -33,23 +33,20 @@ def remembered(codec: Codec[T]) -> Codec[T]:
         first = begin >> 3
         head_mask = 0xFF >> (begin & 7)
         memory = memories[begin & 7]
-        for width, head, middle, tail_mask, tail, elements, value in memory:
+        for width, head, middle, tail_mask, tail, value in memory:
             last = (begin + width - 1) >> 3
             if (data[first + 1:last] == middle and not (data[first] ^ head) & head_mask
                     and not (data[last] ^ tail) & tail_mask):
                 reader.position = begin + width
-                reader.budget -= elements
-                if reader.budget < 0:
-                    reader.spend(0)
+                reader.spend(1)
                 return value
-        budget = reader.budget
         value = read_slowly(reader)
         width = reader.position - begin
         if width >= 8 and width <= LONGEST_REMEMBERED * 8:
             last = (begin + width - 1) >> 3
             tail_mask = 0xFF << (-(begin + width) & 7) & 0xFF
             memory.insert(0, (width, data[first], data[first + 1:last], tail_mask, data[last],
-                              budget - reader.budget, value))
+                              value))
             del memory[MOST_REMEMBERED:]
         return value
 

@@ -269,7 +269,7 @@ REPORT = sequence(
     field("granularity", PERIOD, optional=True), extensible=True)
 UE_REPORTS = converted(
     wrapped(sequence_of(sequence(UeReport, field("ue", UE_ID), field("report", REPORT),
-                                 extensible=True), 1, MOST_REPORTS)),
+                                 extensible=True), 1, MOST_REPORTS, cost=3)),
     UeReports, UeReports, lambda reports: reports.ues)
 
 
@@ -308,7 +308,7 @@ def _action(moved: bool, alternative: Codec[bool]) -> Codec[ActionDefinition]:
             CommonConditionAction, field("conditions", common_conditions(test, alternative)),
             field("action", cell_action), extensible=True)),
         ("actionDefinition-Format5", sequence(
-            UesAction, field("ues", sequence_of(wrapped(UE_ID), 2, 65535)),
+            UesAction, field("ues", sequence_of(wrapped(UE_ID), 2, 65535, cost=3)),
             field("action", cell_action), extensible=True)))
     before = 5 if moved else 3
     return sequence(
@@ -321,7 +321,7 @@ def _message(moved: bool, alternative: Codec[bool]) -> Codec[IndicationMessage]:
     conditional = sequence(
         ConditionalUes, field("name", MEASUREMENT_TYPE),
         field("matches", matches(condition(11 if moved else 6), alternative)),
-        field("ues", sequence_of(wrapped(UE_ID), 1, 65535), optional=True), extensible=True)
+        field("ues", sequence_of(wrapped(UE_ID), 1, 65535, cost=3), optional=True), extensible=True)
     formats = (
         ("indicationMessage-Format1", REPORT),
         ("indicationMessage-Format2", sequence(

@@ -211,7 +211,7 @@ LABEL = sequence(
                field("beam_mode", UP_TO_65535, optional=True),
                field("mimo_mode", integer(1, 2, extensible=True), optional=True)))
 # Labels have two dozen fields, and nearly all are `no_label`.
-LABELS = remembered(sequence_of(wrapped(LABEL), 1, MOST_LABELS))
+LABELS = remembered(sequence_of(wrapped(LABEL), 1, MOST_LABELS, cost=2))
 MEASUREMENT_NAME = printable_string(1, 150, extensible=True)
 MEASUREMENT_NUMBER = integer(1, 65536, extensible=True)
 MEASUREMENT_TYPE: Codec[str | int] = choice(
@@ -219,7 +219,7 @@ MEASUREMENT_TYPE: Codec[str | int] = choice(
 MEASUREMENT = sequence(
     Measurement, field("name", MEASUREMENT_TYPE), field("labels", LABELS), extensible=True)
 # A base station repeats the list of names for each UE of a report.
-MEASUREMENTS = remembered(sequence_of(MEASUREMENT, 1, MOST_NAMES))
+MEASUREMENTS = remembered(sequence_of(MEASUREMENT, 1, MOST_NAMES, cost=2))
 
 VALUE: Codec[Value] = choice(
     ("integer", integer(0, 2**32 - 1)), ("real", real()), ("noValue", null()), extensible=True,
@@ -241,7 +241,7 @@ MEASUREMENT_BINS = sequence_of(
 ANNOUNCED = sequence_of(
     sequence(Announced, field("name", MEASUREMENT_NAME),
              field("number", MEASUREMENT_NUMBER, optional=True), extensible=True,
-             additions=(field("bins", BINS, optional=True),)), 1, MOST_NAMES)
+             additions=(field("bins", BINS, optional=True),)), 1, MOST_NAMES, cost=2)
 
 TEST_VALUE: Codec[TestValue] = choice(
     ("valueInt", unconstrained_integer()), ("valueEnum", unconstrained_integer()),
@@ -276,7 +276,7 @@ def matches(
     else:
         item = sequence(Match, field("what", what),
                         field("alternative", alternative, optional=True), extensible=True)
-    return sequence_of(item, 1, MOST_CONDITIONS)
+    return sequence_of(item, 1, MOST_CONDITIONS, cost=6)
 
 
 def common_conditions(
@@ -286,4 +286,4 @@ def common_conditions(
     return sequence_of(
         sequence(CommonCondition, field("condition", condition_codec), extensible=True,
                  additions=(field("alternative", alternative, optional=True),)),
-        1, MOST_CONDITIONS)
+        1, MOST_CONDITIONS, cost=6)

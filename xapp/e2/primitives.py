@@ -236,20 +236,20 @@ def _real_of(data: bytes) -> float:
 
 def _binary(data: bytes) -> float:
     first = data[0]
-    size = (first & 3) + 1
-    start = 1
+    size, start = (first & 3) + 1, 1
     if size == 4:
         size, start = data[1] if len(data) > 1 else 0, 2
-    mantissa = data[start + size:]
-    if not 0 < size <= 4 or not 0 < len(mantissa) <= 16 or first & 0x30 == 0x30:
+    digits = len(data) - start - size
+    if not 0 < size <= 4 or not 0 < digits <= 16 or first & 0x30 == 0x30:
         raise refused("a real number of no known form")
     exponent = int.from_bytes(data[start:start + size], signed=True)
-    exponent = exponent * (1, 3, 4)[first >> 4 & 3] + (first >> 2 & 3)
+    if first & 0x3C:  # base 8 or 16, or a scale factor
+        exponent = exponent * (1, 3, 4)[first >> 4 & 3] + (first >> 2 & 3)
+    mantissa = int.from_bytes(data[start + size:])
     try:
-        value = math.ldexp(int.from_bytes(mantissa), max(-5000, exponent))
+        return math.ldexp(-mantissa if first & 0x40 else mantissa, max(-5000, exponent))
     except OverflowError:
         raise refused("a real number beyond all floats") from None
-    return -value if first & 0x40 else value
 
 
 def _octets_of(value: float) -> bytes:

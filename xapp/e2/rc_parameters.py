@@ -115,7 +115,7 @@ def _structure(value: Codec[Any]) -> Codec[Structure]:
     return sequence(
         Structure, field("parameters", sequence_of(sequence(
             Parameter, field("id", PARAMETER_ID), field("value", value), extensible=True),
-            1, MOST_PARAMETERS), optional=True), extensible=True)
+            1, MOST_PARAMETERS, cost=4), optional=True), extensible=True)
 
 
 def _value(inner: Codec[Any]) -> Codec[Any]:
@@ -132,7 +132,7 @@ def _value(inner: Codec[Any]) -> Codec[Any]:
 
 VALUE = recursive(_value, object, MOST_LEVELS)
 PARAMETER = sequence(Parameter, field("id", PARAMETER_ID), field("value", VALUE), extensible=True)
-PARAMETERS = sequence_of(PARAMETER, 0, MOST_PARAMETERS)
+PARAMETERS = sequence_of(PARAMETER, 0, MOST_PARAMETERS, cost=4)
 OUTCOME = sequence(Outcome, field("id", PARAMETER_ID), field("value", PLAIN), extensible=True)
 
 
@@ -140,7 +140,7 @@ def _definition(inner: Codec[Any]) -> Codec[Any]:
     """RANParameter-Definition; in it, a definition is no addition but a field."""
     items = sequence_of(sequence(
         ParameterDefinition, field("id", PARAMETER_ID), field("name", NAME_150),
-        field("definition", inner, optional=True), extensible=True), 1, MOST_PARAMETERS)
+        field("definition", inner, optional=True), extensible=True), 1, MOST_PARAMETERS, cost=3)
     return wrapped(choice(
         ("choiceLIST", sequence(ListDefinition, field("items", items), extensible=True)),
         ("choiceSTRUCTURE", sequence(StructureDefinition, field("items", items),
@@ -151,7 +151,7 @@ DEFINITION = recursive(_definition, object, MOST_LEVELS)
 PARAMETER_DEFINITION = sequence(
     ParameterDefinition, field("id", PARAMETER_ID), field("name", NAME_150), extensible=True,
     additions=(field("definition", DEFINITION, optional=True),))
-PARAMETER_DEFINITIONS = sequence_of(PARAMETER_DEFINITION, 1, MOST_PARAMETERS)
+PARAMETER_DEFINITIONS = sequence_of(PARAMETER_DEFINITION, 1, MOST_PARAMETERS, cost=3)
 
 
 def find(parameters: tuple[Parameter, ...] | None, number: int) -> Parameter | None:

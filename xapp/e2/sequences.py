@@ -14,6 +14,7 @@ from xapp.e2.codec import Codec, Read, Write, open_type
 T = TypeVar("T")
 MOST_PLANS = 256  # sets of present fields that a SEQUENCE remembers; a stranger may send any set
 MOST_ADDITIONS = 64  # fields after a marker: no type has a third of it
+CHEAP_FIELDS = 4  # that a SEQUENCE of a list may have; with more of them, they count as elements
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def _reader_of_options(
     mask = (1 << width) - 1
     twin = _twin(cls, names)
     plan = _planner(fields, len(names), choosers)
-    plans: dict[int, tuple[list[Any], Steps, bool]] = {}
+    plans: dict[int, tuple[list[Any], Steps, bool, int]] = {}
 
     def read(reader: Reader) -> Any:
         position = reader.position
@@ -97,7 +98,9 @@ def _reader_of_options(
             found = plan(preamble)
             if len(plans) < MOST_PLANS:
                 plans[preamble] = found
-        blank, steps, extended = found
+        blank, steps, extended, cost = found
+        if cost:
+            reader.spend(cost)
         values = blank.copy()
         for index, step in steps:
             values[index] = step(reader)
@@ -112,17 +115,21 @@ def _reader_of_options(
 
 def _planner(
     fields: Sequence[Field], count: int, choosers: int
-) -> Callable[[int], tuple[list[Any], Steps, bool]]:
-    """What to read where a preamble says which fields are there, and the others' values."""
+) -> Callable[[int], tuple[list[Any], Steps, bool, int]]:
+    """What to read where a preamble says which fields are there, and the others' values.
 
-    def plan(preamble: int) -> tuple[list[Any], Steps, bool]:
+    Then whether additions follow, and what reading it all counts.
+    """
+
+    def plan(preamble: int) -> tuple[list[Any], Steps, bool, int]:
         steps, left = [], choosers
         for index, one in enumerate(fields):
             left -= one.optional
             if not one.optional or preamble >> left & 1:
                 steps.append((index, one.codec.read))
         blank = [one.default for one in fields] + [None] * (count - len(fields))
-        return blank, steps, bool(preamble >> choosers)
+        cost = len(steps) if len(steps) > CHEAP_FIELDS else 0
+        return blank, steps, bool(preamble >> choosers), cost
 
     return plan
 

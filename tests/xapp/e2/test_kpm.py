@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,16 +15,19 @@ from tests.xapp.e2.examples import (
     CELL,
     CELL_ACTION,
     EXAMPLES,
+    FULL_LABEL,
     GUAMI,
     KPM_DEFINITION,
     METRICS,
     NOON,
     PLMN,
     SLICE_EQUAL,
+    UES,
     Example,
     reports,
 )
 from tests.xapp.e2.hostile import assault, flips, truncations
+from xapp.e2.codec import Codec
 from xapp.e2.kpm import (
     KPM_FLEXRIC_V3,
     KPM_V2,
@@ -36,6 +41,7 @@ from xapp.e2.kpm import (
     IndicationMessage,
     Kpm,
     Report,
+    UeReport,
     UeReports,
     ntp_octets,
     read_header,
@@ -129,7 +135,22 @@ def test_damaged_payloads_are_refused_or_others(one: Example) -> None:
 def test_a_long_report_is_read_and_a_longer_one_refused() -> None:
     assert len(KPM_V3.message.decode(KPM_V3.message.encode(reports(256))).ues) == 256  # type: ignore[union-attr]  # format 3
     with pytest.raises(ProtocolError, match="elements"):
-        KPM_V3.message.decode(KPM_V3.message.encode(reports(1000)))
+        KPM_V3.message.decode(KPM_V3.message.encode(reports(2000)))
+
+
+def test_what_takes_long_counts_more() -> None:
+    labels = tuple(replace(FULL_LABEL, bin_x=number) for number in range(1, 1000))
+    conditions = (CommonCondition(SLICE_EQUAL),) * 2000
+    cases: list[tuple[Codec[Any], Any]] = [
+        (KPM_V3.message, Report((Values((1,)),), (Measurement("a", labels),))),
+        (KPM_V3.action, ActionDefinition(4, CommonConditionAction(conditions, CELL_ACTION))),
+        (KPM_V3.message, UeReports(tuple(
+            UeReport(UES[0], Report((Values((1,)),))) for _ in range(1000))))]
+    for codec, value in cases:
+        data = codec.encode(value)
+        with pytest.raises(ProtocolError, match="elements"):
+            codec.decode(data)
+        assault(codec.decode, iter([data]))
 
 
 def test_floods_of_promised_elements_end_soon() -> None:
