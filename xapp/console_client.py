@@ -132,7 +132,7 @@ class Client:
                 content = _all(reply)
         except httpx.TimeoutException as error:
             raise ApiAway(f"The xApp at {self.url} did not answer in time.",
-                          "It may be busy or stopped; this page tries again.") from error
+                          "It may be busy, or stopped.") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ApiAway(f"No xApp answers at {self.url}.",
                           "Start it with `airsplit xapp`, or name its address with `--api URL`."

@@ -31,6 +31,7 @@ ICONS = {NETWORK: "cell_tower", TRAFFIC: "swap_vert", DECISIONS: "tune",
 TITLES = {NETWORK: "Network", TRAFFIC: "Flows and UEs", DECISIONS: "Decisions", EVENTS: "Events",
           POLICIES: "Policies"}
 READ_ONLY = "This console has no operator's token: start it with --token-file FILE."
+AWAY = "The xApp is away."
 KILL_TEXT = ("Steering stops at once, and the quotas that were found when the xApp started are put "
              "in force again, in every cell. Nothing is steered until you release the switch.")
 RELEASE_TEXT = "The xApp steers again, from the quotas that are in force now."
@@ -73,6 +74,7 @@ def _strip(console: Console) -> None:
         status = console.read(console.client.status)
     except XappError as error:
         st.html(away_html(error.problem, error.remedy, console.client.url))
+        _switches(console, None)  # in their place, so that nothing moves when it comes back
         return
     st.html(strip_html(status, console.client.url))
     _switches(console, status)
@@ -98,25 +100,27 @@ def hello(status: StatusModel) -> bool:
     return True
 
 
-def _switches(console: Console, status: StatusModel) -> None:
-    locked = not console.may_change
-    reason = READ_ONLY if locked else None
+def _switches(console: Console, status: StatusModel | None) -> None:
+    """Dry run and kill switch; without a status, nothing can be switched."""
+    reason = AWAY if status is None else None if console.may_change else READ_ONLY
+    dry_run, killed = (False, False) if status is None else (status.dry_run, status.killed)
     with st.container(key="switches", horizontal=True, gap="xsmall"):
-        with st.container(key="dry-on" if status.dry_run else "dry-off", width="content"):
+        with st.container(key="dry-on" if dry_run else "dry-off", width="content"):
             dry = st.button(
-                "End dry run" if status.dry_run else "Dry run", key="dry-run", disabled=locked,
-                icon=":material/science:", help=reason or "Decide and record without sending.")
-        with st.container(key="release" if status.killed else "kill", width="content"):
+                "End dry run" if dry_run else "Dry run", key="dry-run",
+                disabled=reason is not None, icon=":material/science:",
+                help=reason or "Decide and record without sending.")
+        with st.container(key="release" if killed else "kill", width="content"):
             kill = st.button(
-                "Release" if status.killed else "Kill switch", key="kill-switch", disabled=locked,
-                icon=":material/play_arrow:" if status.killed else ":material/emergency_home:",
-                help=reason)
-    if dry:
+                "Release" if killed else "Kill switch", key="kill-switch",
+                disabled=reason is not None, help=reason,
+                icon=":material/play_arrow:" if killed else ":material/emergency_home:")
+    if dry and status is not None:
         with told():
-            console.client.set_dry_run(not status.dry_run)
+            console.client.set_dry_run(not dry_run)
             console.changed()
             st.rerun()
-    if kill:
+    if kill and status is not None:
         _dialog_of(head(status)[1], console, status)
 
 
@@ -130,7 +134,8 @@ def _confirm(console: Console, pull: bool, state: str) -> None:
     st.caption(f"Now: {state.lower()}.")
     reason = st.text_input("Reason, for the audit log", max_chars=200,
                            key="kill-reason") if pull else ""
-    if st.button("Pull it now" if pull else "Release it now", type="primary", key="confirm"):
+    if st.button("Pull it now" if pull else "Release it now", type="primary",
+                 key="confirm-pull" if pull else "confirm-release"):
         with told():
             console.client.set_kill_switch(pull, reason)
             console.changed()

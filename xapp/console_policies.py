@@ -18,6 +18,8 @@ from xapp.console_state import Console
 from xapp.console_text import empty_html, error_html, moment, note_html, section_html
 from xapp.errors import XappError
 
+NOT_GIVEN = "not given"
+
 
 def show(console: Console) -> None:
     """Draw the page."""
@@ -79,9 +81,10 @@ def _fields(console: Console, type_id: int, fields: tuple[Field, ...]) -> None:
     with st.form(f"policy-form-{type_id}", border=True):
         instance = st.text_input("Id", key=f"new-id-{type_id}", max_chars=128,
                                  placeholder="a name, such as chat-first")
-        left, right = st.columns(2)
-        values = {field.name: _widget((left, right)[place % 2], type_id, field)
-                  for place, field in enumerate(fields)}
+        values = {}
+        for place in range(0, len(fields), 2):
+            for column, field in zip(st.columns(2), fields[place:place + 2], strict=False):
+                values[field.name] = _widget(column, type_id, field)
         sent = st.form_submit_button("Put in force", type="primary", icon=":material/add:")
     problem = st.empty()
     if not sent:
@@ -103,6 +106,8 @@ def _widget(place: Any, type_id: int, field: Field) -> Any:
     """The value of a field; None where it was left empty."""
     label = ": ".join(field.path).replace("_", " ") + (" (needed)" if field.required else "")
     options: dict[str, Any] = {"key": f"field-{type_id}-{field.name}", "help": field.help or None}
+    if field.kind is not FieldKind.SWITCH:
+        options["placeholder"] = f"such as {field.example}" if field.example else NOT_GIVEN
     if field.kind in (FieldKind.INTEGER, FieldKind.NUMBER):
         number = int if field.kind is FieldKind.INTEGER else float
         bounds = [None if bound is None else number(bound)
@@ -112,20 +117,19 @@ def _widget(place: Any, type_id: int, field: Field) -> Any:
             format="%d" if number is int else "%g",
             value=None if field.default is None else number(field.default), **options)
     if field.kind is FieldKind.SWITCH:
-        words = {None: "not given", True: "yes", False: "no"}
+        words = {None: NOT_GIVEN, True: "yes", False: "no"}
         return place.selectbox(label, list(words), format_func=words.get,
                                index=list(words).index(field.default), **options)
     if field.kind is FieldKind.CHOICE:
         return place.selectbox(
-            label, field.choices, placeholder="not given",
+            label, field.choices,
             index=field.choices.index(field.default) if field.default in field.choices else None,
             **options)
     if field.kind is FieldKind.WORDS:
         return place.text_input(label, value=field.default or "", **options)
     if field.kind is FieldKind.LIST:
-        return place.text_input(label, value=field.default or "", placeholder="any", **options)
-    return place.text_area(label, value=field.default or "", height=80,
-                           placeholder=f"such as {field.example}", **options)
+        return place.text_input(label, value=field.default or "", **options)
+    return place.text_area(label, value=field.default or "", height=80, **options)
 
 
 def _short_json(body: dict[str, Any]) -> str:

@@ -112,6 +112,11 @@ CSS = "<style>" + _ROOT + """
 }
 .as-cell span { font-size: .72rem; color: var(--as-soft); white-space: nowrap; }
 
+[data-testid^="stBaseButton-primary"] { color: light-dark(#ffffff, #06201d); }
+.st-key-confirm-pull button { background: var(--as-red); border-color: var(--as-red);
+  color: light-dark(#ffffff, #2a0808); }
+.as-strip + .as-error { margin-top: .6rem; }
+
 /* Sections and boxes. */
 .as-section { font-size: .95rem; font-weight: 650; margin: .4rem 0 .1rem; color: var(--as-text);
   letter-spacing: -.01em; }

@@ -49,7 +49,7 @@ def away_html(problem: str, remedy: str, url: str) -> str:
     """The strip, where no figure can be had."""
     return ('<div class="as-strip" data-tone="bad"><div class="as-head"><em></em>'
             f'<strong>xApp away</strong><span class="as-place">{escaped(_place(url))}</span></div>'
-            "</div>" + error_html(problem, remedy))
+            "</div>" + error_html(problem, f"{remedy} This page looks again by itself."))
 
 
 def error_html(problem: str, remedy: str) -> str:
