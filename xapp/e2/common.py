@@ -22,11 +22,12 @@ from xapp.e2.aper import (
 )
 from xapp.e2.bits import refused
 
-# OIDs as base stations announce them; later versions of a model count one digit up.
-KPM_OIDS = ("1.3.6.1.4.1.53148.1.2.2.2", "1.3.6.1.4.1.53148.1.3.2.2", "1.3.6.1.4.1.53148.1.4.2.2",
-            "1.3.6.1.4.1.53148.1.5.2.2")
-RC_OIDS = ("1.3.6.1.4.1.53148.1.1.2.3", "1.3.6.1.4.1.53148.1.3.2.3")
-CCC_OIDS = ("1.3.6.1.4.1.53148.1.6.2.4", "1.3.6.1.4.1.53148.1.1.2.4")
+# OIDs of the service models. Those that base stations announce come first; a model's version is
+# the digit after the second 1, and later versions must not be strangers.
+_OID = "1.3.6.1.4.1.53148.1.{}.2.{}"
+KPM_OIDS = tuple(_OID.format(version, 2) for version in range(2, 10))
+RC_OIDS = tuple(_OID.format(version, 3) for version in range(1, 10))
+CCC_OIDS = tuple(_OID.format(version, 4) for version in (6, 1, 2, 3, 4, 5, 7, 8, 9))
 
 
 def plmn_octets(text: str) -> bytes:

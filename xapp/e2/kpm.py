@@ -24,6 +24,7 @@ from xapp.e2.aper import (
     sequence_of,
     wrapped,
 )
+from xapp.e2.bits import refused
 from xapp.e2.common import (
     CGI,
     FORMAT_TYPE,
@@ -358,13 +359,18 @@ def rows(
     """Each UE (None: the cell) with its latest values by name.
 
     Names that a report leaves out are those that were `asked` for. A measurement with several
-    labels counts with its first; one without a value is None, never 0.
+    labels counts with its first; one without a value is None, never 0. Base stations have been
+    seen to leave out a value that they lack, so that all others move up: where there are not as
+    many values as names, nobody knows which is which, and it is a ProtocolError.
     """
     reports = ([(one.ue, one.report) for one in message.ues] if isinstance(message, UeReports)
                else [(None, message)])
     for ue, report in reports:
         names = [one.name for one in report.measurements or asked for _ in one.labels]
+        records = report.data[-1].records
+        if len(names) != len(records):
+            raise refused(f"a report of {len(records)} values for {len(names)} measurements")
         latest: dict[str | int, Value] = {}
-        for name, value in zip(names, report.data[-1].records, strict=False):
+        for name, value in zip(names, records, strict=True):
             latest.setdefault(name, value)
         yield ue, latest

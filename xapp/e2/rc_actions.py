@@ -24,6 +24,7 @@ TARGET, CHOICE, NR_CELL, CGI = 1, 2, 3, 4
 # DRB, list of flows, flow, its QFI, which way (E2SM-RC 8.4.2.2).
 DRB, FLOWS, FLOW, QFI, MAPPING = 1, 2, 3, 4, 5
 MOST_DRB, MOST_QFI = 32, 63
+CGI_OCTETS = 9  # a cell in PER without additions; srsRAN takes no other
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ def read_handover(profile: Profile, message: bytes) -> NrCgi:
         parameters = found.value.parameters
     found = find(parameters, CGI)
     octets = found.value.value if found and isinstance(found.value, Element) else None
-    if not isinstance(octets, bytes):
-        raise refused("a handover without a cell")
+    if not isinstance(octets, bytes) or len(octets) != CGI_OCTETS:
+        raise refused(f"a handover without a cell in {CGI_OCTETS} octets")
     return NR_CGI.decode(octets)
 
 

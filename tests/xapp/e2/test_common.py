@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 
 from tests.xapp.e2 import e2sm_values as values
 from xapp.e2.common import (
+    CCC_OIDS,
     CGI,
     FUNCTION_NAME,
+    KPM_OIDS,
     NR_CGI,
+    RC_OIDS,
     SNSSAI,
     EutraCgi,
     FunctionName,
@@ -20,6 +23,13 @@ from xapp.e2.common import (
     plmn_text,
 )
 from xapp.errors import ProtocolError
+
+
+def test_oids_as_base_stations_announce_them() -> None:
+    assert KPM_OIDS[0] == "1.3.6.1.4.1.53148.1.2.2.2"
+    assert RC_OIDS[0] == "1.3.6.1.4.1.53148.1.1.2.3"
+    assert CCC_OIDS[0] == "1.3.6.1.4.1.53148.1.6.2.4"
+    assert not set(KPM_OIDS) & set(RC_OIDS) & set(CCC_OIDS)
 
 
 @pytest.mark.parametrize(("text", "octets"), [("00101", "00f110"), ("310410", "130014"),

@@ -47,7 +47,7 @@ from xapp.e2.kpm import (
     read_header,
     rows,
 )
-from xapp.e2.measurements import CommonCondition, Measurement, Unmet, Values
+from xapp.e2.measurements import NO_LABEL, CommonCondition, Measurement, Unmet, Values
 from xapp.e2.ue_id import GnbDuUe, GnbUe
 from xapp.errors import ProtocolError
 
@@ -170,8 +170,18 @@ def test_rows_of_ues_and_of_a_cell() -> None:
     found = list(rows(reports(2)))
     assert found == [(GnbDuUe(0), dict(zip(METRICS, (0, 12.5, 40, None), strict=True))),
                      (GnbDuUe(1), dict(zip(METRICS, (1000, 12.5, 41, None), strict=True)))]
-    assert list(rows(Report((Values((1, 2)), Values((3, Unmet.NOT_SATISFIED)))), ASKED)) == [
+    assert list(rows(Report((Values((1, 2)), Values((3, Unmet.NOT_SATISFIED)))), ASKED[:2])) == [
         (None, {METRICS[0]: 3, METRICS[1]: Unmet.NOT_SATISFIED})]
+    twice = (Measurement("CQI", (NO_LABEL, FULL_LABEL)),)
+    assert list(rows(Report((Values((7, 8)),), twice))) == [(None, {"CQI": 7})]
+
+
+@pytest.mark.parametrize("values", [(1,), (1, 2, 3, 4, 5)])
+def test_values_that_cannot_be_told_apart_are_not_guessed(values: tuple[int, ...]) -> None:
+    with pytest.raises(ProtocolError, match="values for 4 measurements"):
+        list(rows(Report((Values(values),), ASKED)))
+    with pytest.raises(ProtocolError, match="values for 0 measurements"):
+        list(rows(Report((Values(values),))))
 
 
 def test_a_value_that_was_not_measured_is_none() -> None:
