@@ -1,0 +1,165 @@
+"""Which address is which UE, in which slice: what several sources say, put together.
+
+Each source tells all it knows at a time (`put`); an entry keeps from where each of its parts is and
+how sure it is. Sources rank: what an operator wrote goes before what a core says, and that before
+what was guessed from traffic. What two sources of one rank say of one address is not believed.
+
+    ue_map.put(Origin.FILE, entries, now)
+    ue_map.of_address("10.45.0.2").slice
+
+It asks nobody; see `ue_map_file`, `open5gs` and `correlate` for who does.
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from xapp.observations import CellKey, Snssai, UeKey
+
+MOST_ENTRIES = 65_536  # of one source
+
+
+class Origin(enum.Enum):
+    """Who says so; the first goes before the others."""
+
+    FILE = "file"
+    EMULATOR = "emulator"
+    CORE = "open5gs"
+    CORRELATION = "correlation"
+
+
+@dataclass(frozen=True, slots=True)
+class UeEntry:
+    """An address, and whose it is, as far as is known."""
+
+    address: str | None = None  # as `ipaddress` writes it
+    ue: UeKey | None = None
+    slice: Snssai | None = None
+    cell: CellKey | None = None
+    supi: str | None = None
+    dnn: str | None = None
+    teid_up: int | None = None  # of the tunnel into the UPF
+    teid_down: int | None = None
+    confidence: float = 1.0  # 0 to 1
+    origins: tuple[Origin, ...] = ()  # of its parts
+
+
+@dataclass(frozen=True, slots=True)
+class MapConfig:
+    """How long what a source said is believed without being said again."""
+
+    core: float = 60.0  # seconds
+    emulator: float = 60.0
+    correlation: float = 30.0
+
+    def lifetime(self, origin: Origin) -> float:
+        return {Origin.FILE: float("inf"), Origin.EMULATOR: self.emulator,
+                Origin.CORE: self.core, Origin.CORRELATION: self.correlation}[origin]
+
+
+class UeMap:
+    """All sources' entries as one."""
+
+    def __init__(self, config: MapConfig = MapConfig()) -> None:
+        self._config = config
+        self._said: dict[Origin, tuple[float, tuple[UeEntry, ...]]] = {}
+        self._addresses: dict[str, UeEntry] = {}
+        self._ues: dict[UeKey, UeEntry] = {}
+        self._tunnels: dict[int, str] = {}
+        self.refused = 0  # entries beyond what is remembered of a source
+
+    def __len__(self) -> int:
+        return len(self._addresses)
+
+    def put(self, origin: Origin, entries: Iterable[UeEntry], now: float) -> None:
+        """All that a source knows; what it said before is forgotten."""
+        kept = tuple(entries)
+        self.refused += max(len(kept) - MOST_ENTRIES, 0)
+        before = self._said.get(origin)
+        self._said[origin] = (now, kept[:MOST_ENTRIES])
+        if before is None or before[1] != self._said[origin][1]:
+            self._merge()
+
+    def expire(self, now: float) -> tuple[Origin, ...]:
+        """Forget sources that have been silent for too long; which those were."""
+        gone = tuple(origin for origin, (at, entries) in self._said.items()
+                     if entries and now - at > self._config.lifetime(origin))
+        for origin in gone:
+            self._said[origin] = (now, ())
+        if gone:
+            self._merge()
+        return gone
+
+    def of_address(self, address: str) -> UeEntry | None:
+        return self._addresses.get(address)
+
+    def of_ue(self, ue: UeKey) -> UeEntry | None:
+        """Of all its addresses; the slice only where they share one."""
+        return self._ues.get(ue)
+
+    def address_of_tunnel(self, teid_up: int) -> str | None:
+        """The UE's address behind a tunnel into the UPF."""
+        return self._tunnels.get(teid_up)
+
+    def entries(self) -> tuple[UeEntry, ...]:
+        return tuple(self._addresses.values())
+
+    def _merge(self) -> None:
+        self._addresses, self._ues, self._tunnels = {}, {}, {}
+        for origin in Origin:
+            _, entries = self._said.get(origin, (0.0, ()))
+            for address, entry in _undisputed(entries).items():
+                known = self._addresses.get(address)
+                mine = replace(entry, origins=(origin,))
+                self._addresses[address] = mine if known is None else _filled(known, mine)
+        for address, entry in self._addresses.items():
+            if entry.ue is not None:
+                before = self._ues.get(entry.ue)
+                self._ues[entry.ue] = entry if before is None else _shared(before, entry)
+            if entry.teid_up:
+                self._tunnels[entry.teid_up] = address
+
+
+def _undisputed(entries: Iterable[UeEntry]) -> dict[str, UeEntry]:
+    """By address; one that is given to two UEs or slices belongs to nobody."""
+    found: dict[str, UeEntry] = {}
+    disputed = set()
+    for entry in entries:
+        if entry.address is None:
+            continue
+        before = found.setdefault(entry.address, entry)
+        if before is not entry and (before.ue, before.slice) != (entry.ue, entry.slice):
+            disputed.add(entry.address)
+    for address in disputed:
+        del found[address]
+    return found
+
+
+def _filled(first: UeEntry, second: UeEntry) -> UeEntry:
+    """What the first says, and of the second what the first leaves open."""
+    parts = {name: getattr(second, name)
+             for name in ("ue", "slice", "cell", "supi", "dnn", "teid_up", "teid_down")
+             if getattr(first, name) is None and getattr(second, name) is not None}
+    if not parts:
+        return first
+    confidence = min(first.confidence, second.confidence)
+    return replace(first, confidence=confidence, origins=first.origins + second.origins, **parts)
+
+
+def _shared(first: UeEntry, second: UeEntry) -> UeEntry:
+    """What both addresses of one UE have in common."""
+    return replace(
+        first, slice=first.slice if first.slice == second.slice else None,
+        cell=first.cell if first.cell == second.cell else first.cell or second.cell,
+        confidence=min(first.confidence, second.confidence))
+
+
+def canonical(address: str) -> str | None:
+    """An address as `ipaddress` writes it; None where it is none."""
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return None
