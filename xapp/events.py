@@ -49,6 +49,24 @@ class Code(enum.StrEnum):
     KILL_SWITCH = "kill_switch"
     RELEASED = "released"
     DRY_RUN = "dry_run"
+    # Of base stations and their reports.
+    NODE_UP = "node_up"
+    NODE_KIND = "node_kind"
+    NODE_LOST = "node_lost"
+    NODE_REFUSED = "node_refused"
+    UNIT_LOST = "unit_lost"
+    FUNCTION_UNKNOWN = "function_unknown"
+    STALE_REPORTS = "stale_reports"
+    NO_REPORTS = "no_reports"
+    GARBAGE = "garbage"
+    # Of taps, the UE map and policies.
+    TAP_HEARD = "tap_heard"
+    TAP_SILENT = "tap_silent"
+    LABELS_LOST = "labels_lost"
+    MAP_FAILED = "map_failed"
+    POLICY = "policy"
+    CAPTURE_ENDED = "capture_ended"
+    FAULT = "fault"  # one of the xApp's own
     # Of the store.
     STORE_DOWN = "store_down"
     STORE_UP = "store_up"

@@ -90,6 +90,10 @@ class Seen:
     def full(self, text: str) -> UeId | None:
         return self._full.get(text)
 
+    def texts(self) -> tuple[str, ...]:
+        """All names that are known."""
+        return tuple(self._full)
+
     def forget(self) -> None:
         """The node is lost: its names may mean others when it is back."""
         self._full.clear()

@@ -1,0 +1,450 @@
+"""Base stations between E2 and the rest of the xApp: what each is, what it is asked, what it says.
+
+    stations = BaseStations(nodes, observer, config, tell)
+    heard = stations.take(events, now)       # Ready, Gone, Reported, Answered; and reports observed
+
+Names a base station, guesses its kind unless the operator said it, asks for KPM reports as its kind
+bears them, and turns indications into observations. Sans-IO: what is to be sent is in `outbox`,
+events of `Nodes` for whoever has the associations. It decides nothing.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from xapp.actuators.base import E2Control, Function, NodeFacts, functions_of
+from xapp.e2.announced import Announced, Guess, announced_metrics, narrowed, read_functions
+from xapp.e2.announced import guess as guess_profile
+from xapp.e2.common import KPM_OIDS, NrCgi, plmn_octets
+from xapp.e2.common import Snssai as WireSnssai
+from xapp.e2.connection_events import (
+    ControlAcknowledged,
+    ControlFailed,
+    FunctionsChanged,
+    Garbage,
+    Indicated,
+    NodeRefused,
+    SubscriptionRefused,
+    Unanswered,
+)
+from xapp.e2.e2ap_types import Action, Procedure
+from xapp.e2.kpm import ConditionReport, read_header
+from xapp.e2.kpm_requests import Subscription, cell_subscription, slice_subscriptions
+from xapp.e2.node import NodeKey, Unit, UnitKey
+from xapp.e2.nodes import Happened, NodeAppeared, NodeEvent, NodeLost, Nodes, UnitLost, UnitUp
+from xapp.e2.profiles import PROFILES, Conditions, Profile
+from xapp.e2.ue_id import UeId
+from xapp.errors import ConfigurationError, PolicyError, ProtocolError
+from xapp.events import Code, Event, error, info, warning
+from xapp.observations import CellKey, Snssai, UeKey
+from xapp.observing import Observer, Source
+from xapp.ue_names import Seen, parse
+from xapp.units import UNITS
+
+_UNITS = {Unit.DU: "du", Unit.CU_CP: "cu_cp", Unit.CU_UP: "cu_up", Unit.WHOLE: "gnb"}
+_BY_NAME = {text: unit for unit, text in _UNITS.items()}
+MOST_BAD = 3  # indications that cannot be read, told of one subscription; the rest is counted
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """What an operator says of base stations."""
+
+    name: str = "*"  # a name such as gnb_00101_0000019b, with * and ? for what may be any
+    profile: str = "auto"  # its kind; auto: guessed from what it announces
+    cells: Mapping[str, int | None] = field(default_factory=dict)  # NR cell identity: PRBs
+    remote: str | None = None  # srsRAN's remote control, such as ws://127.0.0.1:8001
+
+    def __post_init__(self) -> None:
+        if self.profile != "auto" and self.profile not in PROFILES:
+            raise ConfigurationError(f"There is no kind of base station {self.profile!r}.",
+                                     f"There are auto, {', '.join(sorted(PROFILES))}.")
+        for cell in self.cells:
+            if cell and not (len(cell) == 9 and all(one in "0123456789abcdef" for one in cell)):
+                raise ConfigurationError(f"{cell!r} is no NR cell identity.",
+                                         "Write its 9 hexadecimal digits, lower case.")
+
+
+@dataclass(frozen=True)
+class RanConfig:
+    """What is asked of base stations."""
+
+    nodes: tuple[NodeConfig, ...] = ()  # the first whose name fits counts
+    slices: tuple[Snssai, ...] = (Snssai(1),)  # whose UEs are reported
+    period_ms: int = 500  # between reports
+    measurements: tuple[str, ...] = tuple(UNITS["spec"].measurements)  # as far as announced
+
+    def __post_init__(self) -> None:
+        if not 10 <= self.period_ms <= 60_000:
+            raise ConfigurationError(f"{self.period_ms} ms between reports cannot be meant.",
+                                     "Give 10 to 60000.")
+        if not self.slices:
+            raise ConfigurationError("No slice is named.", "Name those of the core under `slices`.")
+
+    def of(self, name: str) -> NodeConfig:
+        return next((one for one in self.nodes if fnmatch.fnmatchcase(name, one.name)),
+                    NodeConfig())
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A base station is there, or what it can do has changed."""
+
+    facts: NodeFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """Something new was observed of a base station."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A control was answered, or never will be."""
+
+    handle: int
+    acknowledged: bool
+    why: str
+    answered: bool = True  # False: no answer came
+
+
+Heard = Ready | Gone | Reported | Answered
+
+
+class _Ues(Mapping[UeKey, UeId]):
+    """The UEs of a node in full, as they are now."""
+
+    def __init__(self, name: str, seen: Callable[[str], Seen | None]) -> None:
+        self._name, self._seen = name, seen
+
+    def __getitem__(self, key: UeKey) -> UeId:
+        if key.node == self._name:
+            seen = self._seen(self._name)
+            found = None if seen is None else seen.full(key.ue)
+            if found is not None:
+                return found
+            try:
+                return parse(key.ue)
+            except ConfigurationError:
+                pass  # its number is not enough to address it, and it was not reported
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[UeKey]:
+        seen = self._seen(self._name)
+        return iter(()) if seen is None else (UeKey(self._name, text) for text in seen.texts())
+
+    def __len__(self) -> int:
+        seen = self._seen(self._name)
+        return 0 if seen is None else len(seen)
+
+
+@dataclass
+class Station:
+    """One base station."""
+
+    name: str
+    key: NodeKey
+    config: NodeConfig
+    since: float
+    there: bool = False
+    guess: Guess | None = None
+    announced: dict[UnitKey, Announced] = field(default_factory=dict)
+    functions: dict[UnitKey, tuple[tuple[int, str], ...]] = field(default_factory=dict)
+    associations: dict[UnitKey, tuple[int, float]] = field(default_factory=dict)  # and since when
+    handles: dict[UnitKey, tuple[int, ...]] = field(default_factory=dict)  # of subscriptions
+    asked: dict[UnitKey, tuple[Subscription, ...]] = field(default_factory=dict)
+    bad: int = 0  # indications that could not be read
+
+    @property
+    def profile(self) -> Profile:
+        if self.config.profile == "auto":
+            return PROFILES["spec"] if self.guess is None else self.guess.profile
+        return narrowed(PROFILES[self.config.profile], self.joined)
+
+    @property
+    def joined(self) -> Announced:
+        """What all its units announced."""
+        found = list(self.announced.values())
+        return Announced(
+            tuple(one for part in found for one in part.kpm),
+            tuple(one for part in found for one in part.rc),
+            tuple(one for part in found for one in part.ccc),
+            tuple(one for part in found for one in part.others),
+            tuple(one for part in found for one in part.problems),
+            any(part.own_models for part in found))
+
+
+class BaseStations:
+    """All base stations."""
+
+    def __init__(self, nodes: Nodes, observer: Observer, config: RanConfig,
+                 tell: Callable[[Event], None]) -> None:
+        self._nodes, self._observer, self.config, self._tell = nodes, observer, config, tell
+        self._stations: dict[NodeKey, Station] = {}
+        self._by_name: dict[str, Station] = {}
+        self._remotes: set[str] = set()  # nodes whose remote control is connected
+        self._sources: dict[int, tuple[Station, Source]] = {}  # by handle of the subscription
+        self.outbox: list[NodeEvent] = []
+
+    # What is known.
+
+    @property
+    def stations(self) -> tuple[Station, ...]:
+        return tuple(self._stations.values())
+
+    def facts(self, name: str) -> NodeFacts | None:
+        """A base station as actuators see it; None where it is not there."""
+        station = self._by_name.get(name)
+        return self._facts(station) if station is not None and station.there else None
+
+    # What happens.
+
+    def take(self, events: Sequence[NodeEvent], now: float) -> list[Heard]:
+        """What `Nodes` tells."""
+        heard: list[Heard] = []
+        for event in events:
+            if isinstance(event, Happened):
+                heard += self._happened(event, now)
+            elif isinstance(event, NodeAppeared):
+                self._appeared(event, now)
+            elif isinstance(event, UnitUp):
+                heard += self._unit_up(event, now)
+            elif isinstance(event, UnitLost):
+                heard += self._unit_lost(event)
+            elif isinstance(event, NodeLost):
+                heard += self._lost(event, now)
+        return heard
+
+    def remote(self, name: str, connected: bool) -> list[Heard]:
+        """A base station's remote control came or went."""
+        (self._remotes.add if connected else self._remotes.discard)(name)
+        facts = self.facts(name)
+        return [] if facts is None else [Ready(facts)]
+
+    def control(self, step: E2Control, now: float) -> int:
+        """Ask for an action; its handle. Raises an XappError where it cannot be asked."""
+        station = self._by_name.get(step.node)
+        if station is None or not station.there:
+            raise ConfigurationError(f"{step.node} is not connected.", "Wait until it is back.")
+        handle, events = self._nodes.control(station.key, (step.oid,), step.header, step.message,
+                                             now, _BY_NAME.get(step.unit))
+        self.outbox += events
+        return handle
+
+    # Base stations come and go.
+
+    def _appeared(self, event: NodeAppeared, now: float) -> None:
+        station = self._stations.get(event.key)
+        if station is None:
+            name = name_of(event.key)
+            station = Station(name, event.key, self.config.of(name), now)
+            self._stations[event.key] = self._by_name[name] = station
+        station.there, station.since = True, now
+        self._tell(info(Code.NODE_UP, f"{station.name} is {'back' if event.again else 'there'}.",
+                        station.name))
+
+    def _unit_up(self, event: UnitUp, now: float) -> list[Heard]:
+        station = self._stations[event.key]
+        station.associations[event.unit] = (event.association, now)
+        functions = self._nodes.connections[event.association].functions
+        station.functions[event.unit] = tuple(
+            (one.id, one.oid.strip("\0 ")) for one in functions.values())
+        found = read_functions((one.id, one.oid, one.definition) for one in functions.values())
+        first = len(station.announced) == 0
+        station.announced[event.unit] = found
+        for problem in found.problems:
+            self._tell(warning(Code.FUNCTION_UNKNOWN, f"{station.name} {event.unit}: {problem}",
+                               station.name))
+        self._judge_kind(station)
+        if first or self._observer.names(station.name) is None:
+            self._observer.node_up(station.name, UNITS.get(station.profile.name, UNITS["spec"]),
+                                   self._cells(station))
+        for cell, prbs in self._cells(station).items():
+            self._observer.cell_is(cell, prbs)
+        self._subscribe(station, event.unit, now)
+        return [Ready(self._facts(station))]
+
+    def _judge_kind(self, station: Station) -> None:
+        before = station.guess
+        station.guess = guess_profile(station.joined)
+        if station.config.profile != "auto" or (
+                before is not None and before.profile.name == station.guess.profile.name):
+            return
+        said = "; ".join(station.guess.reasons)
+        if station.guess.certain:
+            self._tell(info(Code.NODE_KIND, f"{station.name} is {station.guess.profile.title}: "
+                            f"{said}.", station.name))
+        else:
+            self._tell(warning(
+                Code.NODE_KIND, f"{station.name} is taken for {station.guess.profile.title}: "
+                f"{said}. Say what it is under `nodes` in the configuration.", station.name))
+
+    def _unit_lost(self, event: UnitLost) -> list[Heard]:
+        station = self._stations[event.key]
+        for part in (station.associations, station.announced, station.functions):
+            part.pop(event.unit, None)
+        self._tell(warning(Code.UNIT_LOST, f"{station.name} lost its {event.unit}: {event.why}.",
+                           station.name))
+        return [Ready(self._facts(station))] if station.associations else []
+
+    def _lost(self, event: NodeLost, now: float) -> list[Heard]:
+        station = self._stations[event.key]
+        station.there, station.since = False, now
+        self._observer.node_lost(station.name)
+        self._tell(warning(Code.NODE_LOST, f"{station.name} is gone.", station.name))
+        return [Gone(station.name)]
+
+    def _cells(self, station: Station) -> dict[CellKey, int | None]:
+        """As the operator says, else as CCC names them, else one without a name."""
+        names: dict[str, int | None] = dict(station.config.cells)
+        if not names:
+            names = {f"{cell.cell.cell:09x}": None for _, one in station.joined.ccc
+                     for cell in one.cells}
+        return {CellKey(station.name, name): prbs for name, prbs in (names or {"": None}).items()}
+
+    def _facts(self, station: Station) -> NodeFacts:
+        functions: tuple[Function, ...] = ()
+        for unit, announced in station.announced.items():
+            functions += functions_of(_UNITS[unit.unit], announced, dict(station.functions[unit]))
+        plmn = name_plmn(station.key)
+        return NodeFacts(station.name, station.profile, functions,
+                         _Ues(station.name, self._observer.names), plmn,
+                         station.name in self._remotes)
+
+    # Reports.
+
+    def _subscribe(self, station: Station, unit: UnitKey, now: float) -> None:
+        """Ask a unit with KPM for reports; what was asked before is renewed by `Nodes`."""
+        wanted = self._wanted(station, station.announced[unit])
+        asked = tuple(one for one, _ in wanted)
+        if station.asked.get(unit) == asked:
+            return
+        for handle in station.handles.pop(unit, ()):
+            self._sources.pop(handle, None)
+            self.outbox += self._nodes.unsubscribe(station.key, handle, now)
+        handles = []
+        for one, place in wanted:
+            if one.note:
+                self._tell(info(Code.STALE_REPORTS, one.note, station.name))
+            for definition in one.actions:
+                handle, events = self._nodes.subscribe(
+                    station.key, KPM_OIDS, one.trigger, Action(1, definition=definition), now,
+                    unit.unit)
+                self.outbox += events
+                handles.append(handle)
+                cell, snssai = place
+                self._sources[handle] = station, Source(
+                    station.name, handle, one.measurements, cell, snssai, self.config.period_ms)
+        station.handles[unit], station.asked[unit] = tuple(handles), asked
+
+    def _wanted(
+        self, station: Station, announced: Announced
+    ) -> list[tuple[Subscription, tuple[CellKey | None, Snssai | None]]]:
+        """Subscriptions for a unit, and which cell and slice the reports of each are of."""
+        profile, period = station.profile, self.config.period_ms
+        found: list[tuple[Subscription, tuple[CellKey | None, Snssai | None]]] = []
+        for _, kpm in announced.kpm:
+            of_ues = announced_metrics(kpm.style(profile.ue_style), self.config.measurements)
+            of_cells = announced_metrics(kpm.style(profile.cell_style), self.config.measurements)
+            try:
+                if of_ues:
+                    found += self._of_ues(profile, of_ues, period)
+                if of_cells:
+                    found += self._of_cells(station, of_cells, period)
+            except PolicyError as problem:
+                self._tell(error(Code.NO_REPORTS, f"{station.name}: {problem}", station.name))
+        return found
+
+    def _of_ues(
+        self, profile: Profile, metrics: Sequence[str], period: int
+    ) -> Iterator[tuple[Subscription, tuple[CellKey | None, Snssai | None]]]:
+        """One subscription a slice tells whose UE is in which; unless the kind reports them all."""
+        every = [WireSnssai(one.sst, one.sd) for one in self.config.slices]
+        if profile.conditions is Conditions.IGNORED:
+            for one in slice_subscriptions(profile, metrics, period, every):
+                yield one, (None, None)
+            return
+        for snssai, wire in zip(self.config.slices, every, strict=True):
+            for one in slice_subscriptions(profile, metrics, period, [wire]):
+                yield one, (None, snssai)
+
+    def _of_cells(
+        self, station: Station, metrics: Sequence[str], period: int
+    ) -> Iterator[tuple[Subscription, tuple[CellKey | None, Snssai | None]]]:
+        plmn = plmn_octets(name_plmn(station.key))
+        for cell in self._cells(station):
+            identity = NrCgi(plmn, int(cell.cell, 16)) if cell.cell else None
+            yield cell_subscription(station.profile, metrics, period, identity), (cell, None)
+
+    def _happened(self, event: Happened, now: float) -> list[Heard]:
+        what = event.event
+        station = None if event.key is None else self._stations.get(event.key)
+        if isinstance(what, Indicated):
+            return self._indicated(what, now)
+        if isinstance(what, ControlAcknowledged):
+            return [Answered(what.handle, True, "")]
+        if isinstance(what, ControlFailed):
+            return [Answered(what.handle, False, _said(what.cause))]
+        if isinstance(what, Unanswered) and what.procedure is Procedure.CONTROL:
+            return [Answered(what.handle, False, what.why, answered=False)]
+        if isinstance(what, FunctionsChanged) and station is not None and event.unit is not None:
+            return self._unit_up(UnitUp(station.key, event.unit, event.association), now)
+        name = "" if station is None else station.name
+        if isinstance(what, SubscriptionRefused):
+            self._sources.pop(what.handle, None)
+            self._tell(error(Code.NO_REPORTS, f"{name} refuses to report: {_said(what.cause)}.",
+                             name))
+        elif isinstance(what, Unanswered) and what.procedure is Procedure.SUBSCRIPTION:
+            self._tell(warning(Code.NO_REPORTS, f"{name} does not answer a subscription: "
+                               f"{what.why}; it is asked again.", name))
+        elif isinstance(what, NodeRefused):
+            self._tell(warning(Code.NODE_REFUSED, f"A base station was refused: "
+                               f"{_said(what.cause)}.", name))
+        elif isinstance(what, Garbage) and what.count <= MOST_BAD:
+            self._tell(warning(Code.GARBAGE, f"{name or 'A stranger'} sent what is no E2AP: "
+                               f"{what.problem}", name))
+        return []
+
+    def _indicated(self, event: Indicated, now: float) -> list[Heard]:
+        known = self._sources.get(event.handle)
+        if known is None:
+            return []
+        station, source = known
+        try:
+            message = station.profile.kpm.message.decode(event.indication.message)
+            start = read_header(event.indication.header).seconds
+        except ProtocolError as problem:
+            station.bad += 1
+            if station.bad <= MOST_BAD:
+                self._tell(warning(Code.GARBAGE, f"A report of {station.name} cannot be read: "
+                                   f"{problem.problem}", station.name))
+            return []
+        if isinstance(message, ConditionReport):
+            return []  # of style 3, which is never asked for
+        new = self._observer.report(source, message, now, event.indication.number, start)
+        return [Reported(station.name)] if new else []
+
+
+def name_of(key: NodeKey) -> str:
+    """Without blanks and slashes, as observations name it: gnb_00101_0000019b."""
+    kind, _, rest = str(key).partition(" ")
+    network, _, number = rest.partition("-")
+    return f"{kind.lower().replace('-', '')}_{network}_{number}"
+
+
+def name_plmn(key: NodeKey) -> str:
+    """The digits of its network."""
+    return name_of(key).split("_")[1]
+
+
+def _said(cause: object) -> str:
+    return str(getattr(cause, "name", cause)).lower().replace("_", " ")
