@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from xapp.actuators.base import E2Control, Function, NodeFacts, functions_of
-from xapp.e2.announced import Announced, Guess, announced_metrics, narrowed, read_functions
+from xapp.e2.announced import Announced, Guess, narrowed, read_functions
 from xapp.e2.announced import guess as guess_profile
 from xapp.e2.common import KPM_OIDS, NrCgi, plmn_octets
 from xapp.e2.common import Snssai as WireSnssai
@@ -31,7 +31,12 @@ from xapp.e2.connection_events import (
 )
 from xapp.e2.e2ap_types import Action, Procedure
 from xapp.e2.kpm import ConditionReport, read_header
-from xapp.e2.kpm_requests import Subscription, cell_subscription, slice_subscriptions
+from xapp.e2.kpm_requests import (
+    Subscription,
+    announced_metrics,
+    cell_subscription,
+    slice_subscriptions,
+)
 from xapp.e2.node import NodeKey, Unit, UnitKey
 from xapp.e2.nodes import Happened, NodeAppeared, NodeEvent, NodeLost, Nodes, UnitLost, UnitUp
 from xapp.e2.profiles import PROFILES, Conditions, Profile
