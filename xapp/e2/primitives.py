@@ -117,15 +117,24 @@ def _two_octets(low: int) -> Read:
 
 
 def _wide(low: int, span: int) -> Read:
-    read_size, _ = whole(1, (width_of(span) + 7) // 8)
+    """A number of many octets: how many there are, in a few bits, and then they."""
+    most = (width_of(span) + 7) // 8
+    width = width_of(most)
+    mask = (1 << width) - 1
 
     def read(reader: Reader) -> int:
-        size = read_size(reader)
-        start = (reader.position + 7) >> 3
-        reader.position = after = (start + size) << 3
+        data = reader.data
+        position = reader.position
+        after = position + width
+        size = 1 + (int.from_bytes(data[position >> 3:(after + 7) >> 3]) >> (-after & 7) & mask)
+        if size > most:
+            raise refused(f"a number of {size} octets where {most} are the most")
+        start = (after + 7) >> 3
+        end = start + size
+        reader.position = after = end << 3
         if after > reader.end:
             raise IndexError
-        offset = int.from_bytes(reader.data[start:start + size])
+        offset = int.from_bytes(data[start:end])
         if offset >= span:
             raise refused(f"a number above {low + span - 1}")
         return low + offset
