@@ -17,6 +17,7 @@ from xapp.e2.profiles import FLEXRIC, OAI, OAI_OLD, SPEC, SRSRAN, Profile, Quota
 from xapp.e2.rc_function import RC_FUNCTION, RcFunctionDefinition
 from xapp.errors import ProtocolError
 
+KPM_3_OID = KPM_OIDS[1]
 QUOTA_NAMES = {"policies": "RRM Policy Ratio List", "policy": "RRM Policy Ratio Group",
                "group": "RRM Policy", "members": "RRM Policy Member List",
                "member": "RRM Policy Member", "plmn": "PLMN Identity", "slice": "S-NSSAI",
@@ -102,13 +103,16 @@ def guess(found: Announced) -> Guess:
 
 
 def narrowed(profile: Profile, found: Announced) -> Profile:
-    """The profile with the parameter numbers of slice quotas that the node announced."""
+    """The profile with the numbers of quota parameters and the KPM layout that were announced."""
     ids = announced_ids(found)
-    if ids is None or ids == profile.quota.ids:
-        return profile
     if profile is OAI and ids == OAI_OLD.quota.ids:
-        return OAI_OLD
-    return replace(profile, quota=replace(profile.quota, ids=ids))
+        profile = OAI_OLD
+    if ids is not None and ids != profile.quota.ids:
+        profile = replace(profile, quota=replace(profile.quota, ids=ids))
+    if profile.kpm_3 not in (None, profile.kpm) and any(
+            kpm.name.oid == KPM_3_OID for _, kpm in found.kpm):
+        profile = replace(profile, kpm=profile.kpm_3)
+    return profile
 
 
 def announced_ids(found: Announced) -> QuotaIds | None:

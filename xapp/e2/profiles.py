@@ -12,7 +12,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, replace
 
-from xapp.e2.kpm import KPM_V2, KPM_V3, KPM_V5, Kpm
+from xapp.e2.kpm import KPM_FLEXRIC_V3, KPM_V2, KPM_V3, KPM_V5, Kpm
 from xapp.e2.rc import RC, RC_FLEXRIC, Rc
 from xapp.e2.ue_id import GnbDuUe, GnbUe
 
@@ -108,6 +108,7 @@ class Profile:
     kpm: Kpm
     rc: Rc
     actuators: tuple[Actuator, ...]
+    kpm_3: Kpm | None = None  # instead, where the node announces version 3's OID
     quota: QuotaLayout = QuotaLayout()
     control_ue: type[GnbDuUe] | type[GnbUe] | None = GnbDuUe  # that a quota needs; None: any UE id
     conditions: Conditions = Conditions.ANY
@@ -172,7 +173,7 @@ OAI = Profile(
               obeys=("dedicated",)),
      Actuator(Lever.RC_FLOW_MAPPING, Scope.PER_FLOW, Trust.NONE, "any",
               "Released versions only print the request.")),
-    QuotaLayout(wrapped=False, as_text=True, positional=True), control_ue=None,
+    KPM_FLEXRIC_V3, QuotaLayout(wrapped=False, as_text=True, positional=True), control_ue=None,
     conditions=Conditions.SLICE_EQUAL,
     measurements=("DRB.PdcpSduVolumeDL", "DRB.PdcpSduVolumeUL"))
 
@@ -189,7 +190,7 @@ FLEXRIC = Profile(
               "The emulated agent acknowledges and does nothing."),
      Actuator(Lever.RC_FLOW_MAPPING, Scope.PER_FLOW, Trust.NONE, "any",
               "The emulated agent acknowledges and does nothing.")),
-    QuotaLayout(wrapped=False, as_text=True, positional=True), control_ue=None,
+    KPM_FLEXRIC_V3, QuotaLayout(wrapped=False, as_text=True, positional=True), control_ue=None,
     conditions=Conditions.SLICE_EQUAL)
 
 PROFILES = {one.name: one for one in (SPEC, SRSRAN, OCUDU, OAI, OAI_OLD, FLEXRIC)}

@@ -12,10 +12,10 @@ from tests.xapp.e2.examples import (
     QUOTA_NAMES,
     RC_DEFINITION,
 )
-from xapp.e2.announced import Announced, announced_ids, guess, narrowed, read_functions
+from xapp.e2.announced import KPM_3_OID, Announced, announced_ids, guess, narrowed, read_functions
 from xapp.e2.ccc import write_function
 from xapp.e2.common import CCC_OIDS, KPM_OIDS, RC_OIDS
-from xapp.e2.kpm import FUNCTION, FunctionDefinition
+from xapp.e2.kpm import FUNCTION, KPM_FLEXRIC_V3, KPM_V2, FunctionDefinition
 from xapp.e2.measurements import Announced as AnnouncedMeasurement
 from xapp.e2.profiles import FLEXRIC, OAI, OAI_OLD, SPEC, SRSRAN, QuotaIds
 from xapp.e2.rc_function import RC_FUNCTION, ControlAction, ControlStyle, RcFunctionDefinition
@@ -96,3 +96,14 @@ def test_numbers_that_are_not_all_announced_do_not() -> None:
                   Announced(rc=((3, controlling(2, 6, "RRM Policy", "SST")),))):
         assert announced_ids(found) is None
         assert narrowed(OAI, found) is OAI
+
+
+def test_the_oid_tells_which_layout_flexrics_agent_was_built_with() -> None:
+    third = replace(KPM_DEFINITION, name=replace(KPM_DEFINITION.name, oid=KPM_3_OID))
+    found = Announced(kpm=((2, third),))
+    for profile in (OAI, FLEXRIC):
+        assert profile.kpm is KPM_V2
+        assert narrowed(profile, found).kpm is KPM_FLEXRIC_V3
+        assert narrowed(profile, Announced(kpm=((2, KPM_DEFINITION),))) is profile
+    assert narrowed(SPEC, found) is SPEC
+    assert narrowed(SRSRAN, found) is SRSRAN
