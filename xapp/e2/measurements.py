@@ -267,16 +267,13 @@ def condition(marker_after: int = 6) -> Codec[Condition]:
 
 
 def matches(
-    condition_codec: Codec[Condition], alternative: Codec[bool], bare: bool = False
+    condition_codec: Codec[Condition], alternative: Codec[bool]
 ) -> Codec[tuple[Match, ...]]:
-    """MatchingCondList; in KPM up to 2.02 its items are bare choices."""
+    """MatchingCondList; up to KPM 2.02 its items were bare choices, which are not known here."""
     what = choice(("measLabel", LABEL), ("testCondInfo", condition_codec), extensible=True)
-    if bare:
-        item = converted(what, Match, Match, lambda match: match.what)
-    else:
-        item = sequence(Match, field("what", what),
-                        field("alternative", alternative, optional=True), extensible=True)
-    return sequence_of(item, 1, MOST_CONDITIONS, cost=6)
+    return sequence_of(
+        sequence(Match, field("what", what), field("alternative", alternative, optional=True),
+                 extensible=True), 1, MOST_CONDITIONS, cost=6)
 
 
 def common_conditions(

@@ -10,6 +10,7 @@ from tests.xapp.e2.examples import ASKED, FULL_LABEL
 from xapp.e2.aper import Chosen
 from xapp.e2.measurements import (
     ALTERNATIVE,
+    ALTERNATIVE_OR_NOT,
     LABEL,
     MEASUREMENTS,
     NO_LABEL,
@@ -72,13 +73,16 @@ def test_conditions_before_and_after_the_marker() -> None:
     assert condition(11).encode(slice_equal).hex() == "6a" "0200" "0101"
 
 
-def test_matches_with_and_without_a_wrapper() -> None:
-    value = (Match(NO_LABEL), Match(Condition(Aspect.CQI, Relation.LESS, Chosen("valueInt", 3))))
-    wrapped, bare = matches(condition(), ALTERNATIVE), matches(condition(), ALTERNATIVE, bare=True)
-    assert wrapped.decode(wrapped.encode(value)) == value
-    assert bare.decode(bare.encode(value)) == value
-    assert len(bare.encode(value)) <= len(wrapped.encode(value))
-    assert wrapped.encode(value) != bare.encode(value)
+def test_matches_are_labels_or_conditions() -> None:
+    value = (Match(NO_LABEL), Match(Condition(Aspect.CQI, Relation.LESS, Chosen("valueInt", 3)),
+                                    True))
+    for alternative in (ALTERNATIVE, ALTERNATIVE_OR_NOT):
+        codec = matches(condition(), alternative)
+        assert codec.decode(codec.encode(value)) == value
+    # Of version 5 there is a bit more, for `false`.
+    assert ALTERNATIVE_OR_NOT.encode(False).hex() == "40"
+    with pytest.raises(ProtocolError):
+        ALTERNATIVE.encode(False)
 
 
 @pytest.mark.parametrize("name", ["\t", "Zürich"])
