@@ -1,0 +1,253 @@
+"""Labelled flows as taps tell of them: which are under way, whose they are, and what they send.
+
+    table.take(message, "tcp://10.0.0.5:5556", now)
+    flows = table.flows(ue_map, now)
+
+A tap speaks of a flow when its label is first known, when it changes and when the flow ends; in
+between, the tap's status is what says that it lasts. So a flow is heard of whenever its tap is.
+What may have been lost (gaps in numbers, counts that do not add up) makes flows of it doubtful:
+they go unless they are spoken of again. A tap that starts anew knows nothing of its former flows.
+
+Taps' clocks are not trusted: times are those of arrival. It opens nothing and decodes nothing.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from classifier.labels import LLM_SPLIT
+from classifier.messages import Gaps, Labelled, Message, TapStatus
+from xapp.errors import ConfigurationError
+from xapp.observations import Flow
+from xapp.ue_map import UeMap
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _default_subnets() -> tuple[Network, ...]:
+    return subnets("10.45.0.0/16", "10.46.0.0/16", "2001:db8:cafe::/48", "2001:db8:babe::/48")
+
+
+def subnets(*texts: str) -> tuple[Network, ...]:
+    """Networks from text; ConfigurationError names the one that is none."""
+    found = []
+    for text in texts:
+        try:
+            found.append(ipaddress.ip_network(text))
+        except ValueError as error:
+            raise ConfigurationError(f"{text!r} is no network of UEs: {error}.",
+                                     "Write `flows.ue_subnets` such as 10.45.0.0/16.") from None
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class FlowsConfig:
+    """What is remembered, and for how long."""
+
+    ue_subnets: tuple[Network, ...] = field(default_factory=_default_subnets)  # Open5GS's own
+    wanted: frozenset[str] = frozenset({LLM_SPLIT})  # labels that are kept when room is short
+    most: int = 10_000  # flows; about 1 kB each
+    most_taps: int = 64  # a sender of made-up tap names gets no further
+    linger: float = 15.0  # seconds that a flow is still shown after its end
+    doubt: float = 60.0  # seconds until a flow goes whose end may have been lost
+    away: float = 300.0  # seconds of a tap's silence after which its flows go
+
+
+@dataclass(slots=True)
+class FlowCounters:
+    """Since the start."""
+
+    labels: int = 0
+    statuses: int = 0
+    lost: int = 0  # messages that taps sent and that never came
+    restarts: int = 0  # of taps
+    evicted: int = 0  # flows given up because the table was full
+    refused: int = 0  # messages of more taps than are remembered
+
+
+@dataclass(slots=True)
+class Tap:
+    """One tap, as it is heard."""
+
+    name: str  # which tap, and which run of it
+    heard: float
+    status: TapStatus | None = None
+    labels: int = 0  # messages of this run since the last status
+    doubt_since: float | None = None  # when something of it was first missed
+    gaps: Gaps = field(default_factory=Gaps)
+
+
+@dataclass(slots=True)
+class _Known:
+    message: Labelled
+    since: float
+    heard: float  # when it was spoken of last
+    source: str
+    ended: float | None = None
+    up_rate: float | None = None  # bytes a second, from the side of whoever began
+    down_rate: float | None = None
+
+
+class FlowTable:
+    """Flows of all taps."""
+
+    def __init__(self, config: FlowsConfig = FlowsConfig()) -> None:
+        self._config = config
+        self._taps: dict[str, Tap] = {}  # by where they are heard
+        # In the order in which they were spoken of last; the first goes first.
+        self._wanted: OrderedDict[str, _Known] = OrderedDict()
+        self._others: OrderedDict[str, _Known] = OrderedDict()
+        self.counters = FlowCounters()
+
+    def __len__(self) -> int:
+        return len(self._wanted) + len(self._others)
+
+    @property
+    def taps(self) -> Mapping[str, Tap]:
+        return self._taps
+
+    @property
+    def heard(self) -> float | None:
+        """When a tap last spoke; None: never."""
+        return max((tap.heard for tap in self._taps.values()), default=None)
+
+    def take(self, message: Message, source: str, now: float) -> None:
+        """A message that came from the tap at `source`."""
+        tap = self._tap(message, source, now)
+        if tap is None:
+            return
+        tap.heard = now
+        lost = tap.gaps.saw(message)
+        if isinstance(message, TapStatus):
+            lost += self._took_status(tap, message, source)
+        else:
+            self.counters.labels += 1
+            tap.labels += 1
+            self._took_label(message, source, now)
+        self.counters.lost += lost
+        if lost and tap.doubt_since is None:
+            tap.doubt_since = now
+
+    def _tap(self, message: Message, source: str, now: float) -> Tap | None:
+        tap = self._taps.get(source)
+        if tap is None:
+            if len(self._taps) >= self._config.most_taps:
+                self.counters.refused += 1
+                return None
+            tap = self._taps[source] = Tap(message.tap, now)
+        elif tap.name != message.tap:
+            self.counters.restarts += 1
+            self._end_all(source, now)
+            tap = self._taps[source] = Tap(message.tap, now)
+        return tap
+
+    def _took_status(self, tap: Tap, status: TapStatus, source: str) -> int:
+        """How many label messages were lost since the status before."""
+        self.counters.statuses += 1
+        before, tap.status = tap.status, status
+        came, tap.labels = tap.labels, 0
+        if status.live == 0:
+            self._end_all(source, tap.heard)
+            tap.doubt_since = None
+        if before is None:
+            return 0
+        # Numbers show a gap only with the next message of a topic; the last may be missing.
+        missing = status.labels - before.labels - came
+        return missing if missing > 0 and tap.doubt_since is None else 0
+
+    def _took_label(self, message: Labelled, source: str, now: float) -> None:
+        key = f"{message.tap or source}/{message.flow}"
+        known = self._wanted.pop(key, None) or self._others.pop(key, None)
+        if known is None:
+            known = _Known(message, now, now, source)
+        else:
+            known.up_rate, known.down_rate = _rates(known, message, now)
+            known.message, known.heard = message, now
+        known.ended = now if message.ended else None
+        wanted = message.label in self._config.wanted
+        (self._wanted if wanted else self._others)[key] = known
+        if len(self) > self._config.most:
+            self.counters.evicted += 1
+            (self._others or self._wanted).popitem(last=False)
+
+    def _end_all(self, source: str, now: float) -> None:
+        for known in (*self._wanted.values(), *self._others.values()):
+            if known.source == source and known.ended is None:
+                known.ended = now
+
+    def flows(self, ue_map: UeMap, now: float) -> dict[str, Flow]:
+        """Flows under way and those that ended lately, by key."""
+        self.expire(now)
+        found: dict[str, Flow] = {}
+        for table in (self._wanted, self._others):
+            for key, known in table.items():
+                found[key] = self._flow(key, known, ue_map)
+        return found
+
+    def expire(self, now: float) -> None:
+        """Forget what ended a while ago, what is doubtful for too long, and taps that are away."""
+        for table in (self._wanted, self._others):
+            for key in [key for key, known in table.items() if self._is_over(known, now)]:
+                del table[key]
+        for source in [source for source, tap in self._taps.items()
+                       if now - tap.heard > self._config.away]:
+            if not any(known.source == source
+                       for known in (*self._wanted.values(), *self._others.values())):
+                del self._taps[source]
+        for tap in self._taps.values():
+            if tap.doubt_since is not None and now - tap.doubt_since > self._config.doubt:
+                tap.doubt_since = None  # all that was doubtful is gone or was spoken of again
+
+    def _is_over(self, known: _Known, now: float) -> bool:
+        if known.ended is not None:
+            return now - known.ended > self._config.linger
+        tap = self._taps.get(known.source)
+        if tap is None or now - tap.heard > self._config.away:
+            return True
+        since = tap.doubt_since
+        return since is not None and known.heard <= since and now - since > self._config.doubt
+
+    def _flow(self, key: str, known: _Known, ue_map: UeMap) -> Flow:
+        message = known.message
+        tap = self._taps.get(known.source)
+        heard = known.heard if tap is None else tap.heard
+        address, began = self._ue_end(message, ue_map)
+        entry = None if address is None else ue_map.of_address(address)
+        up, down = ((known.up_rate, known.down_rate) if began
+                    else (known.down_rate, known.up_rate))
+        return Flow(
+            key, message.label, message.confidence, known.since,
+            heard if known.ended is None else known.ended,
+            None if entry is None else entry.ue, address, None if entry is None else entry.slice,
+            up_bytes_per_second=up, down_bytes_per_second=down)
+
+    def _ue_end(self, message: Labelled, ue_map: UeMap) -> tuple[str | None, bool]:
+        """The UE's address, and whether the UE began the flow; None where neither end is one's."""
+        for address, began in ((message.source, True), (message.destination, False)):
+            if ue_map.of_address(address) is not None:
+                return address, began
+        if message.teid_up and (known := ue_map.address_of_tunnel(message.teid_up)) is not None:
+            return known, known != message.destination
+        for address, began in ((message.source, True), (message.destination, False)):
+            if self._is_ues(address):
+                return address, began
+        return None, True
+
+    def _is_ues(self, address: str) -> bool:
+        parsed = ipaddress.ip_address(address)
+        return any(parsed in network for network in self._config.ue_subnets
+                   if network.version == parsed.version)
+
+
+def _rates(known: _Known, message: Labelled, now: float) -> tuple[float | None, float | None]:
+    """Bytes a second each way since the flow was last spoken of, where messages carry counts."""
+    before, seconds = known.message, now - known.heard
+    rates: list[float | None] = []
+    for name, rate in (("up_bytes", known.up_rate), ("down_bytes", known.down_rate)):
+        first, second = getattr(before, name, 0), getattr(message, name, 0)
+        rates.append((second - first) / seconds if seconds > 0.05 and second > first > 0
+                     else rate)
+    return rates[0], rates[1]
