@@ -1,0 +1,385 @@
+"""The xApp without sockets, disk and clock: what comes in, what is made of it, what goes out.
+
+    core = Core(config, nodes, outward, left, run)
+    core.node_events(events, now)        # likewise labels, commits, answers, an operator's wishes
+    core.tick(now)                       # no later than core.next_deadline()
+
+Every report is observed, judged against what was expected, and may lead to a decision, all in one
+go: the time from an indication to a control is the time that this takes. What goes out goes through
+`Outward`. It reads no clock and waits for nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from classifier.messages import Message, TapStatus
+from xapp.a1 import A1
+from xapp.a1_types import Document
+from xapp.actuators.base import Actuator, E2Control, NodeFacts, RemoteRequest
+from xapp.actuators.registry import for_node
+from xapp.base_stations import Answered, BaseStations, Gone, Heard, Ready, Reported
+from xapp.core_config import CoreConfig, Outward
+from xapp.correlate import Correlator, single
+from xapp.decisions import Decision, SetQuotas
+from xapp.e2.common import CCC_OIDS
+from xapp.e2.nodes import NodeEvent, Nodes
+from xapp.errors import XappError
+from xapp.events import Code, Event, error, info, warning
+from xapp.flows import FlowTable
+from xapp.kpi_flows import KpiFlows
+from xapp.limits import Limits
+from xapp.observations import CellKey, Observations, Quota, Snssai, UeKey
+from xapp.observing import Observer
+from xapp.policy import STRATEGIES, decide, standing
+from xapp.sampling import samples
+from xapp.slice_policy import SlicePolicy, check_all
+from xapp.steering import Steering
+from xapp.steering_types import Command, Remember, SendStep, Tell
+from xapp.store import Committed, Down, Dropped, NotCommitted, Report
+from xapp.store_records import Kind, Left, Record, Sample, event_record
+from xapp.ue_map import Origin, UeEntry, UeMap
+
+MOST_EVENTS = 1000  # of the last ones, for the console while the disk is away
+
+
+class Core:
+    """All of it, joined."""
+
+    def __init__(self, config: CoreConfig, nodes: Nodes, outward: Outward, run: int = 0,
+                 kpi_flows: KpiFlows | None = None) -> None:
+        check_all(config.policies, config.limits, STRATEGIES)
+        self.config, self._outward = config, outward
+        self.observer = Observer(config.observing)
+        self.stations = BaseStations(nodes, self.observer, config.ran, self._tell)
+        self.steering = Steering(config.steering, self._actuators, run)
+        self.flows, self.ue_map = FlowTable(config.flows), UeMap(config.ue_map)
+        self.a1 = A1(config.limits, STRATEGIES)
+        self.observations = Observations(0.0)
+        self.events: deque[tuple[float, Event]] = deque(maxlen=MOST_EVENTS)
+        self.event_counts: Counter[str] = Counter()
+        self.ends: Counter[str] = Counter()  # of decisions, by how they ended
+        self.controls: Counter[tuple[str, str]] = Counter()  # (actuator, answer)
+        self.store_why: str | None = None  # why nothing can be kept
+        self._kpi, self._correlator = kpi_flows, Correlator() if config.correlate else None
+        self._limits = config.limits
+        self._handles: dict[int, tuple[int, str, float]] = {}  # E2 handle: call, actuator, sent
+        self._wishes: dict[CellKey, tuple[object, float]] = {}
+        self._due: float | None = None  # when to look at what was reported
+        self._looked = self._sampled = self._stood = float("-inf")
+        self._tap_silent = False
+        self._lost_labels = 0
+        self.acknowledgement: Callable[[float], None] = lambda seconds: None
+
+    # What happens.
+
+    def start(self, left: Left, policies: Iterable[tuple[int, str, Document, str, float]],
+              now: float) -> None:
+        """What the last run left, and the A1 policies that were in force."""
+        for type_id, instance, body, who, wall in policies:
+            try:
+                self.a1.put(type_id, instance, body, who, wall)
+            except XappError as problem:
+                self._tell(warning(Code.POLICY, f"The A1 policy {instance} of the last run is "
+                                   f"left out: {problem}"), now)
+        self._do(self.steering.start(left, now), now)
+
+    def node_events(self, events: Sequence[NodeEvent], now: float) -> None:
+        """What base stations sent, or how they fare."""
+        self._heard(self.stations.take(events, now), now)
+        self._flush()
+
+    def label(self, message: Message, source: str, now: float) -> None:
+        """A tap spoke."""
+        first = self.flows.heard is None
+        self.flows.take(message, source, now)
+        if first:
+            self._tell(info(Code.TAP_HEARD, f"The tap at {source} speaks.", source), now)
+        lost = self.flows.counters.lost
+        if lost > self._lost_labels and isinstance(message, TapStatus):
+            self._tell(warning(Code.LABELS_LOST, f"{lost - self._lost_labels} messages of taps "
+                               "never came: what they said of flows is doubted.", source), now)
+            self._lost_labels = lost
+        if not isinstance(message, TapStatus):
+            self._look_soon(now)
+
+    def mapped(self, origin: Origin, entries: Iterable[UeEntry], now: float) -> None:
+        """A source of the UE map told all that it knows."""
+        self.ue_map.put(origin, entries, now)
+
+    def stored(self, report: Report, now: float) -> None:
+        """The store did what it was asked, or cannot."""
+        if isinstance(report, Committed):
+            self._do(self.steering.committed(report.ticket, now), now)
+        elif isinstance(report, NotCommitted):
+            self._do(self.steering.not_committed(report.ticket, report.why, now), now)
+        elif isinstance(report, Down):
+            self.store_why = report.why
+            self._do(self.steering.store_down(report.why, now), now)
+        elif isinstance(report, Dropped):
+            self._tell(error(Code.STORE_DROPPED, f"{report.count} records were not kept: "
+                             f"{report.what}."), now)
+        else:
+            self.store_why = None
+            self._do(self.steering.store_up(now), now)
+
+    def remote(self, node: str, connected: bool, now: float, why: str = "") -> None:
+        """A base station's remote control came or went."""
+        self._tell(info(Code.REMOTE_UP, f"The remote control of {node} is connected.", node)
+                   if connected else warning(Code.REMOTE_DOWN, f"The remote control of {node} is "
+                                             f"not connected: {why}.", node), now)
+        self._heard(self.stations.remote(node, connected), now)
+
+    def remote_answered(self, call: int, actuator: str, acknowledged: bool, why: str,
+                        now: float, answered: bool = True) -> None:
+        self._answered(call, actuator, acknowledged, why, answered, now)
+
+    def tick(self, now: float) -> None:
+        """Time has passed."""
+        if self._due is not None and now >= self._due:
+            self.evaluate(now)
+        self._do(self.steering.tick(now), now)
+        if now - self._stood >= 1.0:
+            self._stood = now
+            self._each_second(now)
+
+    def next_deadline(self) -> float:
+        """When `tick` has something to do, if nothing happens before."""
+        due = [self._stood + 1.0]
+        due += [one for one in (self._due, self.steering.next_deadline()) if one is not None]
+        return min(due)
+
+    def evaluate(self, now: float) -> None:
+        """Look at everything that is known, and act on it."""
+        self._due, self._looked = None, now
+        for cell in self.observations.cells:
+            for snssai, (quota, since) in self.steering.quotas(cell).items():
+                self.observer.quota_is(cell, snssai, quota, since)
+        flows = self.flows.flows(self.ue_map, now)
+        if self._kpi is not None:
+            flows |= self._kpi.flows()
+        self.observations = self.observer.observe(flows, self.ue_map, self.flows.heard, now)
+        self._do(self.steering.observe(self.observations, now), now)
+        if not (self.steering.killed or self.steering.stopping):
+            self._decide(now)
+
+    # What an operator does.
+
+    @property
+    def policies(self) -> tuple[SlicePolicy, ...]:
+        return (*self.config.policies, *self.a1.policies())
+
+    def put_policy(self, type_id: int, instance: str, body: Document, who: str, now: float,
+                   wall: float) -> None:
+        kept = self.a1.put(type_id, instance, body, who, wall)
+        self._outward.put(Record(Kind.POLICY, f"{type_id}/{instance}", who, "put", {
+            "type_id": type_id, "instance": instance, "policy": dict(kept.body)}))
+        self._tell(info(Code.POLICY, f"{who} put the A1 policy {instance}.", instance), now)
+        self._look_soon(now)
+
+    def delete_policy(self, type_id: int, instance: str, who: str, now: float) -> None:
+        self.a1.delete(type_id, instance)
+        self._outward.put(Record(Kind.POLICY_REMOVED, f"{type_id}/{instance}", who, "removed", {
+            "type_id": type_id, "instance": instance}))
+        self._tell(info(Code.POLICY, f"{who} removed the A1 policy {instance}.", instance), now)
+        self._look_soon(now)
+
+    def set_dry_run(self, on: bool, who: str, now: float) -> None:
+        self._wishes.clear()
+        self._do(self.steering.set_dry_run(on, who, now), now)
+
+    def kill(self, who: str, why: str, now: float) -> None:
+        self._do(self.steering.kill(who, why, now), now)
+
+    def release(self, who: str, now: float) -> None:
+        self._wishes.clear()
+        self._do(self.steering.release(who, now), now)
+
+    def stop(self, now: float) -> None:
+        """Begin to end; over when `steering.quiet`."""
+        self._do(self.steering.stop(now), now)
+
+    # Deciding.
+
+    def _decide(self, now: float) -> None:
+        limits = self._bounds()
+        for decision in decide(self.observations, self.policies, limits, now):
+            cell = decision.cell if isinstance(decision, SetQuotas) else decision.source
+            if not self.steering.busy(cell) and self._is_new(cell, decision, now):
+                self._do(self.steering.decide(decision, now), now)
+
+    def _is_new(self, cell: CellKey, decision: Decision, now: float) -> bool:
+        """The same wish again and again says nothing, where it could not be fulfilled."""
+        wish: object = (tuple(sorted(decision.quotas.items(), key=str))
+                        if isinstance(decision, SetQuotas) else decision)
+        before = self._wishes.get(cell)
+        if before is not None and before[0] == wish and now - before[1] < self.config.repeat_every:
+            return False
+        self._wishes[cell] = wish, now
+        return True
+
+    def _bounds(self) -> Limits:
+        """The limits, with what slices had when they were found."""
+        base: dict[tuple[CellKey, Snssai], Quota] = {
+            (cell, snssai): quota for cell in self.observations.cells
+            for snssai, quota in self.config.steering.found.items()}
+        base |= self.steering.base()
+        if base != self._limits.base:
+            self._limits = replace(self._limits, base=base)
+        return self._limits
+
+    def _actuators(self, facts: NodeFacts) -> tuple[Actuator, ...]:
+        return for_node(facts.profile, facts.functions,
+                        replace(self.config.actuators, remote=facts.remote))
+
+    # What follows from what was heard.
+
+    def _heard(self, heard: Iterable[Heard], now: float) -> None:
+        for one in heard:
+            if isinstance(one, Reported):
+                self._look_soon(now)
+            elif isinstance(one, Answered):
+                known = self._handles.pop(one.handle, None)
+                if known is not None:
+                    call, actuator, sent = known
+                    self.acknowledgement(now - sent)
+                    self._answered(call, actuator, one.acknowledged, one.why, one.answered, now)
+            elif isinstance(one, Ready):
+                self._do(self.steering.node(one.facts, now), now)
+                self._look_soon(now)
+            elif isinstance(one, Gone):
+                self._do(self.steering.node_lost(one.name, now), now)
+                self._look_soon(now)
+
+    def _answered(self, call: int, actuator: str, acknowledged: bool, why: str, answered: bool,
+                  now: float) -> None:
+        word = "acknowledged" if acknowledged else "refused" if answered else "silent"
+        self.controls[actuator, word] += 1
+        if acknowledged:
+            self._do(self.steering.acknowledged(call, now), now)
+        elif answered:
+            self._do(self.steering.failed(call, why, now), now)
+        else:
+            self._do(self.steering.unanswered(call, why, now), now)
+
+    def _look_soon(self, now: float) -> None:
+        """At once where nothing was looked at lately; what comes in between is seen together."""
+        if now - self._looked >= self.config.evaluate_every:
+            self.evaluate(now)
+        elif self._due is None:
+            self._due = self._looked + self.config.evaluate_every
+
+    def _do(self, commands: Iterable[Command], now: float) -> None:
+        for command in commands:
+            if isinstance(command, SendStep):
+                self._send(command, now)
+            elif isinstance(command, Tell):
+                self._note(command.event, now)
+            else:
+                self._remember(command, now)
+
+    def _send(self, command: SendStep, now: float) -> None:
+        if isinstance(command.step, RemoteRequest):
+            self._outward.ask_remote(command.call, command.step)
+            return
+        try:
+            handle = self.stations.control(command.step, now)
+        except XappError as problem:
+            self._do(self.steering.failed(command.call, str(problem), now), now)
+            return
+        self._handles[handle] = command.call, _name(command.step), now
+        self._flush()
+
+    def _remember(self, command: Remember, now: float) -> None:
+        if command.record.kind is Kind.DECISION_ENDED:
+            self.ends[str(command.record.body["state"])] += 1
+        if not self._outward.put(command.record, command.ticket) and command.ticket is not None:
+            self._do(self.steering.not_committed(command.ticket, "too much waits for the disk",
+                                                 now), now)
+
+    def _flush(self) -> None:
+        waiting, self.stations.outbox = self.stations.outbox, []
+        if waiting:
+            self._outward.transmit(waiting)
+
+    # Telling.
+
+    def _tell(self, event: Event, now: float | None = None) -> None:
+        """An event of the core's own; steering remembers its own."""
+        self._note(event, self.observations.now if now is None else now)
+        self._outward.put(event_record(event))
+
+    def tell(self, event: Event, now: float) -> None:
+        """An event of whoever drives this."""
+        self._tell(event, now)
+
+    def _note(self, event: Event, now: float) -> None:
+        self.events.append((now, event))
+        self.event_counts[event.level.value] += 1
+        self._outward.say(event)
+
+    # Once a second.
+
+    def _each_second(self, now: float) -> None:
+        for origin in self.ue_map.expire(now):
+            self._tell(warning(Code.MAP_FAILED, f"The UE map of {origin.value} is too old; what "
+                               "it said is forgotten."), now)
+        self._watch_taps(now)
+        self._correlate(now)
+        if self._kpi is not None:
+            self._kpi.take(self.observations.ues.values(), self._covered(now), now)
+        self.evaluate(now)
+        reasons = standing(self.observations, self.policies, self._bounds(), now)
+        if self.steering.killed or self.steering.dry_run:
+            why = "the kill switch is pulled" if self.steering.killed else "this is a dry run"
+            reasons = dict.fromkeys(reasons, why)
+        for one in self.a1.told(reasons):
+            state = "in effect" if one.in_effect else f"not in effect: {one.reason}"
+            self._tell(info(Code.POLICY, f"The A1 policy {one.name} is {state}.", one.name), now)
+        if now - self._sampled >= self.config.sample_every:
+            self._sampled = now
+            self._sample()
+
+    def _watch_taps(self, now: float) -> None:
+        heard = self.flows.heard
+        silent = heard is not None and now - heard > self._limits.silent
+        if silent and not self._tap_silent:
+            self._tell(warning(Code.TAP_SILENT, "No tap has spoken for "
+                               f"{self._limits.silent:g} s: quotas stay as they are."), now)
+        elif self._tap_silent and not silent:
+            self._tell(info(Code.TAP_HEARD, "A tap speaks again."), now)
+        self._tap_silent = silent
+
+    def _covered(self, now: float) -> set[UeKey]:
+        """UEs that a tap sees: whose address is known, while a tap speaks."""
+        heard = self.flows.heard
+        if heard is None or now - heard > self._limits.silent:
+            return set()
+        return {key for key, ue in self.observations.ues.items() if ue.address is not None}
+
+    def _correlate(self, now: float) -> None:
+        if self._correlator is None:
+            return
+        rates: Counter[str] = Counter()
+        for flow in self.observations.flows.values():
+            if flow.address is not None and flow.down_bytes_per_second is not None:
+                rates[flow.address] += int(flow.down_bytes_per_second / 125)
+        for address, kbps in rates.items():
+            self._correlator.address(address, float(kbps), now)
+        for key, ue in self.observations.ues.items():
+            if ue.load.down_kbps is not None:
+                self._correlator.ue(key, ue.load.down_kbps, now)
+        matches = self._correlator.matches(now)
+        if not matches and len(self.observations.ues) == 1:
+            matches = single(list(rates), list(self.observations.ues))
+        self.ue_map.put(Origin.CORRELATION, matches, now)
+
+    def _sample(self) -> None:
+        for kind, subject, figures in samples(self.observations):
+            self._outward.put(Sample(kind, subject, figures))
+
+
+def _name(step: E2Control) -> str:
+    return "ccc" if step.oid in CCC_OIDS else "rc"
