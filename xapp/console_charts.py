@@ -174,6 +174,10 @@ def _tone_colour(look: Look) -> altair.Color:
 def _finished(layers: list[Any]) -> Row:
     chart = altair.layer(*layers).resolve_scale(color="independent").configure_view(stroke=None)
     found: Row = chart.to_dict()
+    # Altair writes an empty table into a chart without one; rows come with the page.
+    found.pop("datasets", None)
+    for layer in found["layer"]:
+        layer.pop("data", None)
     return found
 
 

@@ -45,7 +45,7 @@ MAX_ANSWER_BYTES = 32 << 20  # a whole history of every slice has under 4 MiB
 ERRORS: dict[int, type[XappError]] = {400: PolicyError, 401: NotAllowed, 404: NotFound,
                                       409: Conflict, 503: Behind}
 Model = TypeVar("Model", bound=BaseModel)
-_OBJECTS = TypeAdapter(list[dict[str, Any]])
+_OBJECT, _OBJECTS = TypeAdapter(dict[str, Any]), TypeAdapter(list[dict[str, Any]])
 
 
 class Client:
@@ -92,7 +92,8 @@ class Client:
                          seconds=seconds, points=points, subject=subject)
 
     def limits(self) -> dict[str, Any]:
-        return _OBJECTS.validate_json(b"[" + self._ask("GET", "/api/v1/limits") + b"]")[0]
+        with _understood(self.url):
+            return _OBJECT.validate_json(self._ask("GET", "/api/v1/limits"))
 
     def policy_types(self) -> list[dict[str, Any]]:
         with _understood(self.url):

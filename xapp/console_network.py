@@ -21,7 +21,14 @@ from xapp.console_charts import (
 from xapp.console_decisions import decision_html
 from xapp.console_parts import chart, dark, frame, hello, live, notes, quiet_when_away
 from xapp.console_state import Console
-from xapp.console_text import empty_html, legend_html, section_html, short, usage_html
+from xapp.console_text import (
+    empty_html,
+    legend_html,
+    nodes_html,
+    section_html,
+    short,
+    usage_html,
+)
 
 WINDOWS = {"1 min": 60.0, "5 min": 300.0, "15 min": 900.0, "1 h": 3600.0}
 WAYS = {"Downlink": "down", "Uplink": "up"}
@@ -43,12 +50,13 @@ def _network(console: Console) -> None:
         if hello(status):
             return
         cells = console.read(console.client.cells).items
-        if not cells:
+        if cells:
+            _cell(console, *_choices(cells))
+        else:
             st.html(empty_html("No cell has been reported yet; the first report follows the "
                                "subscription."))
-            return
-        cell, window, way = _choices(cells)
-        _cell(console, cell, window, way)
+        st.html(section_html("E2 nodes"))
+        st.html(nodes_html(console.read(console.client.nodes).items))
 
 
 def _choices(cells: list[CellModel]) -> tuple[CellModel, float, str]:

@@ -126,10 +126,11 @@ def _switches(console: Console, status: StatusModel | None) -> None:
 
 def _dialog_of(state: str, console: Console, status: StatusModel) -> None:
     title = "Release the kill switch?" if status.killed else "Pull the kill switch?"
-    st.dialog(title)(_confirm)(console, not status.killed, state)
+    st.dialog(title)(confirm)(console, not status.killed, state)
 
 
-def _confirm(console: Console, pull: bool, state: str) -> None:
+def confirm(console: Console, pull: bool, state: str) -> None:
+    """What the dialog says, and the button that does it."""
     st.write(KILL_TEXT if pull else RELEASE_TEXT)
     st.caption(f"Now: {state.lower()}.")
     reason = st.text_input("Reason, for the audit log", max_chars=200,

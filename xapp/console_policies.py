@@ -15,7 +15,14 @@ from xapp.api_views import PolicyModel
 from xapp.console_forms import Field, FieldKind, body_of, fields_of
 from xapp.console_parts import READ_ONLY, frame, live, quiet_when_away, told
 from xapp.console_state import Console
-from xapp.console_text import empty_html, error_html, moment, note_html, section_html
+from xapp.console_text import (
+    empty_html,
+    error_html,
+    limits_html,
+    moment,
+    note_html,
+    section_html,
+)
 from xapp.errors import XappError
 
 NOT_GIVEN = "not given"
@@ -26,6 +33,8 @@ def show(console: Console) -> None:
     frame(console)
     live(_policies, console)
     _form(console)
+    with quiet_when_away(), st.expander("Limits and configuration"):
+        st.html(limits_html(console.read(console.client.limits)))
 
 
 def _policies(console: Console) -> None:

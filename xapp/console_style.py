@@ -175,6 +175,10 @@ CSS = "<style>" + _ROOT + """
 .as-titles { color: var(--as-soft); font-size: .74rem; padding-bottom: .3rem; }
 .as-flow { grid-template-columns: 7.5rem 7.5rem minmax(6rem, 1.4fr) 5.5rem 6rem 1fr; }
 .as-ue { grid-template-columns: 6rem 8rem 7rem 6rem minmax(6rem, 1fr) minmax(6rem, 1fr); }
+.as-node { grid-template-columns: 1rem minmax(12rem, 1fr) 1.4fr; }
+.as-node > div { white-space: normal; }
+.as-limit { grid-template-columns: minmax(9rem, 18rem) 1fr; padding: .3rem 0; }
+.as-limit span:first-child { color: var(--as-soft); }
 .as-event { grid-template-columns: 1rem 8.5rem 1fr; align-items: baseline; }
 .as-event > div { white-space: normal; }
 .as-chip { display: inline-block; border-radius: 99px; padding: .08rem .6rem; font-size: .78rem;
@@ -236,7 +240,11 @@ CSS = "<style>" + _ROOT + """
   .as-titles, .as-none { display: none; }
   .as-flow { grid-template-columns: 1fr 1fr; }
   .as-ue { grid-template-columns: 1fr 1fr; }
-  .as-event { grid-template-columns: 1rem 1fr; }
+  .as-node { grid-template-columns: 1rem minmax(12rem, 1fr) 1.4fr; }
+.as-node > div { white-space: normal; }
+.as-limit { grid-template-columns: minmax(9rem, 18rem) 1fr; padding: .3rem 0; }
+.as-limit span:first-child { color: var(--as-soft); }
+.as-event { grid-template-columns: 1rem 1fr; }
   .as-event small { grid-column: 2; grid-row: 2; }
   .as-effects { grid-template-columns: 1fr 5rem; }
   .as-effects > :nth-child(3n) { grid-column: 1 / -1; }

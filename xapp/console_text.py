@@ -7,12 +7,22 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from xapp.api_views import CellModel, EventModel, FlowModel, QuotaModel, StatusModel, UeModel
+from xapp.api_views import (
+    CellModel,
+    EventModel,
+    FlowModel,
+    NodeModel,
+    QuotaModel,
+    StatusModel,
+    UeModel,
+)
 from xapp.console_style import colour_of
 
+NODE_TONES = {"connected": "good", "connecting": "wait", "lost": "bad"}
 LEVEL_TONES = {"info": "good", "warning": "wait", "error": "bad"}
 UNKNOWN = "\N{EN DASH}"  # stands where a figure is not known
 
@@ -146,6 +156,40 @@ def ues_html(ues: Sequence[UeModel]) -> str:
         f"<span><small>up</small> {milliseconds(one.load.up_delay_ms)} "
         f"<small>down</small> {milliseconds(one.load.down_delay_ms)}</span></div>"
         for one in ues) + "</div>"
+
+
+def nodes_html(nodes: Sequence[NodeModel]) -> str:
+    """A row for each node: how it stands, what it announced, what can act on it."""
+    return '<div class="as-rows">' + "".join(
+        f'<div class="as-row as-node" data-tone="{NODE_TONES.get(one.state, "quiet")}">'
+        f'<i class="as-dot"></i><div><b>{escaped(one.name)}</b> <small>{escaped(one.state)} since '
+        f"{moment(one.since)} · profile {escaped(one.profile)}</small></div>"
+        f"<div>{_chips(unit.unit or 'unit' for unit in one.associations)} <small>announced</small> "
+        f"{_chips(found.name for found in one.functions)} <small>acted on by</small> "
+        f"{_chips(one.actuators) or '<small>nothing</small>'}</div></div>"
+        for one in nodes) + "</div>"
+
+
+def limits_html(limits: Mapping[str, Any]) -> str:
+    """Names and values, section by section."""
+    return '<div class="as-rows">' + "".join(
+        f'<div class="as-row as-limit"><span>{escaped(name)}</span>'
+        f"<span>{escaped(value)}</span></div>" for name, value in _flat(limits)) + "</div>"
+
+
+def _flat(part: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in part.items():
+        label = f"{before}{name}".replace("_", " ")
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{label}: ")
+        elif isinstance(value, list):
+            yield label, ", ".join(map(str, value)) or "none"
+        else:
+            yield label, "not set" if value in (None, {}, "") else str(value)
+
+
+def _chips(words: Iterable[str]) -> str:
+    return " ".join(f'<span class="as-chip">{escaped(word)}</span>' for word in words)
 
 
 def events_html(events: Sequence[EventModel]) -> str:
