@@ -1,0 +1,332 @@
+"""Puts reports, quotas, flows and the UE map together into what is observed at one moment.
+
+    observer.node_up("gnb_1", UNITS["srsran"], {CellKey("gnb_1", "000000001"): 106})
+    observer.report(Source("gnb_1", 7, names), message, now)
+    observations = observer.observe(flows, ue_map, tap_heard, now)
+
+Reports may be lost, doubled, late, stale or of UEs that nobody knows; each is noticed and counted,
+and none makes a figure look newer than it is. It decodes nothing, opens nothing, reads no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from xapp.e2.kpm import Report, UeReports
+from xapp.e2.measurements import Measurement
+from xapp.histories import Histories
+from xapp.observations import (
+    Cell,
+    CellKey,
+    Flow,
+    Load,
+    Observations,
+    Quota,
+    Slice,
+    Snssai,
+    Ue,
+    UeKey,
+)
+from xapp.reading import Figures, Reader, load_of
+from xapp.sequences import Sequences
+from xapp.totals import Totals
+from xapp.ue_map import UeMap
+from xapp.ue_names import Seen
+from xapp.units import PLACE, Units
+
+NEVER = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class ObservingConfig:
+    """How reports are kept."""
+
+    gone: float = 10.0  # seconds without a report after which a UE is forgotten
+    fresh: float = 3.0  # seconds; a UE's figures that are older are left out of sums
+    most_ues: int = 4096  # of one node; of more, the rest is not looked at
+    most_cells: int = 256  # of one node
+    most_slices: int = 64  # of one cell
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a report belongs to: one subscription of one node."""
+
+    node: str
+    subscription: int
+    asked: tuple[Measurement, ...] = ()  # in this order, where a report leaves names out
+    cell: CellKey | None = None  # that it was asked for
+    slice: Snssai | None = None  # whose UEs were asked for
+    granularity: int = 1000  # milliseconds that each set of values covers
+
+
+@dataclass(slots=True)
+class Counters:
+    """What was noticed about reports since the start."""
+
+    reports: int = 0
+    lost: int = 0
+    doubled: int = 0  # or late: older than what is known
+    repeated: int = 0  # UEs' figures that the node had sent before
+    unknown_ues: int = 0  # that were first seen in a report
+    unknown_nodes: int = 0  # reports of nodes that are not up
+    refused: int = 0  # UEs, cells and slices beyond what is remembered
+
+
+@dataclass(slots=True)
+class _Ue:
+    """One UE as its node reports it."""
+
+    key: UeKey
+    load: Load
+    figures: Figures | None = None
+    heard: float = NEVER  # last report, new or not
+    cell: CellKey | None = None
+    slice: Snssai | None = None
+    neighbours: tuple[tuple[CellKey, float], ...] = ()
+
+
+@dataclass(slots=True)
+class _Slice:
+    quota: Quota | None = None
+    since: float = NEVER
+    load: Load | None = None  # as reported, not summed up
+
+
+@dataclass(slots=True)
+class _Cell:
+    key: CellKey
+    prbs: int | None
+    load: Load | None = None
+    slices: dict[Snssai, _Slice] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Node:
+    units: Units
+    seen: Seen
+    cells: dict[CellKey, _Cell] = field(default_factory=dict)
+    ues: dict[str, _Ue] = field(default_factory=dict)
+    readers: dict[int, Reader] = field(default_factory=dict)  # by subscription
+
+
+class Observer:
+    """All nodes."""
+
+    def __init__(self, config: ObservingConfig = ObservingConfig()) -> None:
+        self._config = config
+        self._nodes: dict[str, _Node] = {}
+        self._sequences = Sequences()
+        self.counters = Counters()
+        self.histories = Histories()
+
+    # Facts.
+
+    def node_up(self, node: str, units: Units, cells: Mapping[CellKey, int | None]) -> None:
+        """A node is there, with these cells and their PRBs; what was known of it is forgotten."""
+        self.node_lost(node)
+        known = {key: _Cell(key, prbs) for key, prbs in
+                 list(cells.items())[:self._config.most_cells]}
+        self._nodes[node] = _Node(units, Seen(units.oai_names), known)
+
+    def node_lost(self, node: str) -> None:
+        """Its UEs' names mean nothing any more; what quotas it has is not known."""
+        if self._nodes.pop(node, None) is not None:
+            self._sequences.forget(node)
+
+    def names(self, node: str) -> Seen | None:
+        """The full ids of a node's UEs."""
+        known = self._nodes.get(node)
+        return None if known is None else known.seen
+
+    def cell_is(self, key: CellKey, prbs: int | None) -> None:
+        """A cell, as its node describes it."""
+        cell = self._cell(key)
+        if cell is not None and prbs is not None:
+            cell.prbs = prbs
+
+    def quota_is(self, key: CellKey, snssai: Snssai, quota: Quota | None, since: float) -> None:
+        """What is in force for a slice, as was set and seen, or read; None: not known."""
+        cell = self._cell(key)
+        slice_ = None if cell is None else self._slice(cell, snssai)
+        if slice_ is not None:
+            slice_.quota, slice_.since = quota, since
+
+    def slice_is_there(self, key: CellKey, snssai: Snssai) -> None:
+        """A cell carries a slice, whatever its quota."""
+        cell = self._cell(key)
+        if cell is not None:
+            self._slice(cell, snssai)
+
+    def ue_is(self, key: UeKey, cell: CellKey | None = None, slice_: Snssai | None = None,
+              neighbours: tuple[tuple[CellKey, float], ...] | None = None) -> None:
+        """Where a UE is, as told by another way than KPM."""
+        node = self._nodes.get(key.node)
+        ue = None if node is None else node.ues.get(key.ue)
+        if ue is not None:
+            ue.cell = cell or ue.cell
+            ue.slice = slice_ or ue.slice
+            ue.neighbours = ue.neighbours if neighbours is None else neighbours
+
+    def load_is(self, key: UeKey, load: Load) -> None:
+        """A UE's figures from a stream of metrics instead of KPM."""
+        node = self._nodes.get(key.node)
+        if node is not None and (ue := self._ue(node, key.node, key.ue)) is not None:
+            ue.load, ue.heard = load, load.at
+
+    # Reports.
+
+    def report(
+        self, source: Source, message: Report | UeReports, now: float,
+        sequence: int | None = None, start: float | None = None,
+    ) -> bool:
+        """Take one indication; False where it says nothing new as a whole.
+
+        `sequence` is RICindicationSN where there is one, `start` the header's time.
+        """
+        node = self._nodes.get(source.node)
+        if node is None:
+            self.counters.unknown_nodes += 1
+            return False
+        lost = self._sequences.saw(source.node, source.subscription, sequence, start)
+        if lost is None:
+            self.counters.doubled += 1
+            return False
+        self.counters.lost += lost
+        self.counters.reports += 1
+        reader = node.readers.get(source.subscription)
+        if reader is None or (reader.source is not source and reader.source != source):
+            reader = node.readers[source.subscription] = Reader(
+                source, node.units, source.asked, source.granularity)
+        if isinstance(message, UeReports):
+            for one in message.ues:
+                ue = self._ue(node, source.node, node.seen.take(one.ue))
+                if ue is not None:
+                    self._take_ue(node, ue, reader.of_ue(one.report), source, now)
+        else:
+            self._take_cell(node, reader, message, source, now)
+        return True
+
+    def _take_ue(
+        self, node: _Node, ue: _Ue, figures: Figures, source: Source, now: float
+    ) -> None:
+        ue.heard = now
+        ue.slice = source.slice or ue.slice
+        ue.cell = source.cell or ue.cell or self._only_cell(node)
+        if ue.figures == figures and now - ue.load.at < node.units.period:
+            self.counters.repeated += 1  # the node has not measured again yet
+            return
+        ue.figures = figures
+        cell = node.cells.get(ue.cell) if ue.cell is not None else None
+        ue.load = load_of(figures, now, source.granularity, None if cell is None else cell.prbs,
+                          node.units)
+
+    def _take_cell(
+        self, node: _Node, reader: Reader, message: Report, source: Source, now: float
+    ) -> None:
+        key = source.cell or self._only_cell(node)
+        cell = None if key is None else self._cell(key)
+        if cell is None:
+            return
+        for snssai, figures in reader.of_cell(message).items():
+            load = load_of(figures, now, source.granularity, cell.prbs, node.units)
+            used, free = figures[PLACE["down_used"]], figures[PLACE["down_available"]]
+            if snssai is None:
+                cell.load = _unless_repeated(cell.load, load, node.units.period)
+                if cell.prbs is None and used is not None and free is not None:
+                    cell.prbs = round(used + free) or None
+            elif (slice_ := self._slice(cell, snssai)) is not None:
+                slice_.load = _unless_repeated(slice_.load, load, node.units.period)
+
+    @staticmethod
+    def _only_cell(node: _Node) -> CellKey | None:
+        return next(iter(node.cells)) if len(node.cells) == 1 else None
+
+    def _ue(self, node: _Node, name: str, text: str) -> _Ue | None:
+        ue = node.ues.get(text)
+        if ue is None:
+            if len(node.ues) >= self._config.most_ues:
+                self.counters.refused += 1
+                return None
+            self.counters.unknown_ues += 1
+            ue = node.ues[text] = _Ue(UeKey(name, text), Load(NEVER))
+        return ue
+
+    def _cell(self, key: CellKey) -> _Cell | None:
+        node = self._nodes.get(key.node)
+        if node is None:
+            return None
+        cell = node.cells.get(key)
+        if cell is None:
+            if len(node.cells) >= self._config.most_cells:
+                self.counters.refused += 1
+                return None
+            cell = node.cells[key] = _Cell(key, None)
+        return cell
+
+    def _slice(self, cell: _Cell, snssai: Snssai) -> _Slice | None:
+        slice_ = cell.slices.get(snssai)
+        if slice_ is None:
+            if len(cell.slices) >= self._config.most_slices:
+                self.counters.refused += 1
+                return None
+            slice_ = cell.slices[snssai] = _Slice()
+        return slice_
+
+    # What is observed.
+
+    def observe(
+        self, flows: Mapping[str, Flow], ue_map: UeMap, tap_heard: float | None, now: float
+    ) -> Observations:
+        """All that is known at `now`."""
+        cells: dict[CellKey, Cell] = {}
+        ues: dict[UeKey, Ue] = {}
+        for node in self._nodes.values():
+            self._expire(node, now)
+            totals = Totals(now, self._config.fresh)
+            for one in node.ues.values():
+                mapped = ue_map.of_ue(one.key)
+                cell = one.cell or (mapped.cell if mapped else None)
+                snssai = one.slice or (mapped.slice if mapped else None)
+                if snssai is not None and cell is not None and (known := node.cells.get(cell)):
+                    self._slice(known, snssai)
+                ues[one.key] = Ue(one.key, cell, snssai, one.load,
+                                  mapped.address if mapped else None, one.neighbours)
+                totals.add(cell, snssai, one.load)
+            for cell_ in node.cells.values():
+                cells[cell_.key] = self._observed(cell_, totals)
+        placed = {key: _placed(flow, ue_map) for key, flow in flows.items()}
+        observations = Observations(now, cells, ues, placed, tap_heard)
+        self.histories.take(observations)
+        return observations
+
+    @staticmethod
+    def _observed(cell: _Cell, totals: Totals) -> Cell:
+        slices = {snssai: Slice(snssai, one.quota, one.since,
+                                totals.of(cell.key, snssai, one.load))
+                  for snssai, one in cell.slices.items()}
+        return Cell(cell.key, cell.prbs, totals.of(cell.key, None, cell.load), slices)
+
+    def _expire(self, node: _Node, now: float) -> None:
+        for text in [text for text, ue in node.ues.items()
+                     if now - ue.heard > self._config.gone]:
+            del node.ues[text]
+
+
+def _unless_repeated(before: Load | None, load: Load, period: float) -> Load:
+    """`load`, unless it says what was said within the node's own period."""
+    if (before is not None and load.at - before.at < period
+            and replace(load, at=before.at) == before):
+        return before
+    return load
+
+
+def _placed(flow: Flow, ue_map: UeMap) -> Flow:
+    """The flow, with the UE and the slice that its address belongs to."""
+    if flow.address is None or (flow.ue is not None and flow.slice is not None):
+        return flow
+    entry = ue_map.of_address(flow.address)
+    if entry is None:
+        return flow
+    return replace(flow, ue=flow.ue or entry.ue, slice=flow.slice or entry.slice)

@@ -1,0 +1,113 @@
+"""Values of one KPM report, in the order in which a node sends them, as a load's figures.
+
+Which value goes where is worked out once for each list of measurements, not for each UE. Values
+that cannot be (below zero, not finite, none) are missing. It knows no UEs and keeps no loads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xapp.e2.kpm import Report
+from xapp.e2.measurements import Measurement
+from xapp.observations import Load, Snssai
+from xapp.units import FIELDS, LOAD_FIELDS, PLACE, Units
+
+Figures = tuple[float | None, ...]  # in the order of units.FIELDS
+_EMPTY: Figures = (None,) * len(FIELDS)
+MOST = 1e15  # of any figure
+DOWN_KBPS, UP_KBPS, DOWN_PRBS, UP_PRBS = (PLACE[name] for name in (
+    "down_kbps", "up_kbps", "down_prbs", "up_prbs"))
+_RECKONED = (  # field, kbit of a period, PRBs used and available, PRBs counted
+    (DOWN_KBPS, PLACE["down_kbit"], DOWN_PRBS, PLACE["down_used"], PLACE["down_available"],
+     PLACE["down_count"]),
+    (UP_KBPS, PLACE["up_kbit"], UP_PRBS, PLACE["up_used"], PLACE["up_available"],
+     PLACE["up_count"]))
+Steps = list[tuple[int, int, float]]  # index of the value, place of the figure, scale
+
+
+class Reader:
+    """Reads the reports of one subscription."""
+
+    def __init__(self, source: object, units: Units, asked: tuple[Measurement, ...],
+                 granularity: int) -> None:
+        self.source = source
+        self._units, self._asked, self._granularity = units, asked, granularity
+        self._for: Any = None  # the list of measurements that the steps are of
+        self._ue: Steps = []
+        self._cell: dict[Snssai | None, Steps] = {}
+
+    def of_ue(self, report: Report) -> Figures:
+        """One UE's latest figures."""
+        self._prepare(report)
+        return _figures(report, self._ue)
+
+    def of_cell(self, report: Report) -> dict[Snssai | None, Figures]:
+        """The latest figures of a cell (None) and of its slices."""
+        self._prepare(report)
+        return {snssai: _figures(report, steps) for snssai, steps in self._cell.items()}
+
+    def _prepare(self, report: Report) -> None:
+        measurements = report.measurements or self._asked
+        if measurements is self._for:
+            return
+        self._for, self._ue, self._cell = measurements, [], {}
+        place = 0
+        for one in measurements:
+            unit = self._units.measurements.get(one.name) if isinstance(one.name, str) else None
+            for number, label in enumerate(one.labels):
+                if unit is not None:
+                    step = (place, unit.place, unit.scale)
+                    if number == 0:
+                        self._ue.append(step)
+                    snssai = (None if label.slice is None
+                              else Snssai(label.slice.sst, label.slice.sd))
+                    if unit.for_cell:
+                        self._cell.setdefault(snssai, []).append(step)
+                place += 1
+
+
+def _figures(report: Report, steps: Steps) -> Figures:
+    if not report.data:
+        return _EMPTY
+    records = report.data[-1].records
+    out: list[float | None] = list(_EMPTY)
+    count = len(records)
+    for index, place, scale in steps:
+        if index < count:
+            value = records[index]
+            # None and Unmet are no numbers; a number below zero comes of a counter that ran over.
+            if (type(value) is int or type(value) is float) and 0 <= value <= MOST:
+                out[place] = value * scale
+    return tuple(out)
+
+
+def load_of(
+    figures: Figures, at: float, granularity: int, prbs: int | None, units: Units
+) -> Load:
+    """A load; rates and shares are reckoned from volumes and counts where they are missing."""
+    values = list(figures[:LOAD_FIELDS])
+    if any(figure is not None for figure in figures[LOAD_FIELDS:]):
+        _reckon(values, figures, granularity / 1000, prbs, units)
+    for place in (DOWN_PRBS, UP_PRBS):
+        share = values[place]
+        if share is not None and share > 100:
+            values[place] = 100.0
+    return Load(at, *values)
+
+
+def _reckon(
+    values: list[float | None], figures: Figures, seconds: float, prbs: int | None, units: Units
+) -> None:
+    for kbps, kbit, share, used, available, count in _RECKONED:
+        volume, counted = figures[kbit], figures[count]
+        if values[kbps] is None and volume is not None and seconds > 0:
+            values[kbps] = volume / seconds
+        if values[share] is not None:
+            continue
+        taken, left = figures[used], figures[available]
+        if taken is not None and left is not None and taken + left > 0:
+            values[share] = 100 * taken / (taken + left)
+        elif counted is not None and prbs and seconds > 0:
+            values[share] = 100 * counted / (prbs * units.slots_per_second * seconds)
+
