@@ -1,0 +1,193 @@
+"""E2 PDUs out of the frames of a capture: SCTP's DATA chunks, pieces put together, told once.
+
+It looks through Ethernet (VLANs too), Linux's cooked headers and raw IP, IPv4 and IPv6, and SCTP in
+UDP on port 9899. What is sent again counts once. Frames are a stranger's: lengths are checked, and
+what is kept for pieces that never come is capped. It knows neither files nor E2AP.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+E2_PPIDS = (70, 71, 72)
+E2_PORTS = (36421, 36422)  # of RICs; some nodes send with another PPID
+ETHERNET, SLL, SLL2, NULL = 1, 113, 276, 0  # LINKTYPE_
+RAW = (101, 12, 14, 228, 229)
+SCTP_ALONE = 248
+VLAN_TYPES = (0x8100, 0x88A8, 0x9100)
+IP_TYPES = (0x0800, 0x86DD)
+UDP, SCTP = 17, 132
+TUNNEL_PORT = 9899
+MOST_TAGS = 8
+MOST_WAYS = 4096  # directions of associations, the oldest of which make room
+MOST_PIECES = 512 << 10  # octets of one PDU: more than anybody takes
+RECENT = 1024  # transmission numbers remembered of each direction, to tell what is sent again
+DATA_CHUNK, HEADER = 0, 16
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPdu:
+    """A PDU, and where it was."""
+
+    time: int  # nanoseconds since 1970, of its last piece
+    source: str  # address and port
+    destination: str
+    ppid: int
+    data: bytes
+
+    @property
+    def ends(self) -> frozenset[str]:
+        """The association, whichever way."""
+        return frozenset((self.source, self.destination))
+
+
+@dataclass
+class _Way:
+    """What is kept of one direction of an association."""
+
+    recent: dict[int, None] = field(default_factory=dict)
+    streams: dict[int, tuple[int, list[bytes]]] = field(default_factory=dict)
+
+
+class PduFinder:
+    """Takes frames in their order."""
+
+    def __init__(self) -> None:
+        self.others = 0  # DATA chunks of other protocols
+        self.lost = 0  # PDUs of which a piece is missing
+        self.repeated = 0  # DATA chunks sent again
+        self._ways: dict[tuple[str, str, int], _Way] = {}
+
+    def take(self, time: int, frame: bytes, link: int) -> list[FoundPdu]:
+        """The PDUs that are whole with this frame."""
+        try:
+            return list(self._take(time, frame, link))
+        except (IndexError, struct.error):  # it ends within a header
+            return []
+
+    def _take(self, time: int, frame: bytes, link: int) -> Iterator[FoundPdu]:
+        for source, destination, segment in _segments(frame, link):
+            source_port, destination_port, tag = struct.unpack_from(">HHI", segment)
+            ends = f"{source}:{source_port}", f"{destination}:{destination_port}"
+            known = source_port in E2_PORTS or destination_port in E2_PORTS
+            for chunk in _data_chunks(segment):
+                ppid = int.from_bytes(chunk[12:16])
+                if ppid not in E2_PPIDS and not known:
+                    self.others += 1
+                    continue
+                data = self._whole(self._way((*ends, tag)), chunk)
+                if data is not None:
+                    yield FoundPdu(time, *ends, ppid, data)
+
+    def _way(self, key: tuple[str, str, int]) -> _Way:
+        way = self._ways.get(key)
+        if way is None:
+            if len(self._ways) >= MOST_WAYS:
+                del self._ways[next(iter(self._ways))]
+            way = self._ways[key] = _Way()
+        return way
+
+    def _whole(self, way: _Way, chunk: bytes) -> bytes | None:
+        """The user message that ends with this chunk."""
+        flags, number = chunk[1], int.from_bytes(chunk[4:8])
+        if number in way.recent:
+            self.repeated += 1
+            return None
+        way.recent[number] = None
+        if len(way.recent) > RECENT:
+            del way.recent[next(iter(way.recent))]
+        stream, part = int.from_bytes(chunk[8:10]), chunk[HEADER:]
+        begins, ends = bool(flags & 2), bool(flags & 1)
+        expected, parts = way.streams.pop(stream, (-1, []))
+        if parts and (begins or number != expected):
+            self.lost += 1
+            parts = []
+        if not begins and not parts:
+            return None  # its beginning is not there
+        parts = [*parts, part]
+        if ends:
+            return b"".join(parts)
+        if sum(map(len, parts)) > MOST_PIECES:
+            self.lost += 1
+        else:
+            way.streams[stream] = (number + 1) % (1 << 32), parts
+        return None
+
+
+def _data_chunks(segment: bytes) -> Iterator[bytes]:
+    """The DATA chunks of an SCTP packet, with their headers."""
+    at = 12
+    while at + 4 <= len(segment):
+        kind, length = segment[at], int.from_bytes(segment[at + 2:at + 4])
+        if length < 4 or at + length > len(segment):
+            return
+        if kind == DATA_CHUNK and length > HEADER:
+            yield segment[at:at + length]
+        at += (length + 3) & ~3
+
+
+def _segments(frame: bytes, link: int) -> Iterator[tuple[str, str, bytes]]:
+    """The SCTP packet of a frame, and between whom."""
+    if link == SCTP_ALONE:
+        yield "-", "-", frame
+        return
+    packet = _ip(frame, link)
+    if packet is None:
+        return
+    inside = _inside_ip(packet)
+    if inside is None:
+        return
+    source, destination, protocol, content = inside
+    if protocol == SCTP:
+        yield source, destination, content
+    elif protocol == UDP and TUNNEL_PORT in struct.unpack_from(">HH", content):
+        yield source, destination, content[8:int.from_bytes(content[4:6]) or None]
+
+
+def _ip(frame: bytes, link: int) -> bytes | None:
+    """The IP packet of a frame."""
+    if link in RAW:
+        return frame
+    if link == NULL:
+        return frame[4:]
+    if link == SLL:
+        return frame[16:] if int.from_bytes(frame[14:16]) in IP_TYPES else None
+    if link == SLL2:
+        return frame[20:] if int.from_bytes(frame[:2]) in IP_TYPES else None
+    if link != ETHERNET:
+        return None
+    at = 12
+    for _ in range(MOST_TAGS):
+        kind = int.from_bytes(frame[at:at + 2])
+        if kind not in VLAN_TYPES:
+            return frame[at + 2:] if kind in IP_TYPES else None
+        at += 4
+    return None
+
+
+def _inside_ip(packet: bytes) -> tuple[str, str, int, bytes] | None:
+    """Addresses, protocol and content of an IP packet that is no fragment."""
+    if packet[0] >> 4 == 4:
+        header = (packet[0] & 15) * 4
+        fragment = int.from_bytes(packet[6:8]) & 0x3FFF
+        end = int.from_bytes(packet[2:4]) or len(packet)
+        if fragment or header < 20 or end < header:
+            return None
+        source, destination = packet[12:16], packet[16:20]
+        protocol, content = packet[9], packet[header:end]
+    elif packet[0] >> 4 == 6:
+        source, destination = packet[8:24], packet[24:40]
+        protocol, content = packet[6], packet[40:40 + int.from_bytes(packet[4:6])]
+    else:
+        return None
+    if len(source) != len(destination) or len(destination) not in (4, 16):
+        return None
+    return (_text(source), _text(destination), protocol, content)
+
+
+def _text(address: bytes) -> str:
+    text = str(ipaddress.ip_address(address))
+    return text if len(address) == 4 else f"[{text}]"
