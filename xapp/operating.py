@@ -1,0 +1,248 @@
+"""What an operator sees and does, of a running xApp: `Operations` over its core and its store.
+
+The picture is made in the xApp's loop, a few times a second; readers in other threads take the last
+one. Lists and histories are read from the store, over a connection of each reader's own. Commands
+are run in the loop. It knows no HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import enum
+import importlib.metadata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from xapp.actuators.registry import for_node
+from xapp.api_commands import on_loop
+from xapp.base_stations import Station
+from xapp.core import Core
+from xapp.e2.common import CCC_OIDS, KPM_OIDS, RC_OIDS
+from xapp.errors import XappError
+from xapp.events import Code, Level, warning
+from xapp.operating_views import at_of, audit_entry, decision_view, event_view
+from xapp.operations import (
+    AssociationView,
+    AuditEntry,
+    Clock,
+    Counts,
+    DecisionState,
+    DecisionView,
+    Document,
+    EventView,
+    FunctionView,
+    Health,
+    Kind,
+    Modes,
+    NodeState,
+    NodeView,
+    Picture,
+    PolicyView,
+    Series,
+)
+from xapp.store_read import Reader
+
+PICTURE_SECONDS = 0.2  # between two pictures
+_MODELS = {**dict.fromkeys(KPM_OIDS, "KPM"), **dict.fromkeys(RC_OIDS, "RC"),
+           **dict.fromkeys(CCC_OIDS, "CCC")}
+_SECRET = ("token", "secret", "key", "password")
+
+
+class Operating:
+    """`Operations` of one xApp."""
+
+    def __init__(
+        self, core: Core, store: Path, loop: asyncio.AbstractEventLoop, shown: object,
+        now: Callable[[], float], wall: Callable[[], float], peer: Callable[[int], str],
+    ) -> None:
+        self._core, self._store, self._loop, self._shown = core, store, loop, shown
+        self._now, self._wall, self._peer = now, wall, peer
+        self._started, self._made = now(), float("-inf")
+        self._killed: tuple[float, str] | None = None
+        self._bad_labels: Callable[[], int] = lambda: 0
+        self._picture = Picture(self._clock(), self._started, Health(True))
+        self._version = importlib.metadata.version("airsplit")
+
+    # In the loop.
+
+    def refresh(self, force: bool = False) -> None:
+        """A new picture, unless the last one is still new."""
+        now = self._now()
+        if not force and now - self._made < PICTURE_SECONDS:
+            return
+        self._made = now
+        core = self._core
+        killed_at, killed_by = self._killed or (None, "")
+        self._picture = Picture(
+            self._clock(), self._started, self._health(now),
+            Modes(core.steering.dry_run, core.steering.killed, killed_at, killed_by),
+            tuple(self._node(one) for one in core.stations.stations), core.observations,
+            self._counts(), self._version)
+
+    def count_bad_labels(self, count: Callable[[], int]) -> None:
+        self._bad_labels = count
+
+    def _clock(self) -> Clock:
+        return Clock(self._now(), self._wall())
+
+    def _health(self, now: float) -> Health:
+        core, reasons = self._core, []
+        if not any(one.there for one in core.stations.stations):
+            reasons.append("No base station is connected.")
+        elif not any(cell.load.at > now - core.config.observing.gone
+                     for cell in core.observations.cells.values()):
+            reasons.append("No base station reports.")
+        heard = core.flows.heard
+        if heard is not None and now - heard > core.config.limits.silent:
+            reasons.append(f"No tap has spoken for {now - heard:.0f} s.")
+        if core.store_why is not None:
+            reasons.append(f"Nothing can be kept: {core.store_why}")
+        return Health(True, tuple(reasons))
+
+    def _node(self, station: Station) -> NodeView:
+        facts = self._core.stations.facts(station.name)
+        functions = tuple(
+            FunctionView(_MODELS.get(oid, oid), oid, number,
+                         oid in KPM_OIDS and bool(station.handles.get(unit)))
+            for unit, found in station.functions.items() for number, oid in found)
+        actuators = () if facts is None else tuple(
+            one.name for one in for_node(facts.profile, facts.functions, dataclasses.replace(
+                self._core.config.actuators, remote=facts.remote)))
+        associations = tuple(AssociationView(str(unit), self._peer(number), since)
+                             for unit, (number, since) in station.associations.items())
+        return NodeView(station.name, station.profile.name,
+                        NodeState.CONNECTED if station.there else NodeState.LOST, station.since,
+                        associations, functions, actuators)
+
+    def _counts(self) -> Counts:
+        core = self._core
+        return Counts(
+            core.observer.counters.reports, core.observer.counters.lost,
+            core.flows.counters.labels, core.flows.counters.lost, self._bad_labels(),
+            {DecisionState(name): count for name, count in core.ends.items()},
+            {Level(name): count for name, count in core.event_counts.items()},
+            dict(core.controls))
+
+    # From any thread.
+
+    def picture(self) -> Picture:
+        return self._picture
+
+    def limits(self) -> Document:
+        shown = plain(self._shown)
+        return shown if isinstance(shown, dict) else {}
+
+    def history(
+        self, kind: Kind, metric: str, since: float, subject: str | None = None
+    ) -> Sequence[Series]:
+        clock = self._clock()
+        found: dict[str, list[tuple[float, float | None]]] = {}
+        with Reader(self._store) as reader:
+            for row in reader.samples(kind.value, clock.wall_time(since), subject):
+                found.setdefault(row["subject"], []).append(
+                    (at_of(clock, row["time"]), row["figures"].get(metric)))
+        return [Series(name, tuple(points)) for name, points in found.items()]
+
+    def decisions(self, count: int, before: int | None = None) -> Sequence[DecisionView]:
+        clock = self._clock()
+        with Reader(self._store) as reader:
+            return [decision_view(row, reader.steps(row["id"]), reader.actions(row["id"]), clock)
+                    for row in reader.decisions(count, before)]
+
+    def decision(self, number: int) -> DecisionView | None:
+        with Reader(self._store) as reader:
+            row = reader.decision(number)
+            return None if row is None else decision_view(
+                row, reader.steps(row["id"]), reader.actions(row["id"]), self._clock())
+
+    def events(self, count: int, before: int | None = None) -> Sequence[EventView]:
+        clock = self._clock()
+        with Reader(self._store) as reader:
+            return [event_view(row, clock) for row in reader.events(count, before)
+                    if row["code"] in set(Code)]
+
+    def audit(self, since: float | None = None) -> Iterator[AuditEntry]:
+        with Reader(self._store) as reader:
+            for row in reader.audit(since=since):
+                yield audit_entry(row)
+
+    def policy_types(self) -> Mapping[int, Document]:
+        return {one.id: one.document() for one in self._core.a1.types()}
+
+    def policies(self, type_id: int) -> Sequence[PolicyView]:
+        return [PolicyView(one.type_id, one.name, one.body, one.created, one.in_effect, one.reason)
+                for one in self._core.a1.instances(type_id)]
+
+    # Commands.
+
+    def create_policy_type(self, type_id: int, document: Document) -> Future[None]:
+        return self._do(lambda: self._core.a1.add_type(type_id, document))
+
+    def delete_policy_type(self, type_id: int) -> Future[None]:
+        return self._do(lambda: self._core.a1.delete_type(type_id))
+
+    def put_policy(self, type_id: int, instance: str, body: Document, who: str) -> Future[None]:
+        return self._do(lambda: self._core.put_policy(type_id, instance, body, who, self._now(),
+                                                      self._wall()))
+
+    def delete_policy(self, type_id: int, instance: str, who: str) -> Future[None]:
+        return self._do(lambda: self._core.delete_policy(type_id, instance, who, self._now()))
+
+    def set_dry_run(self, on: bool, who: str) -> Future[None]:
+        return self._do(lambda: self._core.set_dry_run(on, who, self._now()))
+
+    def pull_kill_switch(self, reason: str, who: str) -> Future[None]:
+        def pull() -> None:
+            self._killed = self._now(), who
+            self._core.kill(who, reason, self._now())
+
+        return self._do(pull)
+
+    def release_kill_switch(self, who: str) -> Future[None]:
+        def release() -> None:
+            self._killed = None
+            self._core.release(who, self._now())
+
+        return self._do(release)
+
+    def _do(self, act: Callable[[], None]) -> Future[None]:
+        """`act` in the loop; the picture shows it before anybody is told that it was done."""
+        async def run() -> None:
+            try:
+                act()
+            except XappError:
+                raise
+            except Exception as fault:
+                # The boundary between an operator's request and the loop: it is told, and goes on.
+                self._core.tell(warning(Code.FAULT, f"An operator's command failed: {fault!r}"),
+                                self._now())
+                raise
+            finally:
+                self.refresh(force=True)
+
+        return on_loop(self._loop, run)
+
+
+def plain(value: Any, name: str = "") -> Any:
+    """A configuration for JSON, without what is nobody's business."""
+    if any(word in name for word in _SECRET) and value:
+        return "set"
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        # What has a text form of its own is shown by it.
+        if type(value).__str__ is not object.__str__:
+            return str(value)
+        return {one.name: plain(getattr(value, one.name), one.name)
+                for one in dataclasses.fields(value)}
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {str(key) if not isinstance(key, tuple) else "/".join(map(str, key)):
+                plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(one) for one in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(value)
