@@ -69,6 +69,7 @@ class Labeller:
         self._stages, self._width = bundle.stages(judged), len(bundle.schema.features)
         self._said: dict[int, Said] = {}  # by flow, while it lives
         self.drift = Drift(bundle, judged)
+        self.judged = 0  # samples, since the start
 
     def warm(self) -> None:
         """Load what is compiled, now and not when the first frames wait."""
@@ -93,6 +94,7 @@ class Labeller:
         which, vectors = places[judged], samples["vector"][judged]
         labels = self._stages.labels(which, vectors, brief=True)
         self.drift.saw(which, vectors)
+        self.judged += len(which)
         answers = zip(labels.names(), labels.confidence.tolist(), strict=True)
         for row, (flow, place, ended) in enumerate(zip(
                 samples["flow"].tolist(), places.tolist(), whole.tolist(), strict=True)):

@@ -78,6 +78,7 @@ class TapStatus:
     model: str = ""
     sequence: int = 0
     version: int = VERSION
+    judged: int = 0  # samples of flows that the model was asked about
 
     @property
     def topic(self) -> str:

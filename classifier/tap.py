@@ -102,7 +102,7 @@ class Tap:
             now, (now - self._began) / 1e9, counters.packets, counters.bytes,
             counters.dropped or 0, flows.flows, self.engine.live, flows.evicted,
             self.publisher.sent, round(self._labeller.drift.share, 4), self.name,
-            self._bundle.hash[:HASH_DIGITS])
+            self._bundle.hash[:HASH_DIGITS], judged=self._labeller.judged)
 
 
 def default_bundle() -> Path:

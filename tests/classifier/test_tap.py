@@ -103,6 +103,7 @@ def test_frames_become_labels(model: Bundle, tunnel: bool, tmp_path: Path) -> No
     assert isinstance(status, TapStatus)
     assert (status.packets, status.dropped, status.flows) == (12, 3, 1)
     assert status.labels == len(labels)
+    assert status.judged >= 2  # after five packets, and after ten
     assert subscriber.gaps.missed == 0
     assert source.closed
 
