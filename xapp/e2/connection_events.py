@@ -180,9 +180,13 @@ class DeleteRefused:
 
 @dataclass(frozen=True, slots=True)
 class Indicated:
+    """An indication of a subscription; what its number tells, where the node numbers them."""
+
     handle: int
     indication: Indication
     early: bool  # the subscription is not answered yet
+    missed: int = 0  # indications that were lost just before it
+    late: bool = False  # it came before, or others that were sent after it did
 
 
 @dataclass(frozen=True, slots=True)

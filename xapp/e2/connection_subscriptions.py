@@ -43,6 +43,7 @@ from xapp.errors import ConfigurationError, TransportError
 
 MOST_SUBSCRIPTIONS = 1024  # of an association: as many as one E2AP message can list
 INSTANCES = 65536
+NUMBERS = 65536  # of indications, after which they begin anew
 # A node that answers so to a repeated request has taken the first one.
 TAKEN_BEFORE = (RicRequestCause.DUPLICATE_REQUEST_ID, RicRequestCause.DUPLICATE_ACTION,
                 RicRequestCause.DUPLICATE_EVENT_TRIGGER)
@@ -59,6 +60,21 @@ class Subscription:
     action: Action
     stage: Stage = Stage.ASKED
     indications: int = 0  # that came
+    last: int | None = None  # the latest number of one
+
+    def counted(self, number: int | None) -> tuple[int, bool]:
+        """How many indications were lost before this one, and whether it comes late."""
+        self.indications += 1
+        if number is None:
+            return 0, False
+        if self.last is None:
+            self.last = number
+            return 0, False
+        ahead = (number - self.last) % NUMBERS
+        if not 0 < ahead < NUMBERS // 2:
+            return 0, True
+        self.last = number
+        return ahead - 1, False
 
 
 class Subscriber(Connection):
@@ -150,9 +166,9 @@ class Subscriber(Connection):
                 self._send_error(ErrorIndication(
                     None, message.request, message.function, RicRequestCause.REQUEST_ID_UNKNOWN))
         elif subscription.stage is not Stage.DELETING:  # else it crossed the deletion
-            subscription.indications += 1
+            missed, late = subscription.counted(message.number)
             self._events.append(Indicated(subscription.handle, message,
-                                          subscription.stage is Stage.ASKED))
+                                          subscription.stage is Stage.ASKED, missed, late))
 
     def _subscribed(self, message: SubscriptionResponse) -> None:
         pending = self._answered(Procedure.SUBSCRIPTION, message.request, message)

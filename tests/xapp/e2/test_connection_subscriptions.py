@@ -64,6 +64,18 @@ def test_indications_count_before_the_answer() -> None:
     assert one(pair.ric_events, Subscribed) == Subscribed(handle)
 
 
+def test_lost_late_and_repeated_indications_are_told_where_they_are_numbered() -> None:
+    pair = Pair().set_up()
+    pair.subscribe()
+    told = []
+    for number in (65533, 65534, 65534, 1, 65535, 2, 2, None, 3):
+        data = pair.node.indicate(FIRST, 0, b"h", b"m", number)
+        event = one(pair.ric.receive(data, PPID, pair.now), Indicated)
+        told.append((event.missed, event.late))
+    assert told == [(0, False), (0, False), (0, True), (2, False), (0, True), (0, False),
+                    (0, True), (0, False), (0, False)]
+
+
 def test_a_subscription_that_is_indicated_but_never_answered_is_one() -> None:
     pair = Pair(QUICK).set_up()
     handle = asked(pair)
