@@ -41,12 +41,11 @@ class Effect:
     def sentence(self) -> str:
         """For the operator."""
         one = self.expected
-        bounds = " and ".join(
-            [f"at least {one.at_least:g}"] * (one.at_least is not None)
-            + [f"at most {one.at_most:g}"] * (one.at_most is not None)) or "any figure"
+        limits = (("at least", one.at_least), ("at most", one.at_most))
+        bounds = " and ".join(f"{word} {limit:g}" for word, limit in limits if limit is not None)
         known = "nothing was reported" if self.seen is None else f"{self.seen:g} was reported"
         return (f"{one.metric.value} of {text_of(one.subject)}: {'no longer ' * self.negated}"
-                f"{bounds} expected, {known}")
+                f"{bounds or 'any figure'} expected, {known}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,8 @@ class Watch:
     def deadline(self) -> float:
         """When it is decided, whatever was reported."""
         within = [one.expected.within for one in self.effects]
-        return self.told + max([REPORTS_WAITED_FOR * self.stale, self.within, *within])
+        within += [self.within] * bool(self.places)
+        return self.told + max([REPORTS_WAITED_FOR * self.stale, *within])
 
 
 def text_of(subject: Subject) -> str:
@@ -174,6 +174,12 @@ def outcome(watched: Watch) -> str:
     parts = [one.sentence() for one in watched.effects] + [
         f"{key} in {cell} expected" for key, cell in watched.places.items()]
     return "; ".join(parts) + "."
+
+
+def was_met(watched: Watch) -> bool:
+    """Whether all that was expected was so before, and a success proves little."""
+    return not watched.places and all(
+        one.before is not None and meets(one.expected, one.before) for one in watched.effects)
 
 
 def _counts(watched: Watch, load: Load) -> bool:

@@ -11,7 +11,7 @@ not shown to be in force as it should be is put back until it is. It knows no so
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from xapp.actuators.base import Actuator, NodeFacts
@@ -34,7 +34,7 @@ from xapp.steering_types import (
     Lane,
     SteeringConfig,
 )
-from xapp.store_records import Held, Kind, Record, cell_of, decision_document, uncertain
+from xapp.store_records import Held, Kind, Left, Record, cell_of, decision_document, uncertain
 
 
 class Steering:
@@ -78,6 +78,12 @@ class Steering:
             self._back.possible(held, self._nodes.get(held.target.cell.node))
             for held in self._book))
 
+    def busy(self, cell: CellKey) -> bool:
+        """Something is under way there: what is reported is not yet what was decided."""
+        lane = self._lanes.get(cell)
+        return lane is not None and (
+            lane.action is not None or lane.case is not None or lane.next is not None)
+
     def next_deadline(self) -> float | None:
         """When `tick` has something to do, if nothing happens before."""
         now, times = self._actions.now, []
@@ -92,27 +98,34 @@ class Steering:
 
     # What happens.
 
-    def start(self, left: Iterable[Held], unfinished: Iterable[str], killed: bool,
-              now: float) -> list[Command]:
-        """What the last run left, and its actions that had not ended."""
+    def start(self, left: Left, now: float) -> list[Command]:
+        """What the last run left, and what of it had not ended."""
         self._actions.now = now
-        self._book.load(uncertain(held) for held in left if not (held.resting and held.certain))
-        for action in unfinished:
-            self._actions.remember(Record(Kind.ACTION_ENDED, action, body={
-                "outcome": Stage.LOST.value, "why": "the xApp ended before it was over"}))
+        self._book.load(uncertain(held) for held in left.held
+                        if not (held.resting and held.certain))
+        self._end_unfinished(left)
         entries = list(self._book)
-        self.killed = killed
-        if killed or self.config.at_start is AtStart.RESTORE:
+        self.killed = left.killed
+        as_found = left.killed or self.config.at_start is AtStart.RESTORE
+        if as_found:
             self._book.aim_at_found()
         if entries:
-            goal = "as it was found" if killed or self.config.at_start is AtStart.RESTORE else (
-                "as it was confirmed")
             self._actions.tell(warning(
-                Code.LEFT_BY_LAST_RUN, f"The last run left {len(entries)} settings; each is put "
-                f"{goal} when its node is there."))
-        if killed:
+                Code.LEFT_BY_LAST_RUN, f"The last run {'' if left.clean else 'was cut off and '}"
+                f"left {len(entries)} settings; each is put as it was "
+                f"{'found' if as_found else 'confirmed'} when its node is there."))
+        if left.killed:
             self._actions.tell(warning(Code.KILL_SWITCH, "The kill switch is still pulled."))
         return self._actions.take()
+
+    def _end_unfinished(self, left: Left) -> None:
+        why = "the xApp ended before it was over"
+        for action in left.actions:
+            self._actions.remember(Record(Kind.ACTION_ENDED, action, body={
+                "outcome": Stage.LOST.value, "why": why}))
+        for decision in left.decisions:
+            self._actions.remember(Record(Kind.DECISION_ENDED, decision, why=why, body={
+                "state": End.FAILED.value, "at": self._actions.now, "tried": []}))
 
     def decide(self, decision: Decision, now: float) -> list[Command]:
         """A policy wants this."""

@@ -187,7 +187,10 @@ class Actions:
         else:
             self.book.confirm(action.steps.sets, name, self.now, shown)
             code = (Code.CONFIRMED_UNANSWERED if action.stage is Stage.SILENT else Code.CONFIRMED)
-            self.tell(info(code, f"{name} had the effect: {shown}", action.cell))
+            already = action.watch is not None and effect_watch.was_met(action.watch)
+            self.tell(info(code, f"{name} had the effect: {shown}" + (
+                " It was so before, too, so that this proves little." if already else ""),
+                action.cell))
         self._end(action, Stage.CONFIRMED, shown)
 
     def _unseen(self, action: Action, detail: str) -> None:

@@ -14,23 +14,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from xapp.store_records import Held, read_held
+from xapp.store_records import Held, Left, read_held
 from xapp.store_schema import open_reader, told
 from xapp.store_tables import FIRST_HASH, line_hash
 
 MOST_ROWS = 10_000  # of one answer
 Row = Mapping[str, Any]
 AUDIT_COLUMNS = ("number", "time", "kind", "who", "subject", "why", "body", "hash")
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """What the last run left."""
-
-    held: tuple[Held, ...]
-    unfinished: tuple[str, ...]  # actions that never ended
-    killed: bool  # the kill switch is pulled
-    clean: bool  # the last run ended as it should, or there was none
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +54,12 @@ class Reader:
             "SELECT body FROM targets ORDER BY target"))
         actions = tuple(str(row["id"]) for row in self._rows(
             "SELECT id FROM actions WHERE outcome IS NULL ORDER BY time"))
+        decisions = tuple(str(row["id"]) for row in self._rows(
+            "SELECT id FROM decisions WHERE ended IS NULL ORDER BY number"))
         modes = self._rows("SELECT body FROM modes WHERE name='steering'")
         runs = self._rows("SELECT ended FROM runs WHERE number < ? ORDER BY number DESC LIMIT 1",
                           1 << 62 if before_run is None else before_run)
-        return Left(held, actions, bool(modes and modes[0]["body"]["killed"]),
+        return Left(held, actions, decisions, bool(modes and modes[0]["body"]["killed"]),
                     not runs or runs[0]["ended"] is not None)
 
     def held(self) -> tuple[Held, ...]:

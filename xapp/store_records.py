@@ -97,6 +97,17 @@ def read_held(body: Document) -> Held:
                 bool(body["certain"]), bool(body["resting"]), bool(body["assumed"]))
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What the last run left."""
+
+    held: tuple[Held, ...] = ()
+    actions: tuple[str, ...] = ()  # that never ended
+    decisions: tuple[str, ...] = ()  # likewise
+    killed: bool = False  # the kill switch is pulled
+    clean: bool = True  # the last run ended as it should, or there was none
+
+
 def uncertain(held: Held) -> Held:
     return replace(held, certain=False)
 

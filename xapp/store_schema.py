@@ -32,6 +32,7 @@ CREATE TABLE decisions(
     policy TEXT NOT NULL, reason TEXT NOT NULL, body TEXT NOT NULL, state TEXT NOT NULL,
     ended REAL, detail TEXT NOT NULL DEFAULT '');
 CREATE INDEX decisions_cell ON decisions(cell, number);
+CREATE INDEX decisions_open ON decisions(number) WHERE ended IS NULL;
 CREATE TABLE actions(
     id TEXT PRIMARY KEY, decision TEXT, cell TEXT NOT NULL, actuator TEXT NOT NULL,
     time REAL NOT NULL, body TEXT NOT NULL, outcome TEXT, ended REAL,

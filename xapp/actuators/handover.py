@@ -97,4 +97,5 @@ class RcHandover:
 
     def _function(self, node: NodeFacts) -> Function | None:
         known = self.profile.actuator(LEVER)
-        return None if known is None else node.function(RC_OIDS, known.unit, (HANDOVER_STYLE, HANDOVER_ACTION))
+        action = HANDOVER_STYLE, HANDOVER_ACTION
+        return None if known is None else node.function(RC_OIDS, known.unit, action)

@@ -121,4 +121,5 @@ class QosFlow:
 
     def _function(self, node: NodeFacts) -> Function | None:
         known = self.profile.actuator(LEVER)
-        return None if known is None else node.function(RC_OIDS, known.unit, (FLOW_STYLE, FLOW_ACTION))
+        action = FLOW_STYLE, FLOW_ACTION
+        return None if known is None else node.function(RC_OIDS, known.unit, action)
