@@ -125,18 +125,24 @@ def _scores(
     there, here = ~np.isnan(first), ~np.isnan(second).T  # [address, bin], [bin, UE]
     one, other = np.nan_to_num(first), np.nan_to_num(second).T
     there, here = there.astype(np.float64), here.astype(np.float64)
-    count = there @ here  # [address, UE], as all below
+    count = _times(there, here)  # [address, UE], as all below
     some = np.maximum(count, 1.0)
-    means = (one @ here) / some, (there @ other) / some
-    spreads = (np.sqrt(np.maximum((one**2 @ here) / some - means[0]**2, 0.0)),
-               np.sqrt(np.maximum((there @ other**2) / some - means[1]**2, 0.0)))
+    means = _times(one, here) / some, _times(there, other) / some
+    spreads = (np.sqrt(np.maximum(_times(one**2, here) / some - means[0]**2, 0.0)),
+               np.sqrt(np.maximum(_times(there, other**2) / some - means[1]**2, 0.0)))
     least, most = np.minimum(*means), np.maximum(*means)
     told = ((count >= config.bins) & (least > 0) & (most <= config.size * least)
             & (spreads[0] >= config.varied * means[0]) & (spreads[1] >= config.varied * means[1]))
     product = spreads[0] * spreads[1]
     told &= product > 0
-    shared = ((one @ other) / some - means[0] * means[1]) / np.where(told, product, 1.0)
+    shared = (_times(one, other) / some - means[0] * means[1]) / np.where(told, product, 1.0)
     return np.where(told, np.clip(shared, -1.0, 1.0), -1.0)
+
+
+def _times(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A matrix product on one thread: a library's own threads wait for each other when others
+    have the processors, for longer than all of this takes."""
+    return np.asarray(np.einsum("ij,jk->ik", first, second))
 
 
 def _pairs(
