@@ -114,7 +114,7 @@ class Store:
         self._lock, self._queued = threading.Lock(), 0
         self._ending = threading.Event()
         self._down = False
-        self._pruned = float("-inf")
+        self._pruned = time.monotonic()
         try:
             self.run = self._begin_run()
             self._head = store_tables.head(self._connection)
@@ -263,11 +263,11 @@ class Store:
             self._report(Dropped(f"pruning of the history ({error})", 0))
 
     def _begin_run(self) -> int:
-        connection = self._connection
+        connection, now = self._connection, self._wall()
         connection.execute("BEGIN IMMEDIATE")
         number = int(connection.execute(
-            "INSERT INTO runs(started) VALUES(?)", (self._wall(),)).lastrowid or 0)
-        store_tables.write(connection, Record(Kind.RUN_STARTED, str(number)), self._wall(),
+            "INSERT INTO runs(started) VALUES(?)", (now,)).lastrowid or 0)
+        store_tables.write(connection, Record(Kind.RUN_STARTED, str(number)), now,
                            store_tables.head(connection))
         connection.execute("COMMIT")
         return number
@@ -275,6 +275,8 @@ class Store:
 
 def _claim(path: Path) -> FileLock:
     """The right to write to a store; it ends with the process, however that ends."""
+    if not path.parent.is_dir():
+        raise StoreError(f"There is no folder {path.parent}.", "Make it, or name another.")
     lock = FileLock(f"{path}.lock", timeout=0, thread_local=False)
     try:
         lock.acquire()

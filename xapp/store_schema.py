@@ -132,7 +132,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
         raise _not_ours(path)
     found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
-        raise _damaged(path, found)
+        raise _damaged(path, " ".join(str(found).split()))
 
 
 def told(path: Path, error: sqlite3.Error) -> StoreError:
