@@ -91,7 +91,7 @@ class Way:
 
     def __init__(self, address: Address, peers: Peers, received: Received,
                  after: Callable[[], None]) -> None:
-        """`after` is called when a burst of packets was `received`."""
+        """`after` is called when a packet was `received`."""
         self.raw, self.family = address.udp == 0, address.family
         # Of SCTP that are ours, with the number of users: raw sockets get others' packets, too.
         self._ports: Counter[int] = Counter()
@@ -170,7 +170,7 @@ class Way:
             begin = self._begin() if self.raw else 0
             if is_sound(self._buffer, begin, length) and (not self.raw or self._is_ours(begin)):
                 self._received(self.peer(name).number, self._at + begin, length - begin)
-        self._after()
+                self._after()  # before it is asked whether there is more: most often there is not
 
     def _begin(self) -> int:
         """Raw sockets of IPv4 hand out IP's header, too."""
