@@ -48,11 +48,7 @@ class Way:
     """One direction of an association: its headers, and how far its numbers have come."""
 
     def __init__(self, source: Endpoint, destination: Endpoint, tag: int) -> None:
-        self._source, self._destination = source.packed(), destination.packed()
-        if self._source.version != self._destination.version:
-            raise ConfigurationError(
-                f"{source.address} and {destination.address} are not of the same IP version.",
-                "Give both ends of an association alike.")
+        self._source, self._destination = _alike(source, destination)
         self._common = struct.pack(">HHI", source.port, destination.port, tag)
         self._sent = 0  # packets
         self._message = 0  # number of the stream's next
@@ -100,6 +96,20 @@ class AssociationPackets:
     def received(self, data: bytes, ppid: int) -> Iterator[bytes]:
         """Packets from the remote end."""
         return self._in.packets(data, ppid)
+
+
+def _alike(source: Endpoint, destination: Endpoint) -> tuple[Address, Address]:
+    """Both addresses in one version of IP; whoever listens everywhere does so in the other's."""
+    one, other = source.packed(), destination.packed()
+    if one.version != other.version and one.is_unspecified:
+        one = type(other)(0)
+    elif one.version != other.version and other.is_unspecified:
+        other = type(one)(0)
+    if one.version != other.version:
+        raise ConfigurationError(
+            f"{source.address} and {destination.address} are not of the same IP version.",
+            "Give both ends of an association alike.")
+    return one, other
 
 
 def internet_checksum(header: bytes | bytearray) -> int:

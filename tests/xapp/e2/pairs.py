@@ -11,9 +11,10 @@ from xapp.e2.connection_events import Command, Event, Send
 from xapp.e2.connection_node import NodeConnection
 from xapp.e2.connection_ric import RicConnection
 from xapp.e2.connection_table import E2Config
-from xapp.e2.e2ap import decode
+from xapp.e2.e2ap import decode, encode, parse
+from xapp.e2.e2ap_container import Pdu, RawIe, build
 from xapp.e2.e2ap_messages import Message
-from xapp.e2.e2ap_types import Action
+from xapp.e2.e2ap_types import Action, Criticality
 
 DU_PPID = 72
 ACTION = Action(0, definition=b"style 4")
@@ -35,6 +36,13 @@ def one(events: list[Event], kind: type[T]) -> T:
 def sent(events: list[Event]) -> list[Message]:
     """The messages that go to the peer."""
     return [decode(event.data) for event in of(events, Send)]
+
+
+def broken(message: Message) -> bytes:
+    """The message with an element that nobody knows and everybody must."""
+    pdu = parse(encode(message))
+    return build(Pdu(pdu.kind, pdu.procedure, pdu.criticality, (
+        *pdu.ies, RawIe(999, Criticality.REJECT, b"x"))))
 
 
 @dataclass

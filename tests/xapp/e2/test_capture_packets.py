@@ -90,6 +90,13 @@ def test_ipv6_and_ipv4_in_its_clothes() -> None:
     assert IP(packet).src == "192.0.2.1"
 
 
+def test_whoever_listens_everywhere_does_so_in_the_peers_version() -> None:
+    ends = AssociationPackets(Endpoint("::", 36421), Endpoint("::ffff:192.0.2.9", 2))
+    assert IP(next(ends.sent(b"x", 70))).src == "0.0.0.0"
+    ends = AssociationPackets(Endpoint("0.0.0.0", 36421), Endpoint("2001:db8::9", 2))
+    assert IPv6(next(ends.received(b"x", 70))).dst == "::"
+
+
 def test_ends_that_no_packet_can_have() -> None:
     with pytest.raises(ConfigurationError, match=r"'gnb\.example' is no IP address"):
         AssociationPackets(RIC, Endpoint("gnb.example", 1))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.xapp.e2.e2ap_examples import EXAMPLES, REQUEST
-from tests.xapp.e2.pairs import ACTION, DU_PPID, Pair, of, one, sent
+from tests.xapp.e2.e2ap_examples import EXAMPLES
+from tests.xapp.e2.pairs import ACTION, DU_PPID, Pair, broken, of, one, sent
 from xapp.e2.connection import MOST_OVER, MOST_PENDING, Connection
 from xapp.e2.connection_events import (
     Closed,
@@ -25,37 +25,24 @@ from xapp.e2.connection_events import (
     SubscriptionStopped,
     Unanswered,
 )
-from xapp.e2.connection_node import NodeConnection
-from xapp.e2.connection_ric import RicConnection
 from xapp.e2.connection_table import (
-    NODE_TABLE,
-    RIC_TABLE,
-    SUBSCRIPTION_TABLE,
     E2Config,
-    Signal,
-    Stage,
     State,
-    Table,
 )
-from xapp.e2.e2ap import decode, encode, parse
+from xapp.e2.e2ap import decode, encode
 from xapp.e2.e2ap_causes import MiscCause, ProtocolCause, RicRequestCause
-from xapp.e2.e2ap_container import Pdu, RawIe, build
 from xapp.e2.e2ap_messages import (
     ControlAcknowledge,
     ControlFailure,
-    E2SetupFailure,
     E2SetupRequest,
     ErrorIndication,
     Message,
     ResetRequest,
     ResetResponse,
     ServiceQuery,
-    SubscriptionFailure,
-    SubscriptionRequest,
     SubscriptionResponse,
 )
-from xapp.e2.e2ap_tables import BY_CLASS
-from xapp.e2.e2ap_types import Criticality, Kind, Procedure, RequestId
+from xapp.e2.e2ap_types import Procedure, RequestId
 from xapp.errors import TransportError
 
 PPID = DU_PPID
@@ -63,28 +50,6 @@ PPID = DU_PPID
 
 def state_of(end: Connection) -> State:
     return end.state
-
-
-@pytest.mark.parametrize(("cls", "table"), [(RicConnection, RIC_TABLE),
-                                            (NodeConnection, NODE_TABLE)])
-def test_the_tables_name_methods_that_are_there(cls: type[Connection], table: Table) -> None:
-    assert cls.table is table
-    for steps in cls.table.values():
-        for message, step in steps.items():
-            assert message in BY_CLASS
-            assert callable(getattr(cls, step.action))
-
-
-def test_every_message_has_an_end_that_takes_it() -> None:
-    taken = {message for table in (RIC_TABLE, NODE_TABLE) for steps in table.values()
-             for message in steps}
-    assert taken == set(BY_CLASS)
-
-
-def test_a_subscription_ends_whatever_happens() -> None:
-    assert set(SUBSCRIPTION_TABLE) == set(Stage)
-    for stage, moves in SUBSCRIPTION_TABLE.items():
-        assert stage is Stage.GONE or moves[Signal.LOST] is Stage.GONE
 
 
 def test_garbage_is_counted_and_answered_but_not_for_ever() -> None:
@@ -97,83 +62,6 @@ def test_garbage_is_counted_and_answered_but_not_for_ever() -> None:
     assert len(sent(pair.ric.receive(b"", PPID, pair.now + 1))) == 1  # a second allows two more
     assert pair.ric.state is State.READY
     pair.subscribe()  # and works as ever
-
-
-def test_an_error_indication_is_never_answered_with_one() -> None:
-    pair = Pair().set_up()
-    broken = bytearray(encode(ErrorIndication(cause=MiscCause.UNSPECIFIED)))
-    pdu = parse(bytes(broken))
-    worse = build(Pdu(pdu.kind, pdu.procedure, pdu.criticality, (
-        *pdu.ies, RawIe(999, Criticality.REJECT, b"x"))))
-    events = pair.ric.receive(worse, PPID, pair.now)
-    assert one(events, NotUnderstood).name == "ErrorIndication"
-    assert not sent(events)
-
-
-def broken(message: Message) -> bytes:
-    """The message with an element that nobody knows and everybody must."""
-    pdu = parse(encode(message))
-    return build(Pdu(pdu.kind, pdu.procedure, pdu.criticality, (
-        *pdu.ies, RawIe(999, Criticality.REJECT, b"x"))))
-
-
-def test_requests_that_are_not_understood_are_refused_with_what_is_wrong() -> None:
-    pair = Pair()
-    events = pair.ric.receive(broken(EXAMPLES[0]), PPID, pair.now)
-    failure = sent(events)[0]
-    assert isinstance(failure, E2SetupFailure)
-    assert failure.cause is ProtocolCause.ABSTRACT_SYNTAX_ERROR_REJECT
-    assert failure.diagnostics is not None
-    assert failure.diagnostics.problems is not None
-    assert [problem.id for problem in failure.diagnostics.problems] == [999]
-    assert pair.ric.state is State.NEW
-    pair.set_up()
-    asked = next(message for message in EXAMPLES if isinstance(message, SubscriptionRequest))
-    events = pair.node.receive(broken(asked), PPID, pair.now)
-    refused = sent(events)[0]
-    assert isinstance(refused, SubscriptionFailure)
-    assert (refused.request, refused.function) == (asked.request, asked.function)
-    assert one(events, NotUnderstood).problem == "SubscriptionRequest has an unknown element 999"
-    events = pair.node.receive(broken(ServiceQuery(3)), PPID, pair.now)
-    assert isinstance(sent(events)[0], ErrorIndication)  # it has no failure
-
-
-def test_elements_to_tell_of_are_told_and_the_message_is_taken() -> None:
-    pair = Pair()
-    pdu = parse(encode(EXAMPLES[0]))
-    told = build(Pdu(pdu.kind, pdu.procedure, pdu.criticality, (
-        *pdu.ies, RawIe(999, Criticality.NOTIFY, b"x"))))
-    events = pair.ric.receive(told, PPID, pair.now)
-    error, response = sent(events)
-    assert isinstance(error, ErrorIndication)
-    assert error.cause is ProtocolCause.ABSTRACT_SYNTAX_ERROR_IGNORE_AND_NOTIFY
-    assert pair.ric.state is State.READY
-    assert type(response).__name__ == "E2SetupResponse"
-
-
-def test_unknown_procedures_are_told_by_their_criticality() -> None:
-    pair = Pair().set_up()
-    for criticality, told in ((Criticality.REJECT, 1), (Criticality.IGNORE, 0)):
-        data = build(Pdu(Kind.INITIATING, 14, criticality, ()))
-        events = pair.ric.receive(data, PPID, pair.now)
-        assert one(events, NotUnderstood).name == "procedure 14 (initiating)"
-        assert len(sent(events)) == told
-
-
-def test_what_is_not_for_this_state_or_end_is_told() -> None:
-    pair = Pair()
-    early = pair.ric.receive(encode(EXAMPLES[10]), PPID, pair.now)  # an indication before a setup
-    assert one(early, OutOfPlace).state == "new"
-    error = sent(early)[0]
-    assert isinstance(error, ErrorIndication)
-    assert error.cause is ProtocolCause.MESSAGE_NOT_COMPATIBLE_WITH_RECEIVER_STATE
-    asked = next(message for message in EXAMPLES if isinstance(message, SubscriptionRequest))
-    wrong_end = pair.ric.receive(encode(asked), PPID, pair.now)
-    assert isinstance(sent(wrong_end)[0], SubscriptionFailure)
-    # An answer that nobody waits for is nobody's fault.
-    stray = pair.ric.receive(encode(ControlAcknowledge(REQUEST, 3)), PPID, pair.now)
-    assert of(stray, OutOfPlace)
-    assert not sent(stray)
 
 
 def test_a_reset_of_the_ric_clears_both_ends() -> None:

@@ -43,8 +43,6 @@ from xapp.e2.e2ap_messages import (
 )
 from xapp.e2.e2ap_tables import MESSAGE_TYPES
 from xapp.e2.e2ap_types import Action, IndicationType, RanFunction
-from xapp.e2.kpm import KPM_V3, Report
-from xapp.e2.measurements import Values
 
 RIC, GNB_ADDRESS = Endpoint("192.0.2.1", 36421), "192.0.2.9"
 IDS = {"kpm": 2, "rc": 3, "ccc": 4}
@@ -189,7 +187,7 @@ def test_values_are_shown_as_they_were_meant(frames: list[Frame]) -> None:
 def test_a_pdu_in_several_packets_is_put_together(tmp_path: Path) -> None:
     need_dissectors()
     large = Indication(REQUEST, 2, 0, None, IndicationType.REPORT, payload("kpm", "header"),
-                       KPM_V3.message.encode(Report((Values((1, 2.5, None, 4)),) * 6000)))
+                       payload("kpm", "message"), bytes(MOST_FRAGMENT))
     data = encode(large)
     assert len(data) > MOST_FRAGMENT
     write(tmp_path / "large.pcap", [data])
