@@ -101,8 +101,10 @@ class Steering:
     def start(self, left: Left, now: float) -> list[Command]:
         """What the last run left, and what of it had not ended."""
         self._actions.now = now
-        self._book.load(uncertain(held) for held in left.held
-                        if not (held.resting and held.certain))
+        self._book.load(map(uncertain, left.held))
+        for held in left.held:
+            if held.resting and held.certain:
+                self._book.forget(held.target, "the last run left it as found")
         self._end_unfinished(left)
         entries = list(self._book)
         self.killed = left.killed
@@ -121,8 +123,8 @@ class Steering:
     def _end_unfinished(self, left: Left) -> None:
         why = "the xApp ended before it was over"
         for action in left.actions:
-            self._actions.remember(Record(Kind.ACTION_ENDED, action, body={
-                "outcome": Stage.LOST.value, "why": why}))
+            self._actions.remember(Record(Kind.ACTION_ENDED, action, why=why, body={
+                "outcome": Stage.LOST.value}))
         for decision in left.decisions:
             self._actions.remember(Record(Kind.DECISION_ENDED, decision, why=why, body={
                 "state": End.FAILED.value, "at": self._actions.now, "tried": []}))

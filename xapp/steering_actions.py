@@ -166,7 +166,9 @@ class Actions:
                           f"{action.actuator.name}; reports decide.", action.cell))
         if action.abandoned:
             self._abandon(action, detail)
-        elif action.cancelled or action.index + 1 < len(action.steps.steps):
+        elif action.puts_back or action.cancelled or (
+                action.index + 1 < len(action.steps.steps)):
+            # What puts back has no effect of its own to show: it is sent again later.
             self._undo(action, action.cancelled or "the node did not answer")
         else:
             self._watch(action, Stage.SILENT)

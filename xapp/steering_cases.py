@@ -140,10 +140,11 @@ class Cases:
         self.bucket(lane.cell).take(self._actions.now)
         for sentence in steps.shortfalls:
             self._actions.tell(info(Code.PARTLY, f"{actuator.name}: {sentence}", case.cell))
+        new = [target for target in steps.sets if self._actions.book.get(target) is None]
         before = self._actions.book.touch(steps.sets, actuator.name, self._find,
                                           self._actions.now)
         for held in before.values():
-            if held.assumed and held.since == self._actions.now:  # new in the book
+            if held.assumed and held.target in new:
                 self._actions.tell(warning(
                     Code.FOUND_ASSUMED, f"Nobody said what {held.target} was before: {held.found} "
                     "is taken for it. Give it in the configuration.", case.cell))

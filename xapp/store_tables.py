@@ -76,7 +76,7 @@ def _action(connection: sqlite3.Connection, record: Record, time: float, body: s
 def _action_ended(connection: sqlite3.Connection, record: Record, time: float,
                   body: str) -> None:
     connection.execute("UPDATE actions SET outcome=?, ended=?, why=? WHERE id=?", (
-        _text(record.body, "outcome"), time, _text(record.body, "why"), record.subject))
+        _text(record.body, "outcome"), time, record.why, record.subject))
     _step(connection, record, time, body)
 
 

@@ -52,8 +52,8 @@ def action(name: str = "1.2", of: str | None = "1.1", padding: int = 0) -> Recor
 
 
 def ended(name: str = "1.2", outcome: str = "confirmed", of: str = "1.1") -> Record:
-    return Record(Kind.ACTION_ENDED, name, "rc_slice_quota", body={
-        "decision": of, "cell": str(CELL), "at": 2.0, "outcome": outcome, "why": "seen"})
+    return Record(Kind.ACTION_ENDED, name, "rc_slice_quota", "seen", {
+        "decision": of, "cell": str(CELL), "at": 2.0, "outcome": outcome})
 
 
 def decision_ended(name: str = "1.1", state: str = "confirmed") -> Record:

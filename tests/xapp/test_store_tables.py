@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.xapp.steering_scene import Scene
 from tests.xapp.store_records_for_tests import TARGET, action, decision, ended, held
+from xapp.store_read import Reader
 from xapp.store_records import Kind, Record
 from xapp.store_schema import open_writer
 from xapp.store_tables import FIRST_HASH, head, line_hash, write
@@ -75,6 +77,32 @@ def test_policies_and_modes_are_kept_and_removed(connection: sqlite3.Connection)
     put(connection, Record(Kind.POLICY_REMOVED, "20008/a",
                            body={"type_id": 20008, "instance": "a"}))
     assert connection.execute("SELECT count(*) FROM policies").fetchone()[0] == 0
+
+
+@pytest.mark.parametrize("deaf", [set(), {"ccc"}, {"ccc", "remote", "rc"}])
+def test_all_that_steering_remembers_can_be_written_and_read(
+        tmp_path: Path, deaf: set[str]) -> None:
+    scene = Scene()
+    scene.station.deaf = deaf
+    scene.decide()
+    scene.wait(30)
+    scene.decide()
+    scene.lose_node()
+    scene.restart()
+    scene.return_node()
+    scene.wait(10)
+    scene.decide()
+    scene.do(scene.steering.kill("operator", "now.", scene.now))
+    scene.do(scene.steering.set_dry_run(True, "operator", scene.now))
+    found = open_writer(tmp_path / "all.db")
+    put(found, *scene.records)
+    found.close()
+    with Reader(tmp_path / "all.db") as reader:
+        left, kept = reader.left(), scene.kept()
+        assert set(left.held) == set(kept.held)
+        assert (left.actions, left.decisions, left.killed) == (
+            kept.actions, kept.decisions, kept.killed)
+        assert reader.verify() is None
 
 
 @given(line=st.tuples(st.integers(1, 9), st.floats(0, 1e9), TEXT, TEXT, TEXT, TEXT, TEXT),
