@@ -30,6 +30,7 @@ from xapp.decisions import Decision, Scope, SetQuotas
 from xapp.e2.common import RC_OIDS
 from xapp.e2.profiles import Lever, Profile
 from xapp.e2.rc_quota import ACTION, STYLE, slice_quota_control
+from xapp.e2.ue_id import UeId
 from xapp.errors import PolicyError, ProtocolError
 from xapp.observations import Observations, Quota, Snssai, UeKey
 
@@ -107,7 +108,7 @@ class RcQuota:
         for start in range(0, len(quotas), at_once):
             piece = quotas[start:start + at_once]
             control = slice_quota_control(self.profile, slice_quotas(
-                [(target.snssai, quota) for target, quota in piece], node.plmn))
+                [(target.snssai, quota) for target, quota in piece], node.plmn), _any_ue(node))
             steps.append(_step(node, function, control.header, control.message, tuple(
                 (target, self._effective(quota)) for target, quota in piece)))
         return Steps(tuple(steps))
@@ -181,6 +182,13 @@ def _for_ues(decision: SetQuotas, node: NodeFacts,
         if quota is not None and wanted and _named(node, key):
             shares[UeTarget(key, decision.cell)] = _share(quota, sizes[snssai])
     return shares
+
+
+def _any_ue(node: NodeFacts) -> UeId | None:
+    """A UE for the header, where this kind wants one there and acts on slices all the same."""
+    needed = node.profile.control_ue
+    return None if needed is None else next(
+        (ue for ue in node.ues.values() if isinstance(ue, needed)), None)
 
 
 def _named(node: NodeFacts, key: UeKey) -> bool:
