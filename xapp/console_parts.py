@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -37,6 +38,15 @@ KILL_TEXT = ("Steering stops at once, and the quotas that were found when the xA
 RELEASE_TEXT = "The xApp steers again, from the quotas that are in force now."
 
 
+@dataclass(frozen=True)
+class Switched:
+    """How the switches stand."""
+
+    dry_run: bool
+    killed: bool
+    words: str  # for how the xApp stands
+
+
 def frame(console: Console) -> None:
     """Sidebar and strip."""
     with st.sidebar:
@@ -46,6 +56,9 @@ def frame(console: Console) -> None:
                          width="stretch")
     with st.container(key="strip"):
         live(_strip, console)
+        # Drawn with the page and not at every refresh: a dialog must not lose the part of the page
+        # that it belongs to while somebody writes in it.
+        _switches(console, st.session_state["switched"])
 
 
 def live(draw: Callable[[Console], None], console: Console) -> None:
@@ -70,14 +83,18 @@ def quiet_when_away() -> Iterator[None]:
 
 
 def _strip(console: Console) -> None:
+    """The figures; the whole page is drawn anew where the switches stand otherwise than drawn."""
+    status: StatusModel | None = None
     try:
         status = console.read(console.client.status)
+        st.html(strip_html(status, console.client.url))
     except XappError as error:
         st.html(away_html(error.problem, error.remedy, console.client.url))
-        _switches(console, None)  # in their place, so that nothing moves when it comes back
-        return
-    st.html(strip_html(status, console.client.url))
-    _switches(console, status)
+    now = None if status is None else Switched(status.dry_run, status.killed, head(status)[1])
+    if st.session_state.get("switched", now) != now:
+        st.session_state["switched"] = now
+        st.rerun()
+    st.session_state["switched"] = now
 
 
 def notes(status: StatusModel) -> None:
@@ -100,10 +117,10 @@ def hello(status: StatusModel) -> bool:
     return True
 
 
-def _switches(console: Console, status: StatusModel | None) -> None:
-    """Dry run and kill switch; without a status, nothing can be switched."""
-    reason = AWAY if status is None else None if console.may_change else READ_ONLY
-    dry_run, killed = (False, False) if status is None else (status.dry_run, status.killed)
+def _switches(console: Console, now: Switched | None) -> None:
+    """Dry run and kill switch; nothing can be switched while the xApp is away."""
+    reason = AWAY if now is None else None if console.may_change else READ_ONLY
+    dry_run, killed = (False, False) if now is None else (now.dry_run, now.killed)
     with st.container(key="switches", horizontal=True, gap="xsmall"):
         with st.container(key="dry-on" if dry_run else "dry-off", width="content"):
             dry = st.button(
@@ -115,28 +132,27 @@ def _switches(console: Console, status: StatusModel | None) -> None:
                 "Release" if killed else "Kill switch", key="kill-switch",
                 disabled=reason is not None, help=reason,
                 icon=":material/play_arrow:" if killed else ":material/emergency_home:")
-    if dry and status is not None:
+    if dry:
         with told():
             console.client.set_dry_run(not dry_run)
             console.changed()
             st.rerun()
-    if kill and status is not None:
-        _dialog_of(head(status)[1], console, status)
-
-
-def _dialog_of(state: str, console: Console, status: StatusModel) -> None:
-    title = "Release the kill switch?" if status.killed else "Pull the kill switch?"
-    st.dialog(title)(confirm)(console, not status.killed, state)
+    if kill and now is not None:
+        title = "Release the kill switch?" if killed else "Pull the kill switch?"
+        st.dialog(title)(confirm)(console, not killed, now.words)
 
 
 def confirm(console: Console, pull: bool, state: str) -> None:
     """What the dialog says, and the button that does it."""
     st.write(KILL_TEXT if pull else RELEASE_TEXT)
     st.caption(f"Now: {state.lower()}.")
-    reason = st.text_input("Reason, for the audit log", max_chars=200,
-                           key="kill-reason") if pull else ""
-    if st.button("Pull it now" if pull else "Release it now", type="primary",
-                 key="confirm-pull" if pull else "confirm-release"):
+    with st.form("switch", border=False):  # one click, whatever has focus
+        reason = st.text_input("Reason, for the audit log", max_chars=200,
+                               key="kill-reason") if pull else ""
+        with st.container(key="confirm-pull" if pull else "confirm-release"):
+            sure = st.form_submit_button("Pull it now" if pull else "Release it now",
+                                         type="primary")
+    if sure:
         with told():
             console.client.set_kill_switch(pull, reason)
             console.changed()
