@@ -1,0 +1,129 @@
+"""What counts as an effect: fresh figures, as expected, by the deadline; and what an undo shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.xapp.steering_scene import CELL, FREE, LLM, NODE, REST, SHOWN, wish
+from xapp.actuators.targets import PlaceTarget, Settings, SliceTarget
+from xapp.decisions import Expectation, Metric
+from xapp.effect_watch import (
+    Verdict,
+    Watch,
+    alive,
+    expectations,
+    judge,
+    look,
+    outcome,
+    undone,
+    was_met,
+    watch,
+)
+from xapp.observations import Cell, CellKey, Load, Observations, Quota, Slice, Ue, UeKey
+
+SETTINGS: Settings = {SliceTarget(CELL, LLM): Quota(70, 100, 0)}
+
+
+def seen(at: float, prbs: float | None, **ues: str) -> Observations:
+    load = Load(at, down_prbs=prbs)
+    keys = {UeKey(NODE, name): CellKey(NODE, cell) for name, cell in ues.items()}
+    return Observations(at, {CELL: Cell(CELL, 106, load, {LLM: Slice(LLM, None, 0.0, load)})},
+                        {key: Ue(key, cell, LLM, load) for key, cell in keys.items()})
+
+
+def begun(before: float | None = 50.0, stale: float = 0.0) -> Watch:
+    return watch((SHOWN,), SETTINGS, seen(9.0, before), 10.0, stale, 4.0)
+
+
+@pytest.mark.parametrize(("at", "prbs", "now", "verdict"), [
+    (11.0, 70.0, 11.0, Verdict.SEEN),
+    (11.0, 60.0, 11.0, Verdict.WAITING),
+    (11.0, 60.0, 13.0, Verdict.NOT_SEEN),
+    (10.0, 70.0, 12.0, Verdict.WAITING),  # from before, or of that very moment
+    (10.0, 70.0, 13.0, Verdict.NOT_VISIBLE),
+    (11.0, None, 12.0, Verdict.WAITING),  # not known is not 0
+    (11.0, None, 13.0, Verdict.NOT_VISIBLE)])
+def test_a_verdict_is_of_reports_made_since(
+        at: float, prbs: float | None, now: float, verdict: Verdict) -> None:
+    observations = seen(at, prbs)
+    assert judge(look(begun(), observations), observations, now) is verdict
+
+
+def test_a_node_that_repeats_old_figures_is_waited_for() -> None:
+    watched = begun(stale=2.0)
+    assert watched.deadline == 16.0  # three times its refresh, as the policy's 3 s are too few
+    early = seen(11.9, 70.0)
+    assert judge(look(watched, early), early, 11.9) is Verdict.WAITING
+    fresh = seen(12.0, 70.0)
+    assert judge(look(watched, fresh), fresh, 12.0) is Verdict.SEEN
+
+
+def test_the_last_figure_counts_and_not_the_best() -> None:
+    watched = look(begun(), seen(11.0, 70.0))
+    after = seen(12.0, 40.0)
+    assert judge(look(watched, after), after, 12.0) is Verdict.WAITING
+
+
+def test_an_undo_has_to_show_that_the_effect_is_over() -> None:
+    watched = undone(look(begun(), seen(12.0, 70.0)), SETTINGS, 13.0, 4.0)
+    still, over = seen(14.0, 70.0), seen(14.0, 50.0)
+    assert judge(look(watched, still), still, 17.0) is Verdict.NOT_SEEN
+    assert judge(look(watched, over), over, 14.0) is Verdict.SEEN
+    assert "no longer at least 65" in outcome(look(watched, still))
+
+
+@pytest.mark.parametrize("before", [None, 80.0])
+def test_an_undo_of_what_was_so_before_only_has_to_be_reported(before: float | None) -> None:
+    watched = undone(begun(before), SETTINGS, 13.0, 4.0)
+    reported = seen(14.0, 80.0)
+    assert judge(look(watched, reported), reported, 14.0) is Verdict.SEEN
+    assert was_met(begun(before)) is (before is not None)
+
+
+def test_a_handover_is_seen_where_the_ue_is_reported_in_its_new_cell() -> None:
+    target: Settings = {PlaceTarget(UeKey(NODE, "amf"), CELL): CellKey(NODE, "00019b002")}
+    watched = watch((), target, seen(9.0, 1.0), 10.0, 0.0, 4.0)
+    for cell, at, now, verdict in (
+            ("00019b001", 11.0, 11.0, Verdict.WAITING), ("00019b002", 11.0, 11.0, Verdict.SEEN),
+            ("00019b001", 11.0, 14.0, Verdict.NOT_SEEN),
+            ("00019b002", 9.0, 14.0, Verdict.NOT_VISIBLE)):
+        observations = seen(at, 1.0, amf=cell)
+        assert judge(look(watched, observations), observations, now) is verdict
+
+
+def test_where_a_policy_expects_nothing_the_settings_say_what_must_show() -> None:
+    capped = wish({REST: Quota(10, 30, 0)}, expected=())
+    settings: Settings = {SliceTarget(CELL, REST): Quota(10, 30, 0)}
+    assert expectations(capped, settings, CELL, 4.0) == (
+        Expectation((CELL, REST), Metric.DOWN_PRBS, 4.0, at_most=35.0),)
+    free: Settings = {SliceTarget(CELL, REST): FREE}
+    assert expectations(wish({REST: FREE}, expected=()), free, CELL, 4.0) == (alive(CELL, 4.0),)
+    # An actuator that does not limit cannot be expected to.
+    assert expectations(capped, free, CELL, 4.0) == (alive(CELL, 4.0),)
+    assert expectations(wish(), settings, CELL, 4.0) == (SHOWN,)
+
+
+def test_any_figure_shows_that_a_cell_is_there() -> None:
+    watched = watch((alive(CELL, 4.0),), {}, seen(9.0, None), 10.0, 0.0, 4.0)
+    observations = seen(11.0, None)
+    cell = replace(observations.cells[CELL], load=Load(11.0, up_kbps=0.0))
+    observations = replace(observations, cells={CELL: cell})
+    assert judge(look(watched, observations), observations, 11.0) is Verdict.SEEN
+    assert "any figure" in outcome(watched)
+
+
+@given(st.floats(0, 100), st.floats(0, 100), st.floats(10.001, 20), st.floats(0, 5))
+def test_a_verdict_never_comes_of_nothing(
+        before: float, prbs: float, now: float, stale: float) -> None:
+    watched = begun(before, stale)
+    observations = seen(now, prbs)
+    verdict = judge(look(watched, observations), observations, now)
+    if verdict is Verdict.SEEN:
+        assert prbs >= 65
+        assert now >= 10 + stale
+    if verdict is not Verdict.WAITING and verdict is not Verdict.SEEN:
+        assert now >= watched.deadline
