@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -32,6 +33,7 @@ ICONS = {NETWORK: "cell_tower", TRAFFIC: "swap_vert", DECISIONS: "tune",
 TITLES = {NETWORK: "Network", TRAFFIC: "Flows and UEs", DECISIONS: "Decisions", EVENTS: "Events",
           POLICIES: "Policies"}
 READ_ONLY = "This console has no operator's token: start it with --token-file FILE."
+NEVER = "never drawn"
 AWAY = "The xApp is away."
 KILL_TEXT = ("Steering stops at once, and the quotas that were found when the xApp started are put "
              "in force again, in every cell. Nothing is steered until you release the switch.")
@@ -55,10 +57,13 @@ def frame(console: Console) -> None:
             st.page_link(page, label=TITLES[name], icon=f":material/{ICONS[name]}:",
                          width="stretch")
     with st.container(key="strip"):
-        live(_strip, console)
+        st.session_state.pop("drawn", None)
+        drawing = [True]  # for the first call of the part below, which is part of this run
+        live(partial(_strip, drawing), console)
         # Drawn with the page and not at every refresh: a dialog must not lose the part of the page
         # that it belongs to while somebody writes in it.
         _switches(console, st.session_state["switched"])
+        st.session_state["drawn"] = st.session_state["switched"]
 
 
 def live(draw: Callable[[Console], None], console: Console) -> None:
@@ -82,8 +87,11 @@ def quiet_when_away() -> Iterator[None]:
         yield
 
 
-def _strip(console: Console) -> None:
-    """The figures; the whole page is drawn anew where the switches stand otherwise than drawn."""
+def _strip(drawing: list[bool], console: Console) -> None:
+    """The figures; the whole page is drawn anew where the switches stand otherwise than drawn.
+
+    That can be cut short by the next refresh, which therefore looks again.
+    """
     status: StatusModel | None = None
     try:
         status = console.read(console.client.status)
@@ -91,10 +99,11 @@ def _strip(console: Console) -> None:
     except XappError as error:
         st.html(away_html(error.problem, error.remedy, console.client.url))
     now = None if status is None else Switched(status.dry_run, status.killed, head(status)[1])
-    if st.session_state.get("switched", now) != now:
-        st.session_state["switched"] = now
-        st.rerun()
     st.session_state["switched"] = now
+    if drawing:
+        drawing.clear()
+    elif st.session_state.get("drawn", NEVER) != now:
+        st.rerun()
 
 
 def notes(status: StatusModel) -> None:
