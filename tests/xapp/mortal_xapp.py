@@ -6,8 +6,7 @@ answers `ack CALL` or `shares LLM REST` on standard input, and outlives this one
 
 from __future__ import annotations
 
-import base64
-import pickle  # between two processes of one test, of our own making
+import json
 import queue
 import sys
 import threading
@@ -15,6 +14,7 @@ import time
 from pathlib import Path
 
 from tests.xapp.steering_scene import CELL, LLM, REST, facts, wish
+from xapp.actuators.base import E2Control
 from xapp.actuators.registry import ActuatorConfig, for_node
 from xapp.decisions import Expectation, Metric
 from xapp.observations import Cell, Load, Observations, Slice
@@ -45,8 +45,11 @@ def main(path: Path, wishes: bool) -> None:
             if isinstance(command, Remember):
                 store.put(command.record, command.ticket)
             elif isinstance(command, SendStep):
-                step = base64.b64encode(pickle.dumps(command.step)).decode()
-                print(f"send {command.call} {step}", flush=True)
+                step = command.step
+                assert isinstance(step, E2Control)
+                words = json.dumps([step.oid, step.header.hex(), step.message.hex()],
+                                   separators=(",", ":"))
+                print(f"send {command.call} {words}", flush=True)
 
     do(steering.start(left, time.monotonic()))
     do(steering.node(facts("spec"), time.monotonic()))

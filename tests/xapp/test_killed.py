@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
+import json
 import os
-import pickle
 import random
 import select
 import signal
@@ -14,14 +13,15 @@ import time
 from pathlib import Path
 from typing import IO
 
-from tests.xapp.steering_scene import Station
+from tests.xapp.steering_scene import NODE, Station
+from xapp.actuators.base import E2Control
 from xapp.actuators.targets import SliceTarget
 from xapp.e2.profiles import PROFILES
 from xapp.steering_guard import below_floor
 from xapp.store_read import Reader
 
 ROOT = Path(__file__).resolve().parents[2]
-DEATHS = 4
+DEATHS = 8
 HANG_SECONDS = 60.0
 
 
@@ -51,8 +51,10 @@ class Mortal:
         self.into.write(f"shares {shares}\n".encode())
 
     def obey(self, line: str) -> None:
-        call, step = line.split()[1:]
-        self.station.obey(pickle.loads(base64.b64decode(step)))  # noqa: S301  # our own process
+        call, words = line.split()[1:]
+        oid, header, message = json.loads(words)
+        self.station.obey(E2Control(NODE, "du", oid, 0, bytes.fromhex(header),
+                                    bytes.fromhex(message), ()))
         self.into.write(f"ack {call}\n".encode())
 
     def end(self) -> None:
