@@ -7,6 +7,7 @@ specifications only; it knows no widgets and no API calls.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +29,8 @@ from xapp.console_style import (
 PITCH = 140  # from one slice's 0 % to the next one's, in percent
 NAME = 116.0  # a slice's name stands above its 100 %
 LANE = 6  # above the uppermost slice's 100 %: where decisions stand
-EXTENT = 46  # pixels of every chart's left axis, so that their times stand below each other
+SAME_SECONDS = 0.05  # apart, two times are one: clocks are read anew for every answer
+EXTENT = 54  # pixels of every chart's left axis, so that their times stand below each other
 ROW_HEIGHT, LANE_HEIGHT, WAIT_HEIGHT = 104, 30, 160  # pixels
 Row = dict[str, Any]
 
@@ -205,11 +207,18 @@ def _points(
 def _quotas(
     minimum: HistoryModel, maximum: HistoryModel, subject: str, window: float
 ) -> list[tuple[float, float, float]]:
-    """Both bounds wherever both are known; the last one holds until now."""
-    known: dict[float, float] = {time: value for time, value in _points(maximum, subject, window)
-                                 if value is not None}
-    both = [(time, low, known[time]) for time, low in _points(minimum, subject, window)
-            if low is not None and time in known]
+    """Both bounds wherever a minimum is known; the last ones hold until now.
+
+    The two were read one after the other, so their times differ a little, or by a point.
+    """
+    highs = [(time, value) for time, value in _points(maximum, subject, window)
+             if value is not None]
+    both: list[tuple[float, float, float]] = []
+    for time, low in _points(minimum, subject, window):
+        if low is not None and highs:
+            place = bisect_right(highs, time + SAME_SECONDS, key=lambda point: point[0])
+            # A minimum above what was a maximum before: that one is of a moment later.
+            both.append((time, low, max(low, highs[max(place - 1, 0)][1])))
     if both:
         both.append((minimum.now, both[-1][1], both[-1][2]))
     return both

@@ -79,6 +79,17 @@ def test_gaps_stay_gaps_and_no_wait_has_a_place() -> None:
     assert rows[1]["y"] == 0.1
 
 
+def test_bounds_that_were_read_a_moment_apart_are_still_one_quota() -> None:
+    """Each answer reads the clocks anew: its times differ by microseconds, or miss a point."""
+    moved = [one.model_copy(update={"times": [time + 3e-6 for time in one.times[:-1]],
+                                    "values": one.values[:-1]}) for one in HIGH.series]
+    rows = usage_rows(LOOK, CELL, USED, LOW, HIGH.model_copy(update={"series": moved}), [])
+    quotas = [row for row in rows if row["kind"] == "quota" and row["slice"] == "1"]
+    (low,) = [one for one in LOW.series if one.subject == f"{CELL}/1"]
+    assert len(quotas) == len(low.values) + 1
+    assert {row["maximum"] for row in quotas} == {65, 100}
+
+
 def test_a_slice_without_history_has_its_name_alone() -> None:
     rows = usage_rows(Look(("9",), 300.0, True), CELL, USED, LOW, HIGH, [])
     assert [row["kind"] for row in rows] == ["name"]
