@@ -21,11 +21,14 @@ import testbed.split_command
 import ue_app.app_command
 import ue_app.command
 import ue_app.gateway_command
+import xapp.console_command
+import xapp.xapp_command
 from classifier.errors import ClassifierError
 from edge_server.errors import EdgeError
 from pcap_tools.errors import PcapError
 from testbed import demo
 from ue_app.errors import PhoneError
+from xapp.errors import XappError
 
 BUNDLED_MODEL = Path(__file__).parent / "models" / "story-gemma3"
 EDGE_COMMAND = (sys.executable, "-m", "testbed.cli", "edge")
@@ -37,6 +40,7 @@ EXAMPLES = """examples:
   airsplit split gemma-2-2b --at 1 --out gemma-2-2b-split
   airsplit inspect gemma-2-2b-split/head
   airsplit tap eth0                    say which flows are split-LLM traffic
+  airsplit xapp --dry-run              say what it would do for them in a cell
 """
 TESTBED_EXAMPLES = """examples:
   airsplit testbed record-sessions --out sessions --count 12
@@ -50,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = build_parser().parse_args(arguments)
     try:
         return int(parsed.run(parsed))
-    except (EdgeError, PhoneError, PcapError, ClassifierError) as error:
+    except (EdgeError, PhoneError, PcapError, ClassifierError, XappError) as error:
         print(f"airsplit {parsed.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -86,6 +90,8 @@ def build_parser() -> argparse.ArgumentParser:
     classifier.classify_command.configure(add("classify", "say what the flows of captures are"))
     classifier.command.configure(add("classifier", "train, judge and explain models of flows"))
     classifier.tap_command.configure(add("tap", "label live traffic, and publish the labels"))
+    xapp.xapp_command.configure(add("xapp", "steer a cell's slices by what is in them"))
+    xapp.console_command.configure(add("xapp-console", "watch and steer an xApp in the browser"))
     _add_testbed(add("testbed", "emulated links, and data recorded over them"))
     return parser
 

@@ -71,7 +71,9 @@ class Core:
         self._looked = self._sampled = self._stood = float("-inf")
         self._tap_silent = False
         self._lost_labels = 0
+        # For who measures: seconds to an answer; and when what led to a control was looked at.
         self.acknowledgement: Callable[[float], None] = lambda seconds: None
+        self.control_sent: Callable[[float], None] = lambda looked: None
 
     # What happens.
 
@@ -291,6 +293,7 @@ class Core:
             return
         self._handles[handle] = command.call, _name(command.step), now
         self._flush()
+        self.control_sent(self._looked)
 
     def _remember(self, command: Remember, now: float) -> None:
         if command.record.kind is Kind.DECISION_ENDED:

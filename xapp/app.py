@@ -1,0 +1,316 @@
+"""The xApp as a process: its event loop, with everything that has a socket, a thread or a file.
+
+    asyncio.run(XappServer(config).run())
+
+A thin shell around `core`. The loop never waits for a disk or a console: the store, the log and the
+capture have threads of their own, the REST API has one too, and what asks a core network does so in
+another. It ends in order on SIGINT and SIGTERM: quotas are put back first; a second signal ends it
+at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import logging.handlers
+import queue
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from classifier.messages import Message
+from classifier.publisher import read_keys, read_public
+from xapp.a1_types import Document
+from xapp.access import default_token_file, load_or_make_token
+from xapp.actuators.base import RemoteRequest
+from xapp.api import ApiServer
+from xapp.base_stations import Station
+from xapp.config import TapSource, XappConfig
+from xapp.core import Core
+from xapp.e2.capture import Capture
+from xapp.e2.common import plmn_octets
+from xapp.e2.e2ap_identities import GlobalRicId
+from xapp.e2.nodes import NodeEvent, Nodes
+from xapp.errors import XappError
+from xapp.events import Code, Event, Level, warning
+from xapp.kpi_flows import KpiFlows, load_or_none
+from xapp.label_source import LabelSource
+from xapp.map_source import MapSource
+from xapp.metrics import Metrics
+from xapp.observations import CellKey
+from xapp.operating import Operating
+from xapp.ric.srsran_remote import Heard as RemoteHeard
+from xapp.ric.srsran_remote import RemoteConfig, RemoteDown, RemoteUp, SrsranRemote
+from xapp.ric.srsran_remote import Unanswered as RemoteSilent
+from xapp.ric.termination import Termination
+from xapp.store import Report, Store
+from xapp.store_read import Reader
+from xapp.store_records import Left, Record, Sample
+
+REQUESTOR = 1  # of our RIC request ids; an own termination has no other
+SWITCH_SECONDS = 0.0005  # that another thread may keep the loop from running: Python's own is 5 ms
+TICK_LEAST = 0.001  # seconds between ticks
+LEVELS = {Level.INFO: logging.INFO, Level.WARNING: logging.WARNING, Level.ERROR: logging.ERROR}
+_log = logging.getLogger("xapp")
+
+
+class XappServer:
+    """One xApp, from `run` to its end; it is its core's way out, too."""
+
+    def __init__(self, config: XappConfig, capture: Path | None = None,
+                 started: Callable[[XappServer], None] = lambda server: None) -> None:
+        self.config, self._capture_file, self._started = config, capture, started
+        self._now, self._wall = time.monotonic, time.time
+        self._remotes: dict[str, SrsranRemote] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._signals = 0
+        self._over = asyncio.Event()
+
+    # Life.
+
+    async def run(self) -> None:
+        """Until `stop`, or a signal."""
+        self._loop = asyncio.get_running_loop()
+        # With a thread that serves an API beside it, the loop would wait up to Python's 5 ms.
+        sys.setswitchinterval(SWITCH_SECONDS)
+        async with AsyncExitStack() as stack:
+            await self._start(stack)
+            self._started(self)
+            await self._over.wait()
+            await self._put_back()
+
+    def stop(self) -> None:
+        """Begin to end."""
+        self._over.set()
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        config = self.config
+        self._store = Store(config.store, self._report, config.keeping)
+        stack.callback(self._close_store)
+        left, policies = _left(config.store, self._store.run)
+        self.nodes = Nodes(GlobalRicId(plmn_octets(config.plmn), config.ric_id), REQUESTOR)
+        bundle = load_or_none() if config.kpi_labels else None
+        kpi = None if bundle is None else KpiFlows(bundle, config.ran.period_ms / 1000)
+        self.core = Core(config.core, self.nodes, self, self._store.run, kpi)
+        capture = None
+        if self._capture_file is not None:
+            capture = Capture(self._capture_file, self._capture_ended)
+            stack.callback(capture.close)
+        self.termination = Termination(self.nodes, self._hear, self._now, capture)
+        self.operating = Operating(self.core, config.store, self._loop, config, self._now,
+                                   self._wall, self.termination.peer)
+        self.metrics = Metrics(self.operating.picture)
+        self.core.acknowledgement = self.metrics.acknowledged
+        self.core.control_sent = lambda looked: self.metrics.loop(self._now() - looked)
+        self._listen_to_taps(stack)
+        self.core.start(left, policies, self._now())
+        stack.push_async_callback(self._close_tasks)
+        stack.push_async_callback(self.termination.close)
+        for address in config.listen:
+            await self.termination.listen(address)
+        self._ask_maps()
+        self.api = self._serve(stack) if config.api.on else None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._loop.add_signal_handler(number, self._signalled)
+            stack.callback(self._loop.remove_signal_handler, number)
+        self._tick()
+        stack.callback(self._stop_timer)
+
+    def _serve(self, stack: AsyncExitStack) -> ApiServer:
+        config = self.config.api
+        token = load_or_make_token(config.token_file or default_token_file())
+        server = ApiServer(self.operating, self.metrics, token, config.host, config.port)
+        server.start()
+        stack.callback(server.stop)
+        return server
+
+    async def _put_back(self) -> None:
+        """Leave base stations as configured, as far as they let us in time."""
+        self.core.stop(self._now())
+        deadline = self._now() + self.config.exit_seconds
+        while not self.core.steering.quiet and self._now() < deadline and self._signals < 2:
+            await asyncio.sleep(0.02)
+        if not self.core.steering.quiet:
+            _log.error("The xApp ends before everything is put back; its next start goes on.")
+
+    def _signalled(self) -> None:
+        self._signals += 1
+        self._over.set()
+
+    async def _close_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _close_store(self) -> None:
+        try:
+            self._store.close()
+        except XappError as error:
+            _log.error("%s", error)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    # What comes in.
+
+    def _hear(self, events: Sequence[NodeEvent]) -> None:
+        self.core.node_events(events, self._now())
+        self._after()
+
+    def _label(self, message: Message, source: str, now: float) -> None:
+        self.core.label(message, source, now)
+        self._after()
+
+    def _report(self, report: Report) -> None:
+        """In the store's thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is over: nobody waits for it
+            self._loop.call_soon_threadsafe(self._stored, report)
+
+    def _stored(self, report: Report) -> None:
+        self.core.stored(report, self._now())
+        self._after()
+
+    def _capture_ended(self, why: str) -> None:
+        """In the capture's thread."""
+        with contextlib.suppress(RuntimeError):  # as above
+            self._loop.call_soon_threadsafe(lambda: self.core.tell(
+                warning(Code.CAPTURE_ENDED, why), self._now()))
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.core.tick(self._now())
+        self._look_for_remotes()
+        self._after()
+
+    def _after(self) -> None:
+        """After anything happened: a picture for readers, and the next time to wake."""
+        self.operating.refresh()
+        self._stop_timer()
+        wait = max(self.core.next_deadline() - self._now(), TICK_LEAST)
+        self._timer = self._loop.call_later(wait, self._tick)
+
+    def _listen_to_taps(self, stack: AsyncExitStack) -> None:
+        sources = [_source(tap, self._label, self._now) for tap in self.config.taps]
+        self.operating.count_bad_labels(lambda: sum(one.counters.garbage for one in sources))
+        for source in sources:
+            stack.callback(source.close)
+            source.start(self._loop)
+
+    def _ask_maps(self) -> None:
+        source = MapSource(self.config.ue_map, self._cells)
+        self._spawn(source.run(
+            lambda origin, entries: self.core.mapped(origin, entries, self._now()),
+            lambda why: self.core.tell(warning(Code.MAP_FAILED, why), self._now())))
+
+    def _cells(self) -> dict[str, CellKey]:
+        return {key.cell: key for key in self.core.observations.cells if key.cell}
+
+    # What goes out (`Outward`).
+
+    def transmit(self, events: Sequence[NodeEvent]) -> None:
+        self.termination.apply(events)
+
+    def put(self, what: Record | Sample, ticket: str | None = None) -> bool:
+        return self._store.put(what, ticket)
+
+    def say(self, event: Event) -> None:
+        _log.log(LEVELS[event.level], "%s", event.sentence,
+                 extra={"code": event.code.value, "subject": event.subject})
+
+    def ask_remote(self, call: int, step: RemoteRequest) -> None:
+        self._spawn(self._ask(call, step))
+
+    async def _ask(self, call: int, step: RemoteRequest) -> None:
+        remote, answered, why = self._remotes.get(step.node), True, ""
+        try:
+            if remote is None:
+                raise XappError(f"{step.node} has no remote control.", "Name its address.")
+            await remote.request(step.command)
+        except RemoteSilent as error:
+            answered, why = False, str(error)
+        except XappError as error:
+            why = str(error)
+        self.core.remote_answered(call, "websocket", not why, why, self._now(), answered)
+        self._after()
+
+    def _look_for_remotes(self) -> None:
+        """Connect to the remote controls of base stations that are there."""
+        for station in self.core.stations.stations:
+            if station.config.remote is not None and station.name not in self._remotes:
+                self._connect_remote(station, station.config.remote)
+
+    def _connect_remote(self, station: Station, url: str) -> None:
+        name, up = station.name, False
+
+        def heard(what: RemoteHeard) -> None:
+            nonlocal up
+            if isinstance(what, RemoteUp) or (isinstance(what, RemoteDown) and up):
+                up = isinstance(what, RemoteUp)
+                why = what.why if isinstance(what, RemoteDown) else ""
+                self.core.remote(name, up, self._now(), why)
+
+        self._remotes[name] = remote = SrsranRemote(RemoteConfig(url), heard)
+        self._spawn(remote.run())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("A task of the xApp ended.", exc_info=error)
+
+
+_Kept = list[tuple[int, str, Document, str, float]]  # type, instance, body, who, seconds since 1970
+
+
+def _left(path: Path, run: int) -> tuple[Left, _Kept]:
+    """What the run before left, and the A1 policies that were in force."""
+    with Reader(path) as reader:
+        return reader.left(run), [
+            (int(row["type_id"]), str(row["instance"]), row["body"], str(row["who"]),
+             float(row["time"])) for row in reader.policies()]
+
+
+def _source(tap: TapSource, take: Callable[[Message, str, float], None],
+            now: Callable[[], float]) -> LabelSource:
+    server = None if tap.server_key is None else read_public(tap.server_key)
+    return LabelSource(tap.address, take, now, server,
+                       None if tap.keys is None else read_keys(tap.keys))
+
+
+@contextmanager
+def logging_aside(level: str, stream: TextIO | None = None) -> Iterator[None]:
+    """Log lines are written by a thread: a console that does not read holds up nobody."""
+    waiting: queue.Queue[logging.LogRecord] = queue.Queue(10_000)
+    handler = logging.StreamHandler(stream)  # None is stderr
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    listener = logging.handlers.QueueListener(waiting, handler)
+    aside = _Aside(waiting)
+    root = logging.getLogger()
+    with ExitStack() as stack:
+        root.addHandler(aside)
+        stack.callback(root.removeHandler, aside)
+        before = root.level
+        root.setLevel(level.upper())
+        stack.callback(root.setLevel, before)
+        listener.start()
+        stack.callback(listener.stop)
+        yield
+
+
+class _Aside(logging.handlers.QueueHandler):
+    """Lines beyond what the queue holds are left out: they would be late, and the store has all."""
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(queue.Full):
+            self.queue.put_nowait(record)
