@@ -1,7 +1,8 @@
 # airsplit: `make demo` and `make test` do everything on a fresh machine.
-# Needed beforehand: Python 3.11 or newer, git, make. A C compiler and Chromium are installed with
-# apt where this runs as root, and named where it does not; without the first the slower reference
-# backend is used, without the second the tests of the page in a browser are skipped.
+# Needed beforehand: Python 3.11 or newer, git, make. A C compiler, Chromium and libusrsctp are
+# installed with apt where this runs as root, and named where it does not; without the first the
+# slower reference backend is used, without the second the tests of the pages in a browser are
+# skipped, without the third E2 needs a kernel that has SCTP.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP_OPTIONS ?=
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-all check exactness bench clean
+.PHONY: help setup demo test test-all checkers check exactness bench clean
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +25,17 @@ test: $(READY)  ## the tests, in minutes
 
 test-all: $(READY)  ## the tests, slow ones too
 	$(BIN)/python -m pytest -n 2
+
+checkers:  ## what further checks of E2 need: Wireshark's dissectors, a kernel that has SCTP
+	@command -v npm >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && apt-get install -y -qq nodejs npm; \
+		else echo "No npm: apt-get install nodejs npm."; exit 1; fi; }
+	npm ci --no-audit --no-fund --prefix tests/e2_dissect
+	@command -v linux.uml >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && apt-get install -y -qq user-mode-linux; \
+		else echo "No user-mode Linux: apt-get install user-mode-linux."; exit 1; fi; }
 
 check: $(READY)  ## style, types, and who may import whom
 	$(BIN)/ruff check .
@@ -40,7 +52,7 @@ bench: $(READY)  ## every benchmark, quickly; run one by itself for its full for
 	done
 
 clean:  ## remove what was made here
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info tests/e2_dissect/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -61,6 +73,14 @@ $(READY): pyproject.toml constraints.txt
 		else \
 			echo "No Chromium: the tests of the page in a browser are skipped." \
 				"To have it: apt-get install chromium."; \
+		fi; }
+	@ldconfig -p 2>/dev/null | grep -q libusrsctp || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && apt-get install -y -qq libusrsctp2 || \
+				echo "libusrsctp2 could not be installed: E2 needs a kernel that has SCTP."; \
+		else \
+			echo "No libusrsctp: E2 needs a kernel that has SCTP. To have it:" \
+				"apt-get install libusrsctp2."; \
 		fi; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
