@@ -1,8 +1,9 @@
 """Frames in, label messages out: the tap without its sockets and clocks.
 
 A flow is labelled at every stage that it reaches; a message goes out when its label is first known,
-when it changes, and when the flow ends. With windows, a flow that lasts is judged by each new
-window too: not by the first, which is known from the flow's beginning, nor by what its end cut off.
+when it changes, and when the flow ends; of a split model's flow also while it lasts. With windows,
+a flow that lasts is judged by each new window too: not by the first, which is known from the flow's
+beginning, nor by what its end cut off.
 What is remembered of a flow is its last label, and that only while it lives.
 
 All that came in together is judged together, whatever its stages: ten thousand judgements a second
@@ -19,14 +20,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.bundle import Bundle
-from classifier.labels import UNKNOWN
+from classifier.labels import LLM_SPLIT, UNKNOWN
 from classifier.messages import Labelled
+from pcap_tools.features import NAMES
 from pcap_tools.flows import Sampled
 from pcap_tools.records import Records
 
 STAGES = frozenset({
     Sampled.PACKETS_5, Sampled.PACKETS_10, Sampled.PACKETS_20, Sampled.AFTER_100_MS,
     Sampled.AFTER_1_S, Sampled.AFTER_2_S, Sampled.AFTER_10_S})
+AGAIN = frozenset({Sampled.AFTER_1_S, Sampled.AFTER_10_S, Sampled.WINDOW_10_S})
+# Of each vector what messages tell: bytes a second, bytes, and seconds as microseconds.
+_AMOUNTS = [NAMES.index(name) for name in (
+    "byte_rate_up", "byte_rate_down", "turn_repeat_bytes_up", "period_mean")]
+_SCALES = np.array([1.0, 1.0, 1.0, 1e6])
 NOT_JUDGED = -1  # in place of a stage's place
 HASH_DIGITS = 12  # of the model's hash in each message
 
@@ -64,6 +71,8 @@ class Labeller:
         judged = sorted(STAGES | ({Sampled.WINDOW_10_S} if windows and (
             Sampled.WINDOW_10_S.name in bundle.decisions) else set()))
         self._names = [stage.name for stage in judged]
+        # Whoever steers by a split model's flow wants to know what it sends, while it lasts.
+        self._again = {place for place, stage in enumerate(judged) if stage in AGAIN}
         self._place = np.full(len(Sampled), NOT_JUDGED)  # of each `Sampled` among those judged
         self._place[judged] = range(len(judged))
         self._stages, self._width = bundle.stages(judged), len(bundle.schema.features)
@@ -104,7 +113,8 @@ class Labeller:
             elif place != NOT_JUDGED:
                 label, confidence = next(answers)
                 # Where nobody was told anything, there may be nothing to tell.
-                if before.label != label if before is not None else self._speaks_of(label):
+                if (before.label != label or (place in self._again and label == LLM_SPLIT)
+                        if before is not None else self._speaks_of(label)):
                     self._said[flow] = Said(label, confidence, self._names[place])
                     yield row, self._said[flow], False
 
@@ -119,12 +129,21 @@ class Labeller:
             "flow", "at", "source_port", "destination_port", "protocol", "teid_up", "teid_down",
             "qfi"))
         for (_, said, ended), source, destination, (
-                flow, at, source_port, destination_port, protocol, up, down, qfi) in zip(
-                news, *ends, zip(*columns, strict=True), strict=True):
+                flow, at, source_port, destination_port, protocol, up, down, qfi), told in zip(
+                news, *ends, zip(*columns, strict=True), _amounts(rows["vector"]), strict=True):
             yield Labelled(
                 flow, said.label, round(said.confidence, 4), said.stage, at, address(*source),
                 address(*destination), source_port, destination_port, protocol, ended, up, down,
-                qfi, self._name, self._model)
+                qfi, self._name, self._model, up_rate=told[0], down_rate=told[1],
+                step_bytes=told[2], step_us=told[3])
+
+
+def _amounts(vectors: NDArray[np.float32]) -> list[list[int]]:
+    """Rates and steps of flows as messages have them; 0 where a vector does not tell."""
+    told = vectors[:, _AMOUNTS].astype(np.float64) * _SCALES
+    whole: list[list[int]] = np.nan_to_num(
+        told, nan=0.0, posinf=0.0, neginf=0.0).clip(0, 1e15).round().astype(np.int64).tolist()
+    return whole
 
 
 def _idle_windows(samples: NDArray[Any]) -> NDArray[np.bool_]:

@@ -1,9 +1,9 @@
 """What the tap says of flows, as bytes: label messages for whoever steers, and how the tap is.
 
 A message has two parts: the topic, and one JSON object. `Labelled` goes out when a flow's label is
-first known, when it changes, while it lasts (`again`) and when the flow ends; its topic is
-`label.` and the label, so that a subscriber may ask for one label alone. `TapStatus` goes out every
-second. Each topic counts its own messages, so a subscriber sees what it missed (`Gaps`).
+first known, when it changes and when the flow ends; of a split model's also while it lasts. Its
+topic is `label.` and the label, so that a subscriber may ask for one label alone. `TapStatus` goes
+out every second. Each topic counts its own messages, so a subscriber sees what it missed (`Gaps`).
 
 Bytes from the network are a stranger's: sizes are capped, every field is checked, and what does not
 fit is one `BadMessage`. It knows neither sockets nor packets.
@@ -50,6 +50,10 @@ class Labelled:
     model: str = ""  # first digits of the model's hash
     sequence: int = 0  # of its topic, from 1
     version: int = VERSION
+    up_rate: int = 0  # bytes of payload a second from whoever began it; 0: not told, as below
+    down_rate: int = 0
+    step_bytes: int = 0  # of turns up that repeat: a split model's activation row
+    step_us: int = 0  # microseconds from one turn up to the next, mean
 
     @property
     def topic(self) -> str:

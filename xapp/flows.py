@@ -3,10 +3,11 @@
     table.take(message, "tcp://10.0.0.5:5556", now)
     flows = table.flows(ue_map, now)
 
-A tap speaks of a flow when its label is first known, when it changes and when the flow ends; in
-between, the tap's status is what says that it lasts. So a flow is heard of whenever its tap is.
-What may have been lost (gaps in numbers, counts that do not add up) makes flows of it doubtful:
-they go unless they are spoken of again. A tap that starts anew knows nothing of its former flows.
+A tap speaks of a flow when its label is first known, when it changes and when the flow ends, of a
+split model's each ten seconds too; in between, the tap's status is what says that it lasts. So a
+flow is heard of whenever its tap is. What may have been lost (gaps in numbers, counts that do not
+add up) makes flows of it doubtful: they go unless they are spoken of again. A tap that starts anew
+knows nothing of its former flows.
 
 Taps' clocks are not trusted: times are those of arrival. It opens nothing and decodes nothing.
 """
@@ -24,6 +25,8 @@ from xapp.errors import ConfigurationError
 from xapp.observations import Flow
 from xapp.ue_map import UeMap
 
+# Stages that rest on a second or more: what a flow sends is not told by its first packets.
+TELLING = frozenset({"AFTER_1_S", "AFTER_2_S", "AFTER_10_S", "WINDOW_10_S"})
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -87,8 +90,6 @@ class _Known:
     heard: float  # when it was spoken of last
     source: str
     ended: float | None = None
-    up_rate: float | None = None  # bytes a second, from the side of whoever began
-    down_rate: float | None = None
 
 
 class FlowTable:
@@ -164,7 +165,6 @@ class FlowTable:
         if known is None:
             known = _Known(message, now, now, source)
         else:
-            known.up_rate, known.down_rate = _rates(known, message, now)
             known.message, known.heard = message, now
         known.ended = now if message.ended else None
         wanted = message.label in self._config.wanted
@@ -216,13 +216,16 @@ class FlowTable:
         heard = known.heard if tap is None else tap.heard
         address, began = self._ue_end(message, ue_map)
         entry = None if address is None else ue_map.of_address(address)
-        up, down = ((known.up_rate, known.down_rate) if began
-                    else (known.down_rate, known.up_rate))
+        up, down = _rate(message.up_rate, message), _rate(message.down_rate, message)
+        stepping = began and message.label in self._config.wanted and message.stage in TELLING
         return Flow(
             key, message.label, message.confidence, known.since,
             heard if known.ended is None else known.ended,
             None if entry is None else entry.ue, address, None if entry is None else entry.slice,
-            up_bytes_per_second=up, down_bytes_per_second=down)
+            up_bytes_per_second=up if began else down,
+            down_bytes_per_second=down if began else up,
+            steps_per_second=1e6 / message.step_us if stepping and message.step_us else None,
+            step_bytes=float(message.step_bytes) if stepping and message.step_bytes else None)
 
     def _ue_end(self, message: Labelled, ue_map: UeMap) -> tuple[str | None, bool]:
         """The UE's address, and whether the UE began the flow; None where neither end is one's."""
@@ -242,12 +245,7 @@ class FlowTable:
                    if network.version == parsed.version)
 
 
-def _rates(known: _Known, message: Labelled, now: float) -> tuple[float | None, float | None]:
-    """Bytes a second each way since the flow was last spoken of, where messages carry counts."""
-    before, seconds = known.message, now - known.heard
-    rates: list[float | None] = []
-    for name, rate in (("up_bytes", known.up_rate), ("down_bytes", known.down_rate)):
-        first, second = getattr(before, name, 0), getattr(message, name, 0)
-        rates.append((second - first) / seconds if seconds > 0.05 and second > first > 0
-                     else rate)
-    return rates[0], rates[1]
+
+def _rate(told: int, message: Labelled) -> float | None:
+    """Bytes a second, where the message rests on long enough to tell."""
+    return float(told) if told and message.stage in TELLING else None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from classifier.bundle import Bundle, Labels
 from classifier.labeller import STAGES, Drift, Labeller, address
 from classifier.messages import Labelled
-from pcap_tools.features import FEATURES
+from pcap_tools.features import FEATURES, NAMES
 from pcap_tools.flow_table import SAMPLE
 from pcap_tools.flows import Sampled
 from pcap_tools.records import Records
@@ -196,3 +196,27 @@ def test_addresses() -> None:
     octets = np.arange(16, dtype=np.uint8)
     assert address(octets, 4) == "0.1.2.3"
     assert address(octets, 6) == "1:203:405:607:809:a0b:c0d:e0f"
+
+
+def test_messages_tell_what_a_flow_sends(engine: Engine) -> None:
+    tap = labeller(engine)
+    engine.sample(1, Sampled.AFTER_1_S, 30, 0)
+    for name, value in (("byte_rate_up", 40_000.4), ("byte_rate_down", np.nan),
+                        ("turn_repeat_bytes_up", 4096.0), ("period_mean", 0.05)):
+        engine.rows[-1]["vector"][0, NAMES.index(name)] = value
+    message, = tap.take(NO_RECORDS, 99)
+    assert (message.up_rate, message.down_rate) == (40_000, 0)
+    assert (message.step_bytes, message.step_us) == (4096, 50_000)
+
+
+def test_a_split_models_flow_is_spoken_of_while_it_lasts(engine: Engine) -> None:
+    tap = labeller(engine, windows=True)
+    for flow, code in ((1, 0), (2, 1)):
+        engine.sample(flow, Sampled.PACKETS_5, 5, code)
+        engine.sample(flow, Sampled.PACKETS_10, 6, code)
+        engine.sample(flow, Sampled.AFTER_1_S, 10, code)
+    assert said(tap) == [(1, "llm_split", "PACKETS_5", False), (2, "web", "PACKETS_5", False),
+                         (1, "llm_split", "AFTER_1_S", False)]
+    for flow, code in ((1, 0), (2, 1)):
+        engine.sample(flow, Sampled.WINDOW_10_S, 20, code)
+    assert said(tap) == [(1, "llm_split", "WINDOW_10_S", False)]

@@ -82,3 +82,12 @@ def test_what_was_missed_is_counted_for_each_topic() -> None:
     assert gaps.saw(replace(LABELLED, sequence=15)) == 3
     assert gaps.saw(replace(LABELLED, tap="another", sequence=1)) == 0  # started anew
     assert gaps.missed == 3
+
+
+def test_what_a_flow_sends_may_be_left_out() -> None:
+    told = replace(LABELLED, up_rate=40_000, down_rate=90, step_bytes=4096, step_us=50_000)
+    assert decode(list(encode(told))) == told
+    topic, payload = encode(told)
+    values = {name: value for name, value in json.loads(payload).items()
+              if name not in ("up_rate", "down_rate", "step_bytes", "step_us")}
+    assert decode([topic, json.dumps(values).encode()]) == LABELLED

@@ -181,3 +181,16 @@ def test_any_story_ends(story: list[tuple[Message, str, float]]) -> None:
         for flow in table.flows(EMPTY, now).values():
             assert flow.since <= flow.at <= now
     assert table.flows(EMPTY, now + 400) == {}
+
+
+def test_what_a_flow_sends_is_what_its_tap_tells() -> None:
+    told_of = said(up_rate=40_000, down_rate=300, step_bytes=4096, step_us=100_000)
+    flow = only(told((0.0, told_of)), 1.0)
+    assert (flow.up_bytes_per_second, flow.down_bytes_per_second) == (40_000, 300)
+    assert (flow.step_bytes, flow.steps_per_second) == (4096, 10)
+    turned = only(told((0.0, replace(told_of, source=SERVER, destination=UE))), 1.0)
+    assert (turned.up_bytes_per_second, turned.step_bytes) == (300, None)
+    for unknown in (said(), replace(told_of, stage="PACKETS_5")):
+        flow = only(told((0.0, unknown)), 1.0)
+        assert (flow.up_bytes_per_second, flow.step_bytes, flow.steps_per_second) == (None,) * 3
+    assert only(told((0.0, replace(told_of, label="web"))), 1.0).step_bytes is None
