@@ -151,7 +151,7 @@ def test_no_flow_is_judged_by_its_first_window_or_by_a_cut_off_one(
     engine.sample(2, Sampled.WINDOW_10_S, 20, 1)
     told = said(tap)
     assert (2, "web", "WINDOW_10_S", False) in told
-    assert not any(flow == 1 and not ended for flow, _, _, ended in told)
+    assert not any(flow == 1 and stage == "WINDOW_10_S" for flow, _, stage, _ in told)
 
 
 def test_of_one_batch_the_last_sample_of_a_flow_holds(engine: Engine) -> None:
