@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from xapp.actuators.base import E2Control, Function, NodeFacts, functions_of
 from xapp.e2.announced import Announced, Guess, narrowed, read_functions
 from xapp.e2.announced import guess as guess_profile
-from xapp.e2.common import KPM_OIDS, NrCgi, plmn_octets
+from xapp.e2.common import KPM_OIDS, NrCgi
 from xapp.e2.common import Snssai as WireSnssai
 from xapp.e2.connection_events import (
     ControlAcknowledged,
@@ -385,9 +385,8 @@ class BaseStations:
     def _of_cells(
         self, station: Station, metrics: Sequence[str], period: int
     ) -> Iterator[tuple[Subscription, tuple[CellKey | None, Snssai | None]]]:
-        plmn = plmn_octets(name_plmn(station.key))
         for cell in self._cells(station):
-            identity = NrCgi(plmn, int(cell.cell, 16)) if cell.cell else None
+            identity = NrCgi(station.key.plmn, int(cell.cell, 16)) if cell.cell else None
             yield cell_subscription(station.profile, metrics, period, identity), (cell, None)
 
     def _happened(self, event: Happened, now: float) -> list[Heard]:

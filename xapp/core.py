@@ -12,7 +12,7 @@ go: the time from an indication to a control is the time that this takes. What g
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from classifier.messages import Message, TapStatus
@@ -42,6 +42,7 @@ from xapp.store import Committed, Down, Dropped, NotCommitted, Report
 from xapp.store_records import Kind, Left, Record, Sample, event_record
 from xapp.ue_map import Origin, UeEntry, UeMap
 
+UES_A_PAUSE = 64  # see `CoreConfig.evaluate_every`
 MOST_EVENTS = 1000  # of the last ones, for the console while the disk is away
 
 
@@ -163,9 +164,11 @@ class Core:
         if self._kpi is not None:
             flows |= self._kpi.flows()
         self.observations = self.observer.observe(flows, self.ue_map, self.flows.heard, now)
+        # Where an action ends with this look, the quotas above are those from before it.
+        moving = {cell for cell in self.observations.cells if self.steering.busy(cell)}
         self._do(self.steering.observe(self.observations, now), now)
         if not (self.steering.killed or self.steering.stopping):
-            self._decide(now)
+            self._decide(moving, now)
 
     # What an operator does.
 
@@ -205,11 +208,12 @@ class Core:
 
     # Deciding.
 
-    def _decide(self, now: float) -> None:
+    def _decide(self, moving: Collection[CellKey], now: float) -> None:
         limits = self._bounds()
         for decision in decide(self.observations, self.policies, limits, now):
             cell = decision.cell if isinstance(decision, SetQuotas) else decision.source
-            if not self.steering.busy(cell) and self._is_new(cell, decision, now):
+            if (cell not in moving and not self.steering.busy(cell)
+                    and self._is_new(cell, decision, now)):
                 self._do(self.steering.decide(decision, now), now)
 
     def _is_new(self, cell: CellKey, decision: Decision, now: float) -> bool:
@@ -268,10 +272,11 @@ class Core:
 
     def _look_soon(self, now: float) -> None:
         """At once where nothing was looked at lately; what comes in between is seen together."""
-        if now - self._looked >= self.config.evaluate_every:
+        pause = self.config.evaluate_every * (1 + len(self.observations.ues) / UES_A_PAUSE)
+        if now - self._looked >= pause:
             self.evaluate(now)
         elif self._due is None:
-            self._due = self._looked + self.config.evaluate_every
+            self._due = self._looked + pause
 
     def _do(self, commands: Iterable[Command], now: float) -> None:
         for command in commands:

@@ -36,7 +36,9 @@ class CoreConfig:
     actuators: ActuatorConfig = field(default_factory=ActuatorConfig)
     ue_map: MapConfig = field(default_factory=MapConfig)
     correlate: bool = False  # match addresses to UEs by their throughput
-    evaluate_every: float = 0.01  # seconds between looks at what was reported, at least
+    # Seconds between looks at what was reported, at least; as much again for every 64 UEs, so that
+    # looking leaves time for all else however many there are.
+    evaluate_every: float = 0.001
     repeat_every: float = 10.0  # seconds before the same wish for a cell is uttered again
     sample_every: float = 1.0  # seconds between samples for the history
 
