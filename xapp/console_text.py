@@ -83,9 +83,7 @@ def hello_html(reasons: Sequence[str]) -> str:
     return ('<div class="as-hello"><h1>Waiting for a base station</h1>'
             f"<p>{escaped(told)} The xApp listens for E2; once a node has set up, its cells, "
             "slices and UEs appear here by themselves.</p>"
-            "<pre># a base station without a radio, on this machine\n"
-            "airsplit e2-node --ric 127.0.0.1:36421\n\n"
-            "# srsRAN: in the gNB's configuration\n"
+            "<pre># srsRAN: in the gNB's configuration\n"
             "e2: {enable_du_e2: true, enable_cu_cp_e2: true,\n"
             "     addr: THIS-MACHINE, port: 36421}</pre></div>")
 

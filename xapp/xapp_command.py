@@ -23,7 +23,7 @@ EXAMPLES = """examples:
   airsplit xapp audit xapp.db                     what it did, for whom, why, and what came of it
   airsplit xapp decode e2.pcap                    any E2 message as a tree
 
-  airsplit xapp-console shows it in the browser; airsplit e2-node is a base station to try it on.
+  airsplit xapp-console shows it in the browser.
 """
 
 

@@ -122,7 +122,7 @@ def policies_page() -> None:
 def test_the_first_start_says_what_to_do_next(visit: MakeVisit) -> None:
     test = visit(empty=True).open()
     assert "Waiting for a base station" in html(test)
-    assert "airsplit e2-node" in html(test)
+    assert "enable_du_e2" in html(test)
     assert "Not ready" in html(test)
 
 
