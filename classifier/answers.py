@@ -16,6 +16,7 @@ from classifier.labels import UNKNOWN
 from classifier.model import Model
 
 NOTHING = -1  # the code of `unknown`
+LEAST_DISTANCE = 1e-6  # a limit of 0, of a class whose samples were all alike, still divides
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Decision:
     bias: tuple[float, ...] = ()  # [classes] then added to them; () adds nothing
     least: tuple[float, ...] = ()  # [classes] confidence below which it is unknown; () accepts all
     most: tuple[float, ...] = ()  # [classes] distance from training above which it is unknown
+    packets: int = 0  # seen of a flow, below which it is unknown
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,14 @@ class Stages:
     """Answers for samples of several stages at once: one walk through each model is enough."""
 
     def __init__(self, classes: tuple[str, ...], decisions: Sequence[Decision],
-                 models: Mapping[str, Model]) -> None:
-        """`decisions`, each about one of `models`, are named by their places."""
+                 models: Mapping[str, Model], seen: Sequence[int] = ()) -> None:
+        """`decisions`, each about one of `models`, are named by their places.
+
+        `seen` are the features that together count a flow's packets, where there are some.
+        """
         self._classes = classes
+        self._seen = list(seen)
+        self._packets = np.array([one.packets for one in decisions])
         self._asked = [models[name] for name in dict.fromkeys(one.model for one in decisions)]
         self._model = np.array([next(place for place, model in enumerate(self._asked)
                                      if model is models[one.model]) for one in decisions])
@@ -96,12 +103,14 @@ class Stages:
         confidence = shares[np.arange(len(best)), best]
         codes = best.astype(np.int16)
         codes[confidence < self._least[which, best]] = NOTHING
+        if self._seen:
+            codes[vectors[:, self._seen].sum(axis=1) < self._packets[which]] = NOTHING
         novelty = np.zeros(len(best), np.float32)
         limited = self._limited[which]
         if model.prototypes is not None and limited.any():
             asked = limited & (codes != NOTHING) if brief else limited
             novelty[limited & ~asked] = np.nan
-            most = self._most[which[asked], best[asked]]
+            most = np.maximum(self._most[which[asked], best[asked]], LEAST_DISTANCE)
             novelty[asked] = model.prototypes.distance(vectors[asked]) / most
             codes[novelty > 1] = NOTHING
         return Labels(self._classes, codes, confidence.astype(np.float32), best.astype(np.int16),

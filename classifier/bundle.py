@@ -45,6 +45,7 @@ CARD = "card.md"
 MOST_MANIFEST = 1 << 20  # bytes; the shipped one has a hundredth
 MOST_FILE = 32 << 20  # bytes of one file: ten times the shipped models
 MOST_FILES = 32
+COUNTED = ("packets_up", "packets_down")  # features that say how much of a flow was seen
 _FILE_NAME = re.compile(r"[a-z0-9_]{1,40}\.(npz|md)")
 _ADVICE = "Get or train it anew."
 
@@ -89,7 +90,9 @@ class Bundle:
 
     def stages(self, kinds: Sequence[IntEnum | str | None]) -> Stages:
         """What answers for samples of all these stages at once; they are named by their places."""
-        return Stages(self.classes, [self.decision(kind) for kind in kinds], self.models)
+        seen = [self.schema.features.index(name) for name in COUNTED
+                if name in self.schema.features]
+        return Stages(self.classes, [self.decision(kind) for kind in kinds], self.models, seen)
 
     def predict(
         self, kind: IntEnum | str | None, vectors: NDArray[np.float32], brief: bool = False,
@@ -234,8 +237,9 @@ def _same_schema(found: Schema, wanted: Schema, folder: Path) -> None:
 
 
 def _decision(entry: Mapping[str, Any]) -> Decision:
-    return Decision(str(entry["model"]), float(entry["scale"]),
-                    *(tuple(map(float, entry[name])) for name in ("bias", "least", "most")))
+    bias, least, most = (tuple(map(float, entry[name])) for name in ("bias", "least", "most"))
+    return Decision(str(entry["model"]), float(entry["scale"]), bias, least, most,
+                    int(entry.get("packets", 0)))
 
 
 def _consistent(bundle: Bundle) -> None:

@@ -21,7 +21,7 @@ from classifier import augment
 from classifier.captures import Capture, Key, key
 from classifier.errors import DataError
 from classifier.labels import CLASSES
-from pcap_tools.features import FEATURES, SCHEMA
+from pcap_tools.features import FEATURES, NAMES, SCHEMA
 from pcap_tools.flow_engine import FlowEngine
 from pcap_tools.flows import FlowConfig, Sampled
 from pcap_tools.packets import PACKET
@@ -29,7 +29,7 @@ from pcap_tools.packets import PACKET
 STAGES = (Sampled.PACKETS_5, Sampled.PACKETS_10, Sampled.PACKETS_20, Sampled.AFTER_100_MS,
           Sampled.AFTER_1_S, Sampled.AFTER_2_S, Sampled.AFTER_10_S, Sampled.WHOLE)
 WINDOWS = (Sampled.WINDOW_100_MS, Sampled.WINDOW_1_S, Sampled.WINDOW_10_S)
-LEAST_PACKETS = 3  # of a flow that is learnt from or judged: one question and answer tells nothing
+LEAST_PACKETS = 5  # seen of a flow before it is learnt from or judged: greetings tell nothing
 WINDOWS_OF_A_FLOW = 3  # of each length that are kept; a long flow has thousands
 VARIED_SHARE = 0.5  # of a varied flow's samples: they resemble each other, and each costs time
 HEAVY, LIVELY = ("video", "audio", "bulk"), ("realtime", "gaming")
@@ -37,6 +37,7 @@ HEAVY_BYTES = 20_000  # of payload that a flow of the heavy ones carries,
 HEAVY_MEAN = 500  # or of payload in the mean packet of one that was recorded in part
 LIVELY_PACKETS = 20  # that a call or a game has
 MOST_FLOWS = 1 << 14  # of one capture at a time
+SEEN = [NAMES.index(f"packets_{side}") for side in ("up", "down")]  # what counts packets
 Floats = NDArray[np.float32]
 
 
@@ -209,7 +210,9 @@ def _through(
     enough = flows[flows["packets_up"] + flows["packets_down"] >= LEAST_PACKETS]
     table = engine.samples()
     first = {int(row["flow"]): int(row["first"]) for row in enough}
-    return table[np.isin(table["flow"], enough["flow"])], first
+    seen = table["vector"][:, SEEN].sum(axis=1) >= LEAST_PACKETS
+    window = np.isin(table["kind"], [int(kind) for kind in WINDOWS])
+    return table[np.isin(table["flow"], enough["flow"]) & (seen | window)], first
 
 
 def _kept(

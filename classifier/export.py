@@ -6,6 +6,7 @@ is exported can be compared with the original on any data; see tests/classifier/
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,29 @@ from classifier.trees import LEAF, NODE, Link, Trees, check
 def flatten(model: Any) -> Trees:
     """The trees of a fitted HistGradientBoostingClassifier or RandomForestClassifier."""
     return check(_boosting(model) if hasattr(model, "_predictors") else _forest(model))
+
+
+def joined(models: Sequence[Trees]) -> Trees:
+    """One model that says the mean of what several of the same kind and classes say.
+
+    Of boostings it is the mean of the sums before they become probabilities.
+    """
+    first, count = models[0], len(models)
+    nodes, roots = [], []
+    node = leaf = 0
+    for model in models:
+        moved = model.nodes.copy()
+        moved["right"] += np.where(moved["feature"] == LEAF, leaf, node).astype(np.int32)
+        nodes.append(moved)
+        roots.append(model.roots[:-1] + node)
+        node, leaf = node + len(moved), leaf + len(model.values)
+    share = np.float32(1 if first.link == Link.MEAN else count)
+    return check(Trees(
+        np.concatenate(nodes),
+        np.asarray(np.concatenate([model.values for model in models]) / share, np.float32),
+        np.concatenate([*roots, np.array([node])]).astype(np.int32),
+        np.concatenate([model.columns for model in models]),
+        np.mean([model.baseline for model in models], axis=0), first.link, first.features))
 
 
 def not_above(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:

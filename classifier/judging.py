@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier import evaluate, scores, splits
+from classifier import evaluate, foreign, scores, splits
 from classifier.bundle import Bundle
 from classifier.dataset import STAGES, Samples
 from classifier.evaluate import Figures, Progress
@@ -21,20 +21,23 @@ from classifier.train import Recipe, fit
 from pcap_tools.flows import Sampled
 
 SHIPPED = Recipe()
-BASELINE = Recipe(augmented=False, balance=0.0)  # all features, as recorded, no weights
+# All features, as recorded, no weights, one model of the usual size.
+BASELINE = Recipe(augmented=False, balance=0.0, parts=1, trees=60, rate=0.12)
 FOREST_TREES = 100
 
 
 def rivals() -> dict[str, Recipe]:
     """What is compared: the kinds of model, and what each thing done against change is worth."""
-    forest = replace(SHIPPED, kind="forest", trees=FOREST_TREES)
+    forest = replace(SHIPPED, kind="forest", trees=FOREST_TREES // SHIPPED.parts)
     return {
         "boosting": SHIPPED,
+        "boosting, one model": replace(SHIPPED, parts=1, trees=60, rate=0.12),
         "boosting, no variants": replace(SHIPPED, augmented=False),
         "boosting, robust features": replace(SHIPPED, robust=True),
         "boosting, plain": BASELINE,
         "forest": forest,
         "forest, plain": replace(BASELINE, kind="forest", trees=FOREST_TREES),
+        "general": foreign.GENERAL,
         "linear": replace(SHIPPED, kind="linear"),
         "linear, plain": replace(BASELINE, kind="linear"),
     }
@@ -49,29 +52,31 @@ def compared(
     samples = samples.of(STAGES)
     for name, recipe in (recipes or rivals()).items():
         held_out = splits.by_capture(samples, evaluate.PARTS, seed)
-        given = evaluate.answers(samples, held_out, recipe, ROBUST, seed, progress)
+        given = evaluate.answers(samples, held_out, recipe, seed, progress, limits=False)
         stages = evaluate.by_stage(samples, given, seed)
-        sources = evaluate.left_out_sources(samples, recipe, ROBUST, seed, progress)
-        early = given.where(evaluate.latest(samples, given.rows, evaluate.EARLY))
-        told = evaluate.told(samples, early, seed)
+        sources = foreign.mean_accuracies(samples, recipe, seed, progress)
+        told = evaluate.told(samples, given, seed)
         told.pop("mistakes")
         rows[name] = {
             stage: {"accuracy": stages[stage]["accuracy"], "macro_f1": stages[stage]["macro_f1"],
                     "calibration_error": stages[stage]["calibration_error"],
-                    "left_out_sources": sources.get(stage, {}).get("mean_accuracy")}
+                    "left_out_sources": sources.get(stage)}
             for stage in (Sampled.PACKETS_10.name, Sampled.AFTER_2_S.name)
             if stage in stages} | {"llm_split": told}
     return {"compared": rows}
 
 
 def left_out_classes(
-    samples: Samples, recipe: Recipe, robust: NDArray[np.bool_], seed: int,
-    progress: Progress = lambda line: None, stage: Sampled = Sampled.AFTER_2_S,
+    samples: Samples, recipe: Recipe, seed: int, progress: Progress = lambda line: None,
+    stage: Sampled = Sampled.AFTER_2_S,
 ) -> dict[str, Figures]:
     """How well each class, when it was never learnt, is told from those that were.
 
     AUROC of several scores, judged on captures that were not learnt from.
     """
+    # What comes later than the moment in question is not needed to judge it.
+    samples = samples.of([kind for kind in evaluate.TIMES if
+                          evaluate.TIMES[kind] <= evaluate.TIMES[stage]])
     split = next(iter(splits.by_capture(samples, evaluate.PARTS, seed)))
     originals = samples.variants == 0
     moment = np.zeros(len(samples), bool)
@@ -83,7 +88,7 @@ def left_out_classes(
         inside = split.test[moment[split.test] & (samples.labels[split.test] != code)]
         outside = np.flatnonzero(moment & (samples.labels == code))
         known = samples.where(train)
-        model = fit(known, recipe, robust, seed)
+        model = fit(known, recipe, ROBUST, seed)
         near = learn_prototypes(known, telling(model), seed)
         figures[CLASSES[code]] = {"inside": len(inside), "outside": len(outside)} | {
             name: scores.auroc(*one) for name, one in _strangeness(
@@ -124,14 +129,12 @@ def of_bundle(samples: Samples, bundle: Bundle, seed: int) -> dict[str, Any]:
         shares[np.ix_(rows, codes)] = labels.probabilities
         unknown[rows] = labels.codes < 0
     every = np.arange(len(samples))
-    given = evaluate.Answers(every, shares, np.zeros(len(samples), np.int64), ("all",))
-    said = evaluate.Answers(every[~unknown], shares[~unknown], given.parts[~unknown], ("all",))
-    early = given.where(evaluate.latest(samples, given.rows, evaluate.EARLY))
+    given = evaluate.Answers(every, shares, ~unknown, np.zeros(len(samples), np.int64), ("all",))
     return {
         "learnt_from": sum(origin.digest in learnt for origin in samples.origins),
         "unknown": {Sampled(int(kind)).name: float(unknown[samples.kinds == kind].mean())
                     for kind in np.unique(samples.kinds)},
         "as_it_is": evaluate.by_stage(samples, given, seed),
-        "where_it_says": evaluate.by_stage(samples, said, seed),
-        "split_sessions": {"these captures": evaluate.told(samples, early, seed)},
+        "where_it_says": evaluate.by_stage(samples, given.where(given.sure), seed),
+        "split_sessions": {"these captures": evaluate.told(samples, given, seed)},
     }

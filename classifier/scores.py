@@ -77,7 +77,11 @@ def interval(
     tables = np.bincount(cell, minlength=count * classes * classes
                          ).reshape(count, classes, classes)
     random = np.random.default_rng(seed)
-    drawn = [figure(tables[random.integers(0, count, count)].sum(axis=0)) for _ in range(DRAWS)]
+    # How often each capture is drawn, times its table: much faster than adding up drawn tables.
+    times = np.stack([np.bincount(random.integers(0, count, count), minlength=count)
+                      for _ in range(DRAWS)])
+    sums = (times @ tables.reshape(count, -1)).reshape(DRAWS, classes, classes)
+    drawn = [figure(table) for table in sums]
     known = np.array([one for one in drawn if not np.isnan(one)])
     if not len(known):
         return Interval(value, float("nan"), float("nan"))

@@ -13,30 +13,33 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier import splits
+from classifier.bins import MOST_BINS, bin_edges, binned
 from classifier.dataset import Samples
 from classifier.errors import DataError
-from classifier.export import flatten
+from classifier.export import flatten, joined
 from classifier.openset import scale_features
 from classifier.trees import LEAF, Trees
 
 Shares = NDArray[np.float64]  # [rows, classes of the model]
 Floats = NDArray[np.float32]
-BINS = 64  # of a feature: as good as 255 here, in a third of the time
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How a model is made; with the seed and the data it is all there is to know."""
 
-    kind: str = "boosting"  # or forest, or linear
+    kind: str = "boosting"  # or forest, extra (a forest of random thresholds), linear
     robust: bool = False  # only features that survive a change of network
     augmented: bool = True  # learn from varied flows too
-    trees: int = 60  # rounds of boosting, or trees of a forest
+    parts: int = 4  # of the captures; as many models, each without one of them, are joined; 1: one
+    trees: int = 15  # rounds of boosting, or trees of a forest, of each
     leaves: int = 24  # of a tree of a boosting
-    rate: float = 0.12  # learning rate of a boosting
+    rate: float = 0.25  # learning rate of a boosting
     least: int = 20  # samples in a leaf
     depth: int = 16  # of a forest's trees
     balance: float = 0.7  # 0: classes count by their samples, 1: all the same
+    sources: bool = False  # within a class, all its sources count the same
 
 
 class Fitted(Protocol):
@@ -61,13 +64,52 @@ class FittedTrees:
     def probabilities(self, vectors: Floats) -> Shares:
         return self.trees.probabilities(vectors)
 
-    def difference(self, vectors: Floats) -> float:
-        """The largest one from what scikit-learn says."""
+    def original_probabilities(self, vectors: Floats) -> Shares:
+        """What scikit-learn says."""
         with one_thread():
             chosen = vectors[:, self.columns]
-            expected = self.original.predict_proba(
-                chosen if self.edges is None else binned(chosen, self.edges))
+            return np.asarray(self.original.predict_proba(
+                chosen if self.edges is None else binned(chosen, self.edges)))
+
+    def difference(self, vectors: Floats) -> float:
+        """The largest one from what scikit-learn says."""
+        expected = self.original_probabilities(vectors)
         return float(np.abs(self.probabilities(vectors) - expected).max(initial=0.0))
+
+
+@dataclass(frozen=True)
+class FittedParts:
+    """Models of the same classes, each of which has not seen a part of the captures, as one."""
+
+    members: tuple[FittedTrees, ...]
+    trees: Trees
+
+    @property
+    def classes(self) -> NDArray[np.int16]:
+        return self.members[0].classes
+
+    def probabilities(self, vectors: Floats) -> Shares:
+        return self.trees.probabilities(vectors)
+
+    def difference(self, vectors: Floats) -> float:
+        """The largest one from the mean of what scikit-learn's models say."""
+        each = np.stack([member.original_probabilities(vectors) for member in self.members])
+        if self.members[0].edges is None:
+            expected = each.mean(axis=0)
+        else:  # boostings add up logarithms
+            expected = np.exp(np.log(each).mean(axis=0))
+            expected /= expected.sum(axis=1, keepdims=True)
+        return float(np.abs(self.probabilities(vectors) - expected).max(initial=0.0))
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """What members say of samples as recorded whose captures they have not seen."""
+
+    rows: NDArray[np.int64]
+    shares: Shares  # [rows, classes of the model]
+    train: tuple[NDArray[np.int64], ...]  # what each member learnt from
+    member: NDArray[np.int64]  # which one was asked
 
 
 @dataclass(frozen=True)
@@ -88,6 +130,44 @@ class FittedLinear:
 
 def fit(samples: Samples, recipe: Recipe, robust: NDArray[np.bool_], seed: int) -> Fitted:
     """Fit to all of `samples`; `robust` says which features a robust recipe may use."""
+    if recipe.parts > 1 and recipe.kind != "linear":
+        return fit_parts(samples, recipe, robust, seed)[0]
+    return fit_one(samples, recipe, robust, seed)
+
+
+def fit_parts(
+    samples: Samples, recipe: Recipe, robust: NDArray[np.bool_], seed: int,
+    progress: Callable[[str], None] = lambda line: None,
+) -> tuple[FittedParts, Unseen]:
+    """One model for each part of the captures that it does not see, joined; and what each says
+    of its part.
+
+    Calibration and limits cost no further models so, and what is joined tells more than its parts.
+    """
+    members, rows, shares, train, asked = [], [], [], [], []
+    counts = np.bincount(samples.labels)
+    for number, split in enumerate(splits.by_capture(samples, recipe.parts, seed)):
+        test = split.test[samples.variants[split.test] == 0]
+        # All members know all classes; one that is in this part alone is learnt from it as well.
+        lost = (np.bincount(samples.labels[split.train], minlength=len(counts)) == 0) & (counts > 0)
+        alone = lost[samples.labels]
+        seen = np.union1d(split.train, np.flatnonzero(alone))
+        model = fit_one(samples.where(seen), recipe, robust, seed + number)
+        assert isinstance(model, FittedTrees)
+        test = test[~alone[test]]
+        members.append(model)
+        rows.append(test)
+        shares.append(model.probabilities(samples.vectors[test]))
+        train.append(seen)
+        asked.append(np.full(len(test), number, np.int64))
+        progress(f"{recipe.kind}: without {split.name}")
+    return (FittedParts(tuple(members), joined([member.trees for member in members])),
+            Unseen(np.concatenate(rows), np.concatenate(shares), tuple(train),
+                   np.concatenate(asked)))
+
+
+def fit_one(samples: Samples, recipe: Recipe, robust: NDArray[np.bool_], seed: int) -> Fitted:
+    """One model, whatever `recipe.parts` says."""
     if not recipe.augmented:
         samples = samples.where(samples.variants == 0)
     classes = np.unique(samples.labels)
@@ -96,12 +176,16 @@ def fit(samples: Samples, recipe: Recipe, robust: NDArray[np.bool_], seed: int) 
                         "Give it more of the data.")
     columns = usable(samples.vectors, robust if recipe.robust else np.ones_like(robust))
     vectors, codes = samples.vectors[:, columns], np.searchsorted(classes, samples.labels)
-    shares = weights(samples, recipe.balance)
+    shares = weights(samples, recipe.balance, recipe.sources)
+
+    def trees(model: Any) -> Fitted:
+        return _trees(model, vectors, codes, shares, classes, columns, samples.vectors.shape[1])
+
     make: dict[str, Callable[[], Fitted]] = {
         "boosting": lambda: _binned_trees(_boosting(recipe, seed), vectors, codes, shares,
                                           classes, columns, samples.vectors.shape[1]),
-        "forest": lambda: _trees(_forest(recipe, seed), vectors, codes, shares, classes, columns,
-                                 samples.vectors.shape[1]),
+        "forest": lambda: trees(_forest(recipe, seed)),
+        "extra": lambda: trees(_extra(recipe, seed)),
         "linear": lambda: _linear(vectors, codes, shares, classes, columns, seed),
     }
     with one_thread():
@@ -120,8 +204,10 @@ def usable(vectors: Floats, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.flatnonzero(allowed & varied)
 
 
-def weights(samples: Samples, balance: float) -> NDArray[np.float64]:
+def weights(samples: Samples, balance: float, sources: bool = False) -> NDArray[np.float64]:
     """What each sample counts: captures of a class alike, and classes as `balance` says.
+
+    With `sources`, all sources of a class count the same, however many captures each has.
 
     A capture with a hundred flows says little more than one with ten, as they resemble each other.
     """
@@ -130,6 +216,10 @@ def weights(samples: Samples, balance: float) -> NDArray[np.float64]:
     cell = samples.captures.astype(np.int64) * 64 + samples.labels
     _, place, sizes = np.unique(cell, return_inverse=True, return_counts=True)
     share = 1 / np.sqrt(sizes[place])
+    if sources:
+        names = np.unique(samples.sources, return_inverse=True)[1]
+        both = names * 64 + samples.labels
+        share /= np.bincount(both, weights=share)[both]
     totals = np.bincount(samples.labels, weights=share)
     share *= (totals[samples.labels] / totals.max()) ** -balance
     return np.asarray(share / share.mean())
@@ -156,7 +246,7 @@ def _boosting(recipe: Recipe, seed: int) -> Any:
     return HistGradientBoostingClassifier(
         max_iter=recipe.trees, max_leaf_nodes=recipe.leaves, learning_rate=recipe.rate,
         min_samples_leaf=recipe.least, l2_regularization=1.0, max_features=0.3,
-        max_bins=BINS, early_stopping=False, random_state=seed)
+        max_bins=MOST_BINS, early_stopping=False, random_state=seed)
 
 
 def _forest(recipe: Recipe, seed: int) -> Any:
@@ -167,26 +257,12 @@ def _forest(recipe: Recipe, seed: int) -> Any:
         n_jobs=1, random_state=seed)
 
 
-def bin_edges(vectors: Floats) -> list[Floats]:
-    """What divides each column into at most BINS parts that hold about as much."""
-    edges = []
-    for column in vectors.T:
-        known = np.unique(column[~np.isnan(column)])
-        if len(known) > BINS:
-            quantiles = np.quantile(column[~np.isnan(column)], np.arange(1, BINS) / BINS)
-            edges.append(np.unique(quantiles.astype(np.float32)))
-        else:
-            edges.append(np.unique((known[:-1] + known[1:]) / np.float32(2)))
-    return edges
+def _extra(recipe: Recipe, seed: int) -> Any:
+    from sklearn.ensemble import ExtraTreesClassifier
 
-
-def binned(vectors: Floats, edges: list[Floats]) -> Floats:
-    """The number of each value's bin; what is missing stays so."""
-    out = np.empty_like(vectors)
-    for column, inner in enumerate(edges):
-        values = vectors[:, column]
-        out[:, column] = np.where(np.isnan(values), np.nan, np.searchsorted(inner, values))
-    return out
+    return ExtraTreesClassifier(
+        recipe.trees, max_depth=recipe.depth, min_samples_leaf=recipe.least, n_jobs=1,
+        random_state=seed)
 
 
 def _binned_trees(

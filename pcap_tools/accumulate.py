@@ -23,15 +23,17 @@ from pcap_tools.features import FIRST_PACKETS
  THINKS, THINK_SUM, THINK_SQUARE,
  PERIODS, PERIOD_SUM, PERIOD_SQUARE, PERIOD_PRODUCT, PERIOD_BEFORE,
  # Exchanges like a metronome's: this run, the longest, all; and whether the last turn up repeats.
- RUN, LONGEST, BEATS, UP_REPEATS, WINDOW_END) = range(35)
-SIDES = 35  # here one side's numbers begin, and those of the other SIDE further on
+ RUN, LONGEST, BEATS, UP_REPEATS,
+ # The same of exchanges that repeat to the byte; and those whose turns are as long as each other.
+ STEADY_RUN, STEADY_LONGEST, STEADIES, UP_EXACT, MIRRORS, WINDOW_END) = range(40)
+SIDES = 40  # here one side's numbers begin, and those of the other SIDE further on
 # Of a side: data packets.
 (DATA, BYTES, SIZE_SQUARE, SIZE_MIN, SIZE_MAX, SIDE_LAST,
  SIDE_GAP_SUM, SIDE_GAP_SQUARE, SIDE_GAP_MIN, SIDE_GAP_MAX, SIDE_LOG_SUM, SIDE_LOG_SQUARE, PAUSES,
  # Turns that are over.
  TURNS, TURN_BYTES, TURN_SQUARE, REPEATS, REPEAT_BYTES, SINGLES, SMALLS, TURN_FIRST,
- TURN_BEFORE) = range(22)
-BURSTS = 22  # two kinds of bursts, BURST apart: ended by an absolute and by a relative pause
+ TURN_BEFORE, EXACTS, EXACT_BYTES) = range(24)
+BURSTS = 24  # two kinds of bursts, BURST apart: ended by an absolute and by a relative pause
 (BURST_COUNT, BURST_BYTES, BURST_SQUARE, BURST_PACKETS, BURST_PERIOD, BURST_PERIOD_SQUARE,
  BURST_START, BURST_OPEN_BYTES, BURST_OPEN_PACKETS) = range(9)
 BURST = 9
@@ -206,13 +208,18 @@ def _period(sums: Any, period: float) -> None:
     sums[PERIOD_BEFORE] = period
 
 
+@inlined
+def _alike(payload: float, other: float) -> bool:
+    return other > 0.0 and abs(payload - other) <= max(SAME, SAME_SHARE * other)
+
+
 @compiled
 def _end_turn(sums: Any, side: int) -> None:
     """The open turn is over; it was this side's."""
     base = SIDES + side * SIDE
     payload = sums[OPEN_BYTES]
-    before = sums[base + TURN_BEFORE]
-    repeats = before > 0.0 and abs(payload - before) <= max(SAME, SAME_SHARE * before)
+    repeats = _alike(payload, sums[base + TURN_BEFORE])
+    exact = payload == sums[base + TURN_BEFORE]
     single = sums[OPEN_PACKETS] == 1.0
     small = single and payload < SMALL
     if sums[base + TURNS] == 0.0:
@@ -224,15 +231,34 @@ def _end_turn(sums: Any, side: int) -> None:
     if repeats:
         sums[base + REPEATS] += 1.0
         sums[base + REPEAT_BYTES] += payload
+    if exact:
+        sums[base + EXACTS] += 1.0
+        sums[base + EXACT_BYTES] = payload
     if single:
         sums[base + SINGLES] += 1.0
     if small:
         sums[base + SMALLS] += 1.0
     if side == 0:
         sums[UP_REPEATS] = 1.0 if repeats else 0.0
-    elif small and sums[UP_REPEATS] == 1.0:
+        sums[UP_EXACT] = 1.0 if exact else 0.0
+    else:
+        _end_exchange(sums, payload, small, exact)
+
+
+@compiled
+def _end_exchange(sums: Any, payload: float, small: bool, exact: bool) -> None:
+    """A turn down of so many bytes is over, and with it an exchange."""
+    if small and sums[UP_REPEATS] == 1.0:
         sums[RUN] += 1.0
         sums[BEATS] += 1.0
         sums[LONGEST] = max(sums[LONGEST], sums[RUN])
     else:
         sums[RUN] = 0.0
+    if exact and sums[UP_EXACT] == 1.0:
+        sums[STEADY_RUN] += 1.0
+        sums[STEADIES] += 1.0
+        sums[STEADY_LONGEST] = max(sums[STEADY_LONGEST], sums[STEADY_RUN])
+    else:
+        sums[STEADY_RUN] = 0.0
+    if _alike(payload, sums[SIDES + TURN_BEFORE]):
+        sums[MIRRORS] += 1.0

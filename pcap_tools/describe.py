@@ -11,7 +11,7 @@ from typing import Any
 
 from pcap_tools import accumulate as kept
 from pcap_tools.compiled import compiled, inlined
-from pcap_tools.features import FIRST_PACKETS
+from pcap_tools.features import FIRST_PACKETS, ROW
 
 SECONDS = 1e-9  # accumulated times are nanoseconds
 LOST = 1e-10  # of the mean's square: a variance below it is rounding
@@ -216,7 +216,11 @@ def _turns(sums: Any, side: int, vector: Any, at: int) -> int:
     vector[at + 4] = ratio(sums[base + kept.SINGLES], number)
     vector[at + 5] = ratio(sums[base + kept.SMALLS], number)
     vector[at + 6] = first * (number - 1.0) / (total - first) if number > 1.0 else NAN
-    return at + 7
+    exacts, latest = sums[base + kept.EXACTS], sums[base + kept.EXACT_BYTES]
+    vector[at + 7] = ratio(exacts, number - 1.0)
+    vector[at + 8] = latest if exacts > 0.0 else NAN
+    vector[at + 9] = latest % ROW if exacts > 0.0 else NAN
+    return at + 10
 
 
 @compiled
@@ -242,7 +246,10 @@ def _exchanges(sums: Any, counts: Any, vector: Any, at: int) -> int:
     vector[at + 12] = ratio(sums[kept.BEATS], sums[down + kept.TURNS])
     vector[at + 13] = ratio(sums[up + kept.TURN_BYTES],
                             sums[up + kept.TURN_BYTES] + sums[down + kept.TURN_BYTES])
-    return at + 14
+    vector[at + 14] = ratio(sums[kept.MIRRORS], sums[down + kept.TURNS])
+    vector[at + 15] = sums[kept.STEADY_LONGEST]
+    vector[at + 16] = ratio(sums[kept.STEADIES], sums[down + kept.TURNS])
+    return at + 17
 
 
 @compiled

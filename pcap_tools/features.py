@@ -14,8 +14,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SCHEMA = 1  # changes whenever a vector's length, order or meaning does
+SCHEMA = 2  # changes whenever a vector's length, order or meaning does
 FIRST_PACKETS = 20  # data packets whose sizes and gaps are kept one by one
+# Bytes: a model's row has a multiple of so many, as its width is one of 64 and a number has two.
+ROW = 128
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,12 @@ def _turns(side: str) -> list[Feature]:
                 True),
         Feature(f"turn_first_ratio_{side}", "", f"first turn {side} by the mean of the later ones",
                 True),
+        Feature(f"turn_exact_share_{side}", "",
+                f"turns {side} to the byte as long as the one before", True),
+        Feature(f"turn_exact_bytes_{side}", "bytes",
+                f"payload of the latest such turn {side}", True),
+        Feature(f"turn_exact_rest_{side}", "bytes",
+                f"that modulo {ROW}: what frames rows of numbers, whatever the rows' width", True),
     ]
 
 
@@ -143,6 +151,10 @@ def _exchanges() -> list[Feature]:
                 "longest run of exchanges with equal turns up and one small packet down"),
         Feature("metronome_share", "", "such exchanges among all", True),
         Feature("exchange_up_share", "", "payload up in that of all turns that are over", True),
+        Feature("mirror_share", "", "exchanges whose turn down is as long as that up", True),
+        Feature("steady_longest", "exchanges",
+                "longest run of exchanges like the one before to the byte, up and down"),
+        Feature("steady_share", "", "such exchanges among all", True),
     ]
 
 

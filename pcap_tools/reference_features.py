@@ -22,7 +22,7 @@ from pcap_tools.accumulate import (
     SIZE_BINS,
     SMALL,
 )
-from pcap_tools.features import FIRST_PACKETS, NAMES
+from pcap_tools.features import FIRST_PACKETS, NAMES, ROW
 
 NAN = math.nan
 SIDES = ("up", "down")
@@ -256,6 +256,10 @@ def _turns(data: Sequence[Seen]) -> dict[str, float]:
         named[f"turn_small_share_{side}"] = share(sum(map(_small, mine)), len(mine))
         named[f"turn_first_ratio_{side}"] = (
             payloads[0] / mean(payloads[1:]) if len(mine) > 1 else NAN)
+        exact = [after for before, after in pairwise(payloads) if after == before]
+        named[f"turn_exact_share_{side}"] = share(len(exact), len(mine) - 1)
+        named[f"turn_exact_bytes_{side}"] = exact[-1] if exact else NAN
+        named[f"turn_exact_rest_{side}"] = exact[-1] % ROW if exact else NAN
     named["exchange_up_share"] = share(payload[0], sum(payload))
     return named | _delays(data, turns) | _beats(turns)
 
@@ -283,17 +287,32 @@ def _delays(data: Sequence[Seen], turns: Sequence[Turn]) -> dict[str, float]:
         "period_memory": memory(periods)}
 
 
+def _exact(turn: Turn, before: Turn) -> bool:
+    return sum(turn.sizes) == sum(before.sizes)
+
+
+def _longest(hits: Sequence[bool]) -> int:
+    longest = run = 0
+    for hit in hits:
+        run = run + 1 if hit else 0
+        longest = max(longest, run)
+    return longest
+
+
 def _beats(turns: Sequence[Turn]) -> dict[str, float]:
-    """Exchanges that are like a metronome's."""
-    ups = [turn for turn in turns if turn.side == 0]
+    """Exchanges that are like a metronome's, repeat to the byte, or are mirrored."""
     beats: list[bool] = []
+    steady: list[bool] = []
+    mirrors = 0
     for index, turn in enumerate(turns):
         if turn.side == 1:
-            before = [one for one in turns[:index] if one.side == 0]
-            beats.append(len(before) > 1 and _same(before[-1], before[-2]) and _small(turn))
-    longest = run = 0
-    for beat in beats:
-        run = run + 1 if beat else 0
-        longest = max(longest, run)
-    assert abs(len(ups) - len(beats)) <= 1
-    return {"metronome_longest": longest, "metronome_share": share(sum(beats), len(beats))}
+            ups = [one for one in turns[:index] if one.side == 0]
+            downs = [one for one in turns[:index] if one.side == 1]
+            twice = len(ups) > 1
+            beats.append(twice and _same(ups[-1], ups[-2]) and _small(turn))
+            steady.append(twice and bool(downs) and _exact(ups[-1], ups[-2])
+                          and _exact(turn, downs[-1]))
+            mirrors += bool(ups) and _same(turn, ups[-1])
+    return {"metronome_longest": _longest(beats), "metronome_share": share(sum(beats), len(beats)),
+            "steady_longest": _longest(steady), "steady_share": share(sum(steady), len(steady)),
+            "mirror_share": share(mirrors, len(beats))}

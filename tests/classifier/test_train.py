@@ -9,20 +9,18 @@ import pytest
 
 from classifier.dataset import Samples
 from classifier.errors import DataError
-from classifier.shipping import ROBUST, decide, learn_prototypes, telling, temperature
-from classifier.train import (
-    BINS,
-    FittedTrees,
-    Recipe,
-    bin_edges,
-    binned,
-    fit,
-    usable,
-    weights,
+from classifier.shipping import (
+    ROBUST,
+    decide,
+    learn_prototypes,
+    sure_enough,
+    telling,
+    temperature,
 )
+from classifier.train import FittedParts, FittedTrees, Recipe, fit, fit_parts, usable, weights
 from tests.classifier.traffic import samples
 
-QUICK = Recipe(trees=3, leaves=6, least=5)
+QUICK = Recipe(parts=1, trees=3, leaves=6, least=5)
 CLASSES = ("llm_split", "web", "bulk")
 
 
@@ -31,7 +29,7 @@ def made() -> Samples:
     return samples(12, labels=CLASSES, flows=3)
 
 
-@pytest.mark.parametrize("kind", ["boosting", "forest", "linear"])
+@pytest.mark.parametrize("kind", ["boosting", "forest", "extra", "linear"])
 def test_every_kind_tells_what_can_be_told(made: Samples, kind: str) -> None:
     unseen = samples(9, seed=2, labels=CLASSES, flows=3)
     model = fit(made, replace(QUICK, kind=kind, trees=3 if kind == "boosting" else 40), ROBUST, 1)
@@ -40,7 +38,7 @@ def test_every_kind_tells_what_can_be_told(made: Samples, kind: str) -> None:
     assert (model.classes[shares.argmax(axis=1)] == unseen.labels).mean() > 0.8
 
 
-@pytest.mark.parametrize("kind", ["boosting", "forest"])
+@pytest.mark.parametrize("kind", ["boosting", "forest", "extra"])
 def test_flattened_trees_equal_scikit_learn_on_every_sample(made: Samples, kind: str) -> None:
     model = fit(made, replace(QUICK, kind=kind), ROBUST, 1)
     assert isinstance(model, FittedTrees)
@@ -102,22 +100,6 @@ def test_limits_keep_nearly_all_right_answers() -> None:
     assert all(0 < one <= 0.7 for one in limits.least)
 
 
-def test_binned_values_are_on_the_same_side_of_every_edge() -> None:
-    random = np.random.default_rng(1)
-    vectors = np.stack([random.normal(size=500), random.integers(0, 5, 500),
-                        np.full(500, 7)], axis=1).astype(np.float32)
-    vectors[::7, 0] = np.nan
-    edges = bin_edges(vectors)
-    assert [len(one) for one in edges] == [BINS - 1, 4, 0]
-    numbers = binned(vectors, edges)
-    for column, inner in enumerate(edges):
-        known = ~np.isnan(vectors[:, column])
-        assert (np.isnan(numbers[:, column]) == ~known).all()
-        for place, edge in enumerate(inner):
-            np.testing.assert_array_equal(numbers[known, column] <= place,
-                                          vectors[known, column] <= edge)
-
-
 @pytest.mark.parametrize("kind", ["boosting", "forest"])
 def test_distances_are_made_of_features_that_tell(made: Samples, kind: str) -> None:
     model = fit(made, replace(QUICK, kind=kind), ROBUST, 1)
@@ -125,3 +107,41 @@ def test_distances_are_made_of_features_that_tell(made: Samples, kind: str) -> N
     assert {0, 11} & set(features.tolist())
     near = learn_prototypes(made, features, 1, count=50)
     assert near.points.shape == (50, len(features))
+
+
+@pytest.mark.parametrize("kind", ["boosting", "forest"])
+def test_parts_are_joined_to_what_they_say_in_the_mean(made: Samples, kind: str) -> None:
+    model, unseen = fit_parts(made, replace(QUICK, kind=kind, parts=3), ROBUST, 1)
+    assert isinstance(model, FittedParts)
+    assert len(model.members) == 3
+    assert model.difference(made.vectors) < 1e-6
+    assert sorted(unseen.rows.tolist()) == np.flatnonzero(made.variants == 0).tolist()
+    for number, train in enumerate(unseen.train):
+        asked = unseen.rows[unseen.member == number]
+        assert not set(made.captures[train]) & set(made.captures[asked])
+        np.testing.assert_array_equal(unseen.shares[unseen.member == number],
+                                      model.members[number].probabilities(made.vectors[asked]))
+    assert len(telling(model, 4)) == 4
+
+
+def test_a_class_of_one_part_alone_is_known_to_all_members(made: Samples) -> None:
+    rare = made.where((made.labels != 2) | (made.captures == 0))
+    model, unseen = fit_parts(rare, replace(QUICK, parts=3), ROBUST, 1)
+    assert all(len(member.classes) == len(np.unique(rare.labels)) for member in model.members)
+    assert set(unseen.rows) <= set(np.flatnonzero(rare.variants == 0))
+
+
+def test_sources_of_a_class_count_alike() -> None:
+    made = samples(12, labels=CLASSES, flows=3, sources=("a", "a", "a", "b"))
+    even = weights(made, 1.0, sources=True)
+    for label in np.unique(made.labels):
+        totals = [even[(made.labels == label) & (made.sources == name)].sum() for name in "ab"]
+        assert totals[0] == pytest.approx(totals[1])
+
+
+def test_the_careful_class_is_said_where_it_is_right() -> None:
+    confidence = np.linspace(0.99, 0.3, 400)
+    right = np.arange(400) < 300  # all mistakes are less sure
+    assert sure_enough(confidence, right) == pytest.approx(confidence[302], abs=0.01)
+    assert sure_enough(confidence, np.arange(400) % 3 > 0) == pytest.approx(0.5)
+    assert sure_enough(np.full(50, 0.99), np.ones(50, bool)) == 0.9

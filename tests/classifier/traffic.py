@@ -106,7 +106,7 @@ def samples(
     codes, kinds, ages, flow_, origin, variant_ = (np.array(column)
                                                    for column in zip(*rows, strict=True))
     vectors = random.normal(size=(len(rows), len(FEATURES))).astype(np.float32)
-    vectors[:, 0] += 5 * codes
+    vectors[:, 0] += 20 + 5 * codes  # packets up: always enough to be asked
     vectors[:, 11] += 5 * (codes % 3)
     vectors[random.random(vectors.shape) < 0.1] = np.nan
     vectors[:, 5] = np.nan  # a feature that nobody has

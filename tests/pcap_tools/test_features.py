@@ -52,8 +52,8 @@ def browsing(pages: int, seed: int = 0) -> Turns:
 
 
 def test_the_schema_is_documented() -> None:
-    assert SCHEMA == 1
-    assert len(FEATURES) == 152
+    assert SCHEMA == 2
+    assert len(FEATURES) == 161
     assert len(set(NAMES)) == len(NAMES)
     for feature in FEATURES:
         assert feature.name.isidentifier()
@@ -92,6 +92,32 @@ def test_a_metronome_is_heard() -> None:
     assert split["period_cv"] < 0.3 < web["period_cv"]
     assert split["response_mean"] == pytest.approx(0.02, rel=0.2)
     assert split["turns"] == 120
+
+
+@pytest.mark.parametrize("width", [640, 2048, 2304])
+def test_rows_are_known_whatever_their_width(width: int) -> None:
+    turns: Turns = [(0, 40_000, 120.0)]
+    for number in range(40):
+        turns += [(1, 60, 25.0), (0, 2 * width + (62 if number % 8 else 91), 20.0)]
+    told = features(sent(turns))
+    assert told["turn_exact_rest_up"] == 62
+    assert told["turn_exact_bytes_up"] == 2 * width + 62
+    assert told["turn_exact_share_up"] == pytest.approx(29 / 39)
+    assert told["turn_exact_bytes_down"] == 60
+    assert told["steady_longest"] == 6
+    assert told["mirror_share"] == 0
+    web = features(sent(browsing(60)))
+    assert web["turn_exact_share_up"] < 0.1
+    assert web["steady_share"] == 0
+
+
+def test_rows_that_come_back_are_seen() -> None:
+    turns: Turns = [(0, 8192, 50.0), (1, 8192, 10.0)]
+    turns += [(0, 2088, 20.0), (1, 2084, 20.0)] * 20
+    told = features(sent(turns))
+    assert told["mirror_share"] == 1
+    assert told["metronome_share"] == 0
+    assert told["steady_longest"] == 18
 
 
 def test_the_first_packets_are_told_one_by_one() -> None:
