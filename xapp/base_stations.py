@@ -405,6 +405,11 @@ class BaseStations:
         name = "" if station is None else station.name
         if isinstance(what, SubscriptionRefused):
             self._sources.pop(what.handle, None)
+            if station is not None and event.unit is not None:
+                # Its unit may be of another mind when it comes back: then all is asked again.
+                station.asked.pop(event.unit, None)
+                station.handles[event.unit] = tuple(
+                    one for one in station.handles.get(event.unit, ()) if one != what.handle)
             self._tell(error(Code.NO_REPORTS, f"{name} refuses to report: {_said(what.cause)}.",
                              name))
         elif isinstance(what, Unanswered) and what.procedure is Procedure.SUBSCRIPTION:
