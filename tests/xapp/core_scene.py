@@ -149,10 +149,15 @@ class Gnb:
         header = self.profile.kpm.header.encode(IndicationHeader(
             start[:4] if self.profile.kpm is KPM_V2 else start))
         self._number += 1
-        return [self.end.indicate(
-            one.request, one.details.actions[0].id, header,
-            self.profile.kpm.message.encode(self.message(one)),
-            self._number if self.counting else None) for one in self.end.subscriptions]
+        data = []
+        for one in self.end.subscriptions:
+            message = self.message(one)
+            if not isinstance(message, UeReports) or message.ues:
+                data.append(self.end.indicate(
+                    one.request, one.details.actions[0].id, header,
+                    self.profile.kpm.message.encode(message),
+                    self._number if self.counting else None))
+        return data
 
     def message(self, asked: SubscriptionRequest) -> IndicationMessage:
         action = self.action(asked).action
