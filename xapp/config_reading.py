@@ -11,11 +11,12 @@ from __future__ import annotations
 import dataclasses
 import enum
 import ipaddress
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import yaml
 
@@ -24,6 +25,22 @@ from xapp.errors import ConfigurationError, XappError
 MOST_BYTES = 1 << 20  # of a file; one that says everything has some kilobytes
 T = TypeVar("T")
 _Parse = Callable[[str], Any]
+_TAG = "tag:yaml.org,2002:"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's plain words: `on` and `off` are names, and 00101 keeps its zeros."""
+
+    yaml_implicit_resolvers: ClassVar[Any] = {
+        first: [one for one in found if one[0] not in (f"{_TAG}bool", f"{_TAG}int")]
+        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+
+
+_Loader.add_implicit_resolver(
+    f"{_TAG}bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_Loader.add_implicit_resolver(
+    f"{_TAG}int", re.compile(r"^(?:[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+)$"),
+    list("-+0123456789"))
 
 
 def yaml_document(path: Path) -> Mapping[str, Any]:
@@ -37,7 +54,7 @@ def yaml_document(path: Path) -> Mapping[str, Any]:
     if len(data) > MOST_BYTES:
         raise ConfigurationError(f"{path} has more than 1 MiB.", "It is no configuration.")
     try:
-        document = yaml.safe_load(data)
+        document = yaml.load(data, _Loader)  # which is a safe one
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ConfigurationError(f"{path} is no YAML: {' '.join(str(error).split())[:300]}.",
                                  "Correct it there.") from error
@@ -94,7 +111,10 @@ def _union(kinds: tuple[Any, ...], value: Any, place: str) -> Any:
         return None
     wanted = [kind for kind in kinds if kind is not type(None)]
     if all(kind in _NETWORKS for kind in wanted):
-        return _parsed(ipaddress.ip_network, "a network such as 10.45.0.0/16", value, place)
+        what = "a network such as 10.45.0.0/16"
+        if not isinstance(value, str):  # a number would be taken for an address
+            raise _wrong(place, what, value)
+        return _parsed(ipaddress.ip_network, what, value, place)
     return _read(wanted[0], value, place)
 
 
