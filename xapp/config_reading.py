@@ -16,7 +16,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import yaml
 
@@ -31,7 +31,7 @@ _TAG = "tag:yaml.org,2002:"
 class _Loader(yaml.SafeLoader):
     """YAML 1.2's plain words: `on` and `off` are names, and 00101 keeps its zeros."""
 
-    yaml_implicit_resolvers: ClassVar[Any] = {
+    yaml_implicit_resolvers = {  # noqa: RUF012  # so PyYAML has it, and copies it to add to it
         first: [one for one in found if one[0] not in (f"{_TAG}bool", f"{_TAG}int")]
         for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()}
 
