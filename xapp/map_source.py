@@ -6,6 +6,7 @@ The asking is done in threads, as those who are asked may be slow. It knows no E
 from __future__ import annotations
 
 import asyncio
+import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
@@ -63,7 +64,9 @@ def emulated(url: str) -> tuple[UeEntry, ...]:
     try:
         with opener.open(url, timeout=ANSWER_SECONDS) as answer:
             data = answer.read(ue_map_file.MOST_BYTES + 1)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it holds the connection
         raise ConfigurationError(f"The emulated cell at {url} gives no UE map: {error}.",
                                  "Look whether it runs.") from error
     return ue_map_file.parse(data, url, yaml_too=False)
