@@ -37,7 +37,8 @@ from xapp.operations import (
 
 CLOCK = Clock(1000.0, 1_800_000_000.0)
 NODE = NodeView("gnb", "oai", NodeState.CONNECTED, 900.0,
-                (AssociationView("DU", "tcp://x", 901.0),), (FunctionView("KPM", "1.3", 2, True),), ("rc_slice_quota",))
+                (AssociationView("DU", "tcp://x", 901.0),),
+                (FunctionView("KPM", "1.3", 2, True),), ("rc_slice_quota",))
 
 
 def test_the_status_counts_what_there_is() -> None:
