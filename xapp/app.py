@@ -36,7 +36,7 @@ from xapp.e2.capture import Capture
 from xapp.e2.common import plmn_octets
 from xapp.e2.e2ap_identities import GlobalRicId
 from xapp.e2.nodes import NodeEvent, Nodes
-from xapp.errors import XappError
+from xapp.errors import ConfigurationError, XappError
 from xapp.events import Code, Event, Level, warning
 from xapp.kpi_flows import KpiFlows, load_or_none
 from xapp.label_source import LabelSource
@@ -44,6 +44,7 @@ from xapp.map_source import MapSource
 from xapp.metrics import Metrics
 from xapp.observations import CellKey
 from xapp.operating import Operating
+from xapp.ric.osc_shell import OscTermination
 from xapp.ric.srsran_remote import Heard as RemoteHeard
 from xapp.ric.srsran_remote import RemoteConfig, RemoteDown, RemoteUp, SrsranRemote
 from xapp.ric.srsran_remote import Unanswered as RemoteSilent
@@ -94,15 +95,24 @@ class XappServer:
         self._store = Store(config.store, self._report, config.keeping)
         stack.callback(self._close_store)
         left, policies = _left(config.store, self._store.run)
-        self.nodes = Nodes(GlobalRicId(plmn_octets(config.plmn), config.ric_id), REQUESTOR)
+        osc = config.osc
+        self.nodes = Nodes(GlobalRicId(plmn_octets(config.plmn), config.ric_id),
+                           REQUESTOR if osc is None else osc.requestor,
+                           None if osc is None else osc.e2)
         bundle = load_or_none() if config.kpi_labels else None
         kpi = None if bundle is None else KpiFlows(bundle, config.ran.period_ms / 1000)
         self.core = Core(config.core, self.nodes, self, self._store.run, kpi)
         capture = None
         if self._capture_file is not None:
+            if osc is not None:
+                raise ConfigurationError("On an OSC RIC there are no E2 associations to capture.",
+                                         "Leave out --e2-capture, or `osc`.")
             capture = Capture(self._capture_file, self._capture_ended)
             stack.callback(capture.close)
-        self.termination = Termination(self.nodes, self._hear, self._now, capture)
+        self.termination: Termination | OscTermination = (
+            Termination(self.nodes, self._hear, self._now, capture) if osc is None
+            else OscTermination(osc, self.nodes, self.core, self._hear, self._tell,
+                                lambda: self.operating.picture().health, self._now, self._wall))
         self.operating = Operating(self.core, config.store, self._loop, config, self._now,
                                    self._wall, self.termination.peer)
         self.metrics = Metrics(self.operating.picture)
@@ -112,8 +122,11 @@ class XappServer:
         self.core.start(left, policies, self._now())
         stack.push_async_callback(self._close_tasks)
         stack.push_async_callback(self.termination.close)
-        for address in config.listen:
-            await self.termination.listen(address)
+        if isinstance(self.termination, OscTermination):
+            await self.termination.start()
+        else:
+            for address in config.listen:
+                await self.termination.listen(address)
         self._ask_maps()
         self.api = self._serve(stack) if config.api.on else None
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -163,6 +176,9 @@ class XappServer:
     def _hear(self, events: Sequence[NodeEvent]) -> None:
         self.core.node_events(events, self._now())
         self._after()
+
+    def _tell(self, event: Event) -> None:
+        self.core.tell(event, self._now())
 
     def _label(self, message: Message, source: str, now: float) -> None:
         self.core.label(message, source, now)

@@ -19,6 +19,7 @@ from xapp.flows import FlowsConfig
 from xapp.limits import Limits
 from xapp.observing import ObservingConfig
 from xapp.ric.address import Address
+from xapp.ric.osc_config import OscConfig
 from xapp.slice_policy import SlicePolicy
 from xapp.steering_types import SteeringConfig
 from xapp.store import StoreConfig
@@ -68,6 +69,7 @@ class XappConfig:
     """All of it."""
 
     listen: tuple[Address, ...] = (Address("auto", "0.0.0.0", 36421, 9899),)
+    osc: OscConfig | None = None  # an OSC RIC in the place of `listen`; {} has all defaults
     plmn: str = "00101"  # of the RIC's identity
     ric_id: int = 1  # 20 bits
     store: Path = Path("xapp.db")  # what must survive
@@ -104,4 +106,9 @@ class XappConfig:
 
 def load(path: Path | None) -> XappConfig:
     """The configuration in a file; the defaults where there is none."""
-    return XappConfig() if path is None else build(XappConfig, yaml_document(path))
+    if path is None:
+        return XappConfig()
+    document = yaml_document(path)
+    if "xapp_name" in document:  # a RIC's descriptor, which has it among more
+        document = document.get("controls") or {}
+    return build(XappConfig, document)

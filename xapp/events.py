@@ -74,6 +74,9 @@ class Code(enum.StrEnum):
     # Of srsRAN's remote control.
     REMOTE_UP = "remote_up"
     REMOTE_DOWN = "remote_down"
+    # Of an OSC RIC's services.
+    RIC_TROUBLE = "ric_trouble"
+    RIC_WELL = "ric_well"
 
 
 @dataclass(frozen=True, slots=True)

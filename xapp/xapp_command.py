@@ -106,7 +106,12 @@ def _config(arguments: argparse.Namespace) -> XappConfig:
 
 
 def _ready(server: XappServer) -> None:
-    where = ", ".join(str(one.address) for one in server.termination.listeners)
+    from xapp.ric.osc_shell import OscTermination
+
+    if isinstance(server.termination, OscTermination):
+        where = f"the RIC whose E2 manager is {server.termination.config.e2mgr}"
+    else:
+        where = ", ".join(str(one.address) for one in server.termination.listeners)
     api = "" if server.api is None else f"; REST API at {server.api.url}"
     mode = " (dry run)" if server.core.steering.dry_run else ""
     print(f"airsplit xapp: base stations connect to {where}{api}{mode}", file=sys.stdout,
