@@ -25,7 +25,7 @@ from xapp.e2.e2ap_messages import (
     SubscriptionRequest,
     SubscriptionResponse,
 )
-from xapp.e2.e2ap_types import RequestId, SubscriptionCause
+from xapp.e2.e2ap_types import SubscriptionCause
 from xapp.errors import ProtocolError
 from xapp.events import Code, error, warning
 from xapp.ric.osc_config import OscConfig
@@ -358,11 +358,6 @@ class Subscriptions:
     def _forget(self, sub: Sub) -> None:
         self._unindex(sub)
         del self._subs[sub.serial]
-
-    def requests(self, association: int) -> set[RequestId]:
-        """Ours that are known of an association."""
-        return {one.asked.request for one in self._subs.values()
-                if one.association == association}
 
 
 def _ended(sub: Sub) -> SubscriptionDeleteRequired:
