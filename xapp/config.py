@@ -6,6 +6,7 @@ port 5556, and split-LLM traffic is steered for. It opens nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,5 +111,8 @@ def load(path: Path | None) -> XappConfig:
         return XappConfig()
     document = yaml_document(path)
     if "xapp_name" in document:  # a RIC's descriptor, which has it among more
-        document = document.get("controls") or {}
+        document = document.get("controls", {})
+        if not isinstance(document, Mapping):
+            raise ConfigurationError(f"{path}: `controls` is no mapping.",
+                                     "Write the configuration into it.")
     return build(XappConfig, document)
