@@ -60,10 +60,12 @@ class LibRmr:
 
     def __init__(self, binding: Any, port: int, take: Take) -> None:
         self._rmr, self._take = binding, take
-        self._context = binding.rmr_init(str(port).encode(), MOST_PAYLOAD, binding.RMRFL_MTCALL)
-        if not self._context:
-            raise TransportError(f"RMR cannot be opened at port {port}.",
-                                 "See its log, and whether another process has the port.")
+        try:
+            self._context = binding.rmr_init(str(port).encode(), MOST_PAYLOAD,
+                                             binding.RMRFL_MTCALL)
+        except binding.InitFailed:
+            raise TransportError(f"RMR cannot be opened at port {port}.", "See its log, and "
+                                 "whether another process has the port.") from None
         self._origins = itertools.count(1)
         self._kept: dict[int, Any] = {}  # buffers of messages that may be answered
         self._lock = threading.Lock()  # of `_kept`
@@ -99,10 +101,13 @@ class LibRmr:
         meid = message.meid.encode()
         if len(meid) > MOST_NAME:
             raise TransportError(f"{message.meid} is too long a name for RMR.")
-        return self._rmr.rmr_alloc_msg(
-            self._context, max(len(message.payload), 1), payload=message.payload,
-            gen_transaction_id=True, mtype=message.type, meid=meid or None,
-            sub_id=message.subscription)
+        try:
+            return self._rmr.rmr_alloc_msg(
+                self._context, max(len(message.payload), 1), payload=message.payload,
+                gen_transaction_id=True, mtype=message.type, meid=meid or None,
+                sub_id=message.subscription)
+        except self._rmr.BadBufferAllocation:
+            raise TransportError("RMR has no buffer for a message.") from None
 
     def done(self, message: RmrMessage) -> None:
         buffer = self._pop(message.origin)

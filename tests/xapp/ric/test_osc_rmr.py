@@ -33,6 +33,12 @@ class Binding:
 
     RMR_OK, RMR_ERR_RETRY, RMRFL_MTCALL = OK, RETRY, 2
 
+    class InitFailed(Exception):
+        pass
+
+    class BadBufferAllocation(Exception):
+        pass
+
     def __init__(self) -> None:
         self.waiting: queue.Queue[Buffer] = queue.Queue()
         self.states: list[int] = []  # that sending ends in, before it is taken
@@ -41,15 +47,19 @@ class Binding:
         self.buffers: list[Buffer] = []  # kept, so that no identity comes twice
         self.opened: tuple[bytes, int, int] | None = None
         self.closed = 0
-        self.context: object | None = object()
+        self.opens = self.allocates = True
 
-    def rmr_init(self, port: bytes, size: int, flags: int) -> object | None:
+    def rmr_init(self, port: bytes, size: int, flags: int) -> object:
+        if not self.opens:
+            raise self.InitFailed
         self.opened = port, size, flags
-        return self.context
+        return object()
 
     def rmr_alloc_msg(self, context: object, size: int, payload: bytes | None = None,
                       gen_transaction_id: bool = False, mtype: int | None = None,
                       meid: bytes | None = None, sub_id: int | None = None) -> Buffer:
+        if payload and not self.allocates:
+            raise self.BadBufferAllocation
         return self._new(Buffer(payload or b"", -1 if mtype is None else mtype, meid or b""))
 
     def _new(self, buffer: Buffer) -> Buffer:
@@ -143,6 +153,9 @@ def test_it_tries_again_at_once_and_not_for_ever() -> None:
         with pytest.raises(TransportError, match="12040"):
             scene.rmr.send(RmrMessage(12040, b"control", "gnb_1"))
         assert scene.binding.states == []
+    scene.binding.allocates = False
+    with pytest.raises(TransportError, match="no buffer"):
+        scene.rmr.send(RmrMessage(12040, b"control", "gnb_1"))
     with pytest.raises(TransportError, match="too long"):
         scene.rmr.send(RmrMessage(12040, b"control", "x" * 32))
     scene.end()
@@ -164,7 +177,7 @@ def test_what_nobody_deals_with_in_time_is_lost_and_counted(
 
 def test_a_port_that_cannot_be_opened_is_named() -> None:
     binding = Binding()
-    binding.context = None
+    binding.opens = False
     with pytest.raises(TransportError, match="4560"):
         LibRmr(binding, 4560, lambda message: None)
 
