@@ -46,7 +46,8 @@ def open_rmr(port: int, take: Take) -> Rmr:
     except ImportError as error:
         raise ConfigurationError(
             f"An OSC RIC needs the xApp framework: {error}.",
-            "Install it: pip install 'airsplit[osc]', in an environment of its own.") from error
+            "Install it: pip install --no-deps ricxappframe==3.2.2; docs/osc.md has the rest."
+        ) from error
     except OSError as error:
         raise ConfigurationError(
             f"The xApp framework finds no RMR library: {error}.", "Install librmr_si.so: the "
