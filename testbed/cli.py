@@ -16,6 +16,7 @@ import classifier.command
 import classifier.tap_command
 import edge_server.command
 import pcap_tools.pcap_command
+import testbed.ran.e2_node_command
 import testbed.record_sessions
 import testbed.split_command
 import ue_app.app_command
@@ -41,6 +42,7 @@ EXAMPLES = """examples:
   airsplit inspect gemma-2-2b-split/head
   airsplit tap eth0                    say which flows are split-LLM traffic
   airsplit xapp --dry-run              say what it would do for them in a cell
+  airsplit e2-node --profile oai       a base station to try it on
 """
 TESTBED_EXAMPLES = """examples:
   airsplit testbed record-sessions --out sessions --count 12
@@ -92,6 +94,8 @@ def build_parser() -> argparse.ArgumentParser:
     classifier.tap_command.configure(add("tap", "label live traffic, and publish the labels"))
     xapp.xapp_command.configure(add("xapp", "steer a cell's slices by what is in them"))
     xapp.console_command.configure(add("xapp-console", "watch and steer an xApp in the browser"))
+    testbed.ran.e2_node_command.configure(
+        add("e2-node", "be a base station to try an xApp or a RIC on"))
     _add_testbed(add("testbed", "emulated links, and data recorded over them"))
     return parser
 

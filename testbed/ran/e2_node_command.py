@@ -1,0 +1,131 @@
+"""`airsplit e2-node`: options and start of an emulated base station."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xapp.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from testbed.ran.emulator_config import EmulatorConfig
+
+PROFILES = ("spec", "srsran", "ocudu", "oai", "oai-old", "flexric")
+LOADS = ("light", "busy", "overload")
+EXAMPLES = """examples:
+  airsplit e2-node                                    by the specification, to a RIC on this machine
+  airsplit e2-node --profile oai --ric 192.0.2.7      as OpenAirInterface's gNB behaves
+  airsplit e2-node --profile srsran --load overload --remote-port 8001 --map-port 8002
+  airsplit e2-node --ric 'usrsctp://127.0.0.1:36421?udp=9899' --e2-capture node.pcap
+  airsplit e2-node --fault no-effect --fault drop-indications
+  airsplit e2-node --config cell.yaml --check         is it sound? then show it whole
+
+  SIGHUP restarts the base station, such as one whose DU hangs. Ctrl-C ends it.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.description = (
+        "A base station to try a RIC on: real E2 over SCTP, cells that are reckoned and carry no\n"
+        "packets. Each profile errs as that kind of base station was seen to err.")
+    parser.epilog = EXAMPLES
+    parser.add_argument("--profile", choices=PROFILES, help="its kind (default: spec)")
+    parser.add_argument("--ric", default="127.0.0.1:36421", metavar="ADDRESS",
+                        help="where the RIC listens (default: %(default)s)")
+    parser.add_argument("--config", type=Path, metavar="FILE",
+                        help="cells, slices, UEs and their loads in YAML, instead of the next four")
+    parser.add_argument("--cells", type=int, metavar="N", help="number of cells (default: 1)")
+    parser.add_argument("--ues", type=int, metavar="N",
+                        help="UEs in each cell, the first with a split LLM (default: 4)")
+    parser.add_argument("--load", choices=LOADS,
+                        help="of the cells by all but the split LLMs (default: busy)")
+    parser.add_argument("--seed", type=int, help="of all that is by chance (default: 1)")
+    parser.add_argument("--gnb-id", type=int, metavar="N", help="its number (default: 411)")
+    parser.add_argument("--cu-up", action="store_true", help="open an association for a CU-UP too")
+    parser.add_argument("--test-mode", action="store_true",
+                        help="accept subscriptions to UEs' reports and send none")
+    parser.add_argument("--report-period", type=float, metavar="SECONDS",
+                        help="between renewals of figures (srsran and ocudu; default: 1)")
+    parser.add_argument("--fault", action="append", default=[], metavar="NAME",
+                        help="what to do wrong beyond that; may be repeated, `list` shows them")
+    parser.add_argument("--remote-port", type=int, metavar="PORT",
+                        help="srsRAN's remote control (WebSocket) on this machine")
+    parser.add_argument("--map-port", type=int, metavar="PORT",
+                        help="the UE map as JSON at http://127.0.0.1:PORT/ues")
+    parser.add_argument("--e2-capture", type=Path, metavar="FILE",
+                        help="write every E2 message as SCTP packets that Wireshark opens")
+    parser.add_argument("--check", action="store_true",
+                        help="print the whole configuration as JSON, and end")
+    parser.add_argument("--quiet", action="store_true", help="no status line")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Be a base station until SIGINT or SIGTERM."""
+    from testbed.ran.faults import REMARKS, Fault
+
+    if "list" in arguments.fault:
+        for fault, remark in REMARKS.items():
+            print(f"{fault.value:24}{remark}")
+        return 0
+    names = {one.value for one in Fault}
+    for name in arguments.fault:
+        if name not in names:
+            raise ConfigurationError(f"There is no fault {name!r}.",
+                                     "`--fault list` shows those that there are.")
+    config = _config(arguments)
+    if arguments.check:
+        import json
+
+        from xapp.operating import plain
+        print(json.dumps(plain(config), indent=2))
+        return 0
+    import asyncio
+
+    from testbed.ran.e2_node_run import Options, serve
+
+    options = Options(
+        arguments.ric, frozenset(Fault(name) for name in arguments.fault),
+        _port(arguments.remote_port, "--remote-port"), _port(arguments.map_port, "--map-port"),
+        arguments.e2_capture, not arguments.quiet and sys.stderr.isatty())
+    asyncio.run(serve(config, options))
+    return 0
+
+
+def _config(arguments: argparse.Namespace) -> EmulatorConfig:
+    from testbed.ran import emulator_config
+
+    shape = (arguments.cells, arguments.ues, arguments.load)
+    if arguments.config is None:
+        config = emulator_config.preset(
+            arguments.profile or "spec", _or(arguments.cells, 1), _or(arguments.ues, 4),
+            arguments.load or "busy", _or(arguments.seed, 1), _or(arguments.gnb_id, 411))
+    elif any(value is not None for value in shape):
+        raise ConfigurationError("--config says what cells and UEs there are.",
+                                 "Leave out --cells, --ues and --load, or the file.")
+    else:
+        config = emulator_config.load(arguments.config)
+    node, carried = config.node, config.cells
+    if arguments.config is not None:
+        node = replace(node, profile=arguments.profile or node.profile,
+                       gnb_id=_or(arguments.gnb_id, node.gnb_id))
+        carried = (carried if arguments.seed is None
+                   else replace(carried, seed=arguments.seed))
+    node = replace(node, cu_up=node.cu_up or arguments.cu_up,
+                   test_mode=node.test_mode or arguments.test_mode,
+                   report_period=arguments.report_period or node.report_period)
+    return replace(config, node=node, cells=carried)
+
+
+def _or(value: int | None, default: int) -> int:
+    return default if value is None else value
+
+
+def _port(value: int | None, name: str) -> int | None:
+    if value is not None and not 0 <= value < 65536:
+        raise ConfigurationError(f"{name} {value} is no port.", "Give 0 to 65535.")
+    return value
