@@ -36,6 +36,7 @@ END = "the command in User-Mode Linux ended with"
 # Of x86_64, the only processor that Debian builds it for.
 FINIT_MODULE = 313
 POWER_OFF = 0x4321FEDC
+MS_BIND = 4096  # of mount(2)
 MOUNTS = (("proc", "/proc", "proc"), ("sysfs", "/sys", "sysfs"), ("tmpfs", "/tmp", "tmpfs"),
           ("tmpfs", "/run", "tmpfs"))  # /dev is there from the start
 GET_FLAGS, SET_FLAGS, IS_UP = 0x8913, 0x8914, 1  # SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP
@@ -113,8 +114,13 @@ def inside(wanted: Path) -> None:
             _check(library.mount(what.encode(), where.encode(), kind.encode(), 0, None), where)
         plan = json.loads(wanted.read_text())  # before /tmp is hidden
         _load_modules(library, plan["modules"])
+        checkout = os.open(plan["folder"], os.O_PATH)  # which may be below /tmp itself
         for what, where, kind in MOUNTS[2:]:
             _check(library.mount(what.encode(), where.encode(), kind.encode(), 0, None), where)
+        if not os.path.isdir(plan["folder"]):
+            os.makedirs(plan["folder"])
+            _check(library.mount(f"/proc/self/fd/{checkout}".encode(), plan["folder"].encode(),
+                                 None, MS_BIND, None), plan["folder"])
         _raise_loopback()
         sys.stdout.flush()
         code = subprocess.run(plan["command"], cwd=plan["folder"], env=plan["environment"],

@@ -16,7 +16,7 @@ from testbed import namespaces
 from testbed.cli import build_parser, main
 from testbed.errors import LinkFailure
 from testbed.sessions import runner
-from testbed.sessions.flow_labels import CAPTURES, read_labels, rows_of
+from testbed.sessions.flow_labels import CAPTURES, read_labels, rows_of, write_whole
 from testbed.sessions.scenarios import Scenario
 from testbed.tap import Flow
 
@@ -38,7 +38,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         record = {"flows": rows_of(scenario, [flow])}
         folder = place.out / CAPTURES
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{scenario.name}.json").write_text(json.dumps(record))
+        write_whole(folder / f"{scenario.name}.json", json.dumps(record))  # others read meanwhile
         return record
 
     monkeypatch.setattr(runner, "run", run)
