@@ -21,13 +21,19 @@ from dataclasses import dataclass, field, replace
 from testbed.ran import reports
 from testbed.ran.cell_model import Ran, Snapshot
 from testbed.ran.controls import Done, Failed, Hung, Verdict, obey
-from testbed.ran.e2_profiles import BEHAVIOURS, CU_UP, Behaviour, UnitBehaviour, functions_of
-from testbed.ran.faults import Fault, FaultConfig
+from testbed.ran.e2_profiles import BEHAVIOURS, UnitBehaviour, functions_of
+from testbed.ran.faults import Fault
+from testbed.ran.node_config import (
+    NodeConfig,
+    components,
+    identity,
+    node_name,
+    units_of,
+)
 from testbed.ran.reports import Asked, Fatal
 from xapp.e2.announced import narrowed, read_functions
-from xapp.e2.aper import BitString
 from xapp.e2.ccc import CccCell
-from xapp.e2.common import KPM_OIDS, plmn_octets
+from xapp.e2.common import KPM_OIDS
 from xapp.e2.connection_events import (
     Accepted,
     ControlAsked,
@@ -40,44 +46,14 @@ from xapp.e2.connection_events import (
 from xapp.e2.connection_node import NodeConnection
 from xapp.e2.connection_table import E2Config, State
 from xapp.e2.e2ap_causes import RicRequestCause
-from xapp.e2.e2ap_components import Component, Configuration, F1Component, Interface, NgComponent
-from xapp.e2.e2ap_identities import GlobalGnbId, GnbNodeId
 from xapp.e2.e2ap_messages import ControlRequest, SubscriptionRequest
 from xapp.e2.e2ap_types import RanFunction, RequestId
 from xapp.e2.profiles import Profile
-from xapp.errors import ConfigurationError
 
 GARBAGE = bytes.fromhex("00ffdeadbeef") * 4
 MOST_LATER = 65_536  # things that wait for their time; beyond it, they are not done
 NUMBERS = 65_536  # of indications, then from 0 again
 SHIFT = 100  # of numbers of RAN functions after a death
-
-
-@dataclass(frozen=True)
-class NodeConfig:
-    """Which base station it is."""
-
-    profile: str = "spec"
-    gnb_id: int = 411
-    gnb_id_bits: int = 22
-    du_id: int = 0
-    cu_up: bool = False  # a third association
-    test_mode: bool = False  # reports of UEs are accepted and never come, as in srsRAN's test mode
-    report_period: float | None = None  # seconds; du_report_period, where the kind has one
-    restart_seconds: float = 3.0  # until it is back after it ended itself
-    faults: FaultConfig = field(default_factory=FaultConfig)
-
-    def __post_init__(self) -> None:
-        if self.profile not in BEHAVIOURS:
-            raise ConfigurationError(f"There is no kind of base station {self.profile!r}.",
-                                     f"There are {', '.join(BEHAVIOURS)}.")
-        if not 22 <= self.gnb_id_bits <= 32 or not 0 <= self.gnb_id < 1 << self.gnb_id_bits:
-            raise ConfigurationError(f"gNB {self.gnb_id} of {self.gnb_id_bits} bits cannot be.",
-                                     "A gNB's number has 22 to 32 bits.")
-        if self.report_period is not None and self.report_period < 0.01:
-            raise ConfigurationError("report_period is 0.01 s at least.", "Leave it out for 1 s.")
-        if self.restart_seconds < 0:
-            raise ConfigurationError("restart_seconds is not below 0.", "Leave it out for 3.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +121,7 @@ class E2Agent:
         self.counts = Counts()
         self._shift = 0
         self._order = itertools.count()
-        self._units = {one.name: _Unit(one) for one in _units(config, behaviour)}
+        self._units = {one.name: _Unit(one) for one in units_of(config, behaviour)}
         self.wire: Profile = narrowed(behaviour.wire, read_functions(
             (one.id, one.oid, one.definition) for unit in self._units.values()
             for one in self._functions(unit)))
@@ -165,8 +141,7 @@ class E2Agent:
     @property
     def name(self) -> str:
         """As an xApp of ours names it."""
-        digits = (self.config.gnb_id_bits + 3) // 4
-        return f"gnb_{self.ran.plmn}_{self.config.gnb_id:0{digits}x}"
+        return node_name(self.config, self.ran.plmn)
 
     def ready(self, unit: str) -> bool:
         connection = self._units[unit].connection
@@ -185,8 +160,8 @@ class E2Agent:
         one.era += 1
         one.asked.clear()
         one.connection = NodeConnection(
-            self._identity(one.behaviour), self._functions(one), _components(
-                one.behaviour, self.config), one.behaviour.ppid, self._e2)
+            identity(self.config, one.behaviour, self.ran.plmn), self._functions(one),
+            components(self.config, one.behaviour), one.behaviour.ppid, self._e2)
         return [self._to_ric(one, one.connection.set_up(now).data)]
 
     def receive(self, unit: str, data: bytes, ppid: int, now: float) -> list[Out]:
@@ -379,8 +354,6 @@ class E2Agent:
                 else connection.fail_control(asked, verdict.cause, verdict.outcome))
         self._do_at(now + after, unit, lambda _: [self._to_ric(unit, data)])
 
-    # Who it is.
-
     def _end(self, why: str) -> Ends:
         self.counts.ends += 1
         return Ends(why, self.config.restart_seconds)
@@ -388,24 +361,3 @@ class E2Agent:
     def _functions(self, unit: _Unit) -> tuple[RanFunction, ...]:
         cells = tuple(CccCell(self.ran.plmn, one.nci) for one in self.ran.cells)
         return functions_of(self.behaviour, unit.behaviour, cells, self._shift)
-
-    def _identity(self, unit: UnitBehaviour) -> GnbNodeId:
-        gnb = GlobalGnbId(plmn_octets(self.ran.plmn),
-                          BitString(self.config.gnb_id, self.config.gnb_id_bits))
-        return GnbNodeId(gnb, du_id=self.config.du_id if unit.name == "du" else None,
-                         cu_up_id=0 if unit.name == "cu_up" else None)
-
-
-def _units(config: NodeConfig, behaviour: Behaviour) -> tuple[UnitBehaviour, ...]:
-    if config.cu_up and len(behaviour.units) == 1:
-        raise ConfigurationError(f"A base station of kind {behaviour.name} has one association.",
-                                 "Leave out the CU-UP.")
-    return (*behaviour.units, *((CU_UP,) if config.cu_up else ()))
-
-
-def _components(unit: UnitBehaviour, config: NodeConfig) -> tuple[Component, ...]:
-    """What a unit is connected to; the messages of those interfaces are made up and empty."""
-    nothing = Configuration(b"", b"")
-    if unit.name in ("du", "cu_up"):
-        return (Component(Interface.F1, F1Component(config.du_id), nothing),)
-    return (Component(Interface.NG, NgComponent("amf"), nothing),)

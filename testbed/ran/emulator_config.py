@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from testbed.ran.cell_model import Ran
-from testbed.ran.e2_agent import NodeConfig
 from testbed.ran.fluid_cell import CellConfig, FluidConfig, SessionConfig, SliceConfig, UeConfig
+from testbed.ran.node_config import NodeConfig
 from testbed.ran.offered_load import Kind, LoadConfig
 from xapp.config_reading import build, yaml_document
 from xapp.errors import ConfigurationError
