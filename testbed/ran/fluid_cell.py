@@ -122,7 +122,6 @@ class FluidConfig:
 class _Queue:
     """A session in one direction."""
 
-    source_place: int  # 0 down, 1 up
     waits: float = 0.0  # bits
     moved: float = 0.0
     waited: float = 0.0
@@ -174,7 +173,7 @@ class FluidCells:
         self._ues = [self._ue(one, first + place) for place, one in enumerate(config.ues)]
 
     def _ue(self, config: UeConfig, number: int) -> _Ue:
-        sessions = [_Session(one, source_of(one.load, self._chance), (_Queue(0), _Queue(1)))
+        sessions = [_Session(one, source_of(one.load, self._chance), (_Queue(), _Queue()))
                     for one in config.sessions]
         facts = UeFacts(number, number + 100, number, self.config.cells[config.cell].nci, tuple(
             Session(one.slice, one.address, one.dnn) for one in config.sessions))
@@ -207,6 +206,13 @@ class FluidCells:
     def tokens(self) -> int:
         """That all split LLMs got back."""
         return sum(one.source.tokens for ue in self._ues for one in ue.sessions)
+
+    def waiting(self, f1_id: int) -> tuple[float, float]:
+        """Bits that a UE's queues hold, down and up."""
+        ue = self._find(f1_id)
+        sessions = [] if ue is None else ue.sessions
+        return (sum(one.queues[0].waits for one in sessions),
+                sum(one.queues[1].waits for one in sessions))
 
     def snapshot(self) -> Snapshot:
         ues: dict[int, dict[Snssai, Counters]] = {}
@@ -291,12 +297,7 @@ class FluidCells:
             mine = [(ue, one.queues[place], self._rate(ue, place) * seconds) for ue in ues
                     for one in ue.sessions if one.config.slice == snssai]
             inner = [_ue_claim(cell, ue, queue.waits / bits) for ue, queue, bits in mine]
-            wanted = sum(min(one.wanted, one.ceiling) for one in inner)
-            percent = cell.prbs / 100
-            floor = max(share.minimum * percent,
-                        sum(min(one.wanted, one.floor) for one in inner))
-            claims.append(Claim(wanted, floor, share.maximum * percent,
-                                share.dedicated * percent))
+            claims.append(_slice_claim(cell, share, inner))
             members.append((mine, inner))
         used = 0.0
         for part, (mine, inner) in zip(divide(cell.prbs, claims), members, strict=True):
@@ -326,3 +327,12 @@ class FluidCells:
 
 def _ue_claim(cell: CellFacts, ue: _Ue, wanted: float) -> Claim:
     return Claim(wanted, ue.limit.minimum * cell.prbs / 100, ue.limit.maximum * cell.prbs / 100)
+
+
+def _slice_claim(cell: CellFacts, share: Share, inner: list[Claim]) -> Claim:
+    """All its UEs together, within its share."""
+    percent = cell.prbs / 100
+    bounded = sum(min(one.wanted, one.ceiling) for one in inner)
+    floor = max(share.minimum * percent, sum(min(one.wanted, one.floor) for one in inner))
+    return Claim(sum(one.wanted for one in inner), floor, min(share.maximum * percent, bounded),
+                 share.dedicated * percent)

@@ -24,8 +24,8 @@ class Claim:
 def divide(total: float, claims: Sequence[Claim]) -> list[float]:
     """Each party's part; together at most `total`.
 
-    Floors that exceed the total are cut in proportion. What is left is filled in proportion to
-    what each still wants, as in one queue of all; nobody gets more than wanted or its ceiling.
+    Floors that exceed the total are cut in proportion. What is left is poured in proportion to
+    what each wants, as in one queue of all; nobody gets more than wanted or its ceiling.
     """
     bounds = [min(one.wanted, one.ceiling) for one in claims]
     floors = [max(one.floor, one.reserved) for one in claims]
@@ -34,11 +34,21 @@ def divide(total: float, claims: Sequence[Claim]) -> list[float]:
     parts = [min(bound, floor * scale) for bound, floor in zip(bounds, floors, strict=True)]
     kept = sum(max(0.0, one.reserved * scale - part)
                for one, part in zip(claims, parts, strict=True))
-    left = max(0.0, total - sum(parts) - kept)
-    wants = [bound - part for bound, part in zip(bounds, parts, strict=True)]
-    wanted = sum(wants)
-    # A reserved part that its owner does not fill stays free; it may grow beyond it like others.
-    if wanted > EPSILON and left > EPSILON:
-        rate = min(1.0, left / wanted)
-        parts = [part + want * rate for part, want in zip(parts, wants, strict=True)]
+    _fill(parts, bounds, [one.wanted for one in claims], max(0.0, total - sum(parts) - kept))
     return parts
+
+
+def _fill(parts: list[float], bounds: list[float], weights: list[float], left: float) -> None:
+    """Pour `left` over all by weight; who is full leaves the rest to the others."""
+    thirsty = [place for place, bound in enumerate(bounds) if bound - parts[place] > EPSILON]
+    while thirsty and left > EPSILON:
+        rate = left / sum(weights[place] for place in thirsty)
+        full = [place for place in thirsty
+                if bounds[place] - parts[place] <= weights[place] * rate + EPSILON]
+        for place in full or thirsty:
+            more = min(bounds[place] - parts[place], weights[place] * rate)
+            parts[place] += more
+            left -= more
+        if not full:
+            return
+        thirsty = [place for place in thirsty if place not in full]
