@@ -152,6 +152,11 @@ class E2Agent:
         """Subscriptions that are alive."""
         return sum(len(one.asked) for one in self._units.values())
 
+    def subscriptions(self, unit: str) -> tuple[SubscriptionRequest, ...]:
+        """Those of one unit."""
+        connection = self._units[unit].connection
+        return () if connection is None else connection.subscriptions
+
     # What the shell tells.
 
     def opened(self, unit: str, now: float) -> list[Out]:
@@ -277,7 +282,8 @@ class E2Agent:
             return []
         number = asked.number if self.wire.counts_indications else None
         asked.number = (asked.number + 1) % NUMBERS
-        head = reports.header(self.wire, self._wall_ns(before.at))
+        # Its period, whenever the figures are from: so stale ones look new, as they do with srsRAN.
+        head = reports.header(self.wire, self._wall_ns(now - asked.period))
         return self._indicate(unit, connection.indicate(
             request, asked.action, head, body, number), now)
 

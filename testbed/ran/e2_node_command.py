@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 PROFILES = ("spec", "srsran", "ocudu", "oai", "oai-old", "flexric")
 LOADS = ("light", "busy", "overload")
 EXAMPLES = """examples:
-  airsplit e2-node                                    by the specification, to a RIC on this machine
-  airsplit e2-node --profile oai --ric 192.0.2.7      as OpenAirInterface's gNB behaves
-  airsplit e2-node --profile srsran --load overload --remote-port 8001 --map-port 8002
+  airsplit e2-node                                    as srsRAN's gNB, to a RIC on this machine
+  airsplit e2-node --profile oai --ric 192.0.2.7      as OpenAirInterface's gNB with slicing
+  airsplit e2-node --profile ocudu --load overload --remote-port 8001 --map-port 8002
   airsplit e2-node --ric 'usrsctp://127.0.0.1:36421?udp=9899' --e2-capture node.pcap
   airsplit e2-node --fault no-effect --fault drop-indications
   airsplit e2-node --config cell.yaml --check         is it sound? then show it whole
@@ -33,7 +33,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "A base station to try a RIC on: real E2 over SCTP, cells that are reckoned and carry no\n"
         "packets. Each profile errs as that kind of base station was seen to err.")
     parser.epilog = EXAMPLES
-    parser.add_argument("--profile", choices=PROFILES, help="its kind (default: spec)")
+    parser.add_argument("--profile", choices=PROFILES,
+                        help="its kind (default: srsran); an xApp has to be told of spec and "
+                             "ocudu, as what they announce looks like others'")
     parser.add_argument("--ric", default="127.0.0.1:36421", metavar="ADDRESS",
                         help="where the RIC listens (default: %(default)s)")
     parser.add_argument("--config", type=Path, metavar="FILE",
@@ -102,7 +104,7 @@ def _config(arguments: argparse.Namespace) -> EmulatorConfig:
     shape = (arguments.cells, arguments.ues, arguments.load)
     if arguments.config is None:
         config = emulator_config.preset(
-            arguments.profile or "spec", _or(arguments.cells, 1), _or(arguments.ues, 4),
+            arguments.profile or "srsran", _or(arguments.cells, 1), _or(arguments.ues, 4),
             arguments.load or "busy", _or(arguments.seed, 1), _or(arguments.gnb_id, 411))
     elif any(value is not None for value in shape):
         raise ConfigurationError("--config says what cells and UEs there are.",

@@ -21,7 +21,9 @@ from xapp.base_stations import Answered, BaseStations, Heard, RanConfig, Reporte
 from xapp.base_stations import NodeConfig as StationConfig
 from xapp.e2.common import CCC_OIDS, KPM_OIDS, RC_OIDS
 from xapp.e2.control import Control
+from xapp.e2.e2ap import encode
 from xapp.e2.e2ap_identities import GlobalRicId
+from xapp.e2.e2ap_messages import Message
 from xapp.e2.e2ap_types import Action
 from xapp.e2.node import NodeKey, Unit
 from xapp.e2.nodes import NodeEvent, Nodes, ToPeer
@@ -55,6 +57,7 @@ class Scene:
         self.told: list[NodeEvent] = []
         self.said: list[str] = []
         self.to_ric: list[ToRic] = []
+        self.to_node: list[bytes] = []
         self.ends: Ends | None = None
         self.nodes = Nodes(RIC, 1)
         self.observer = Observer()
@@ -63,6 +66,7 @@ class Scene:
             self.nodes, self.observer, RanConfig(
                 (StationConfig("*", known or profile, names),), (INTERNET, LLM), period),
             self.events.append)
+        self.last_handle = 0  # of a subscription made by `subscribe`
         self._links: dict[str, int] = {}
 
     # Driving.
@@ -124,6 +128,7 @@ class Scene:
     def _to_node(self, event: ToPeer) -> None:
         unit = next((name for name, one in self._links.items() if one == event.association), None)
         if unit is not None and self.ends is None:
+            self.to_node.append(event.data)
             self._out(self.agent.receive(unit, event.data, event.ppid, self.now))
 
     # What the RIC asks for.
@@ -147,6 +152,26 @@ class Scene:
         answers = [one for one in self.heard if isinstance(one, Answered) and one.handle == handle]
         return answers[0] if answers else Answered(handle, False, "none", answered=False)
 
+    def ask_until_answered(self, control: Control) -> Answered:
+        """The same, with the clock at the moment of the answer."""
+        handle, events = self.nodes.control(self.key, RC_OIDS, control.header, control.message,
+                                            self.now)
+        self._ric(events)
+        while not (found := [one for one in self.heard
+                             if isinstance(one, Answered) and one.handle == handle]):
+            due = self.agent.next_deadline()
+            assert due is not None
+            self.run(max(0.0, due - self.now))
+        return found[0]
+
+    def by_hand(self, unit: str, message: Message) -> None:
+        """Something that our RIC would not send; it does not know of it."""
+        self.raw(unit, encode(message))
+
+    def raw(self, unit: str, data: bytes) -> None:
+        """Bytes that may be no message at all."""
+        self._out(self.agent.receive(unit, data, 0, self.now))
+
     def quota(self, quotas: Sequence[SliceQuota], ue: UeId | None = None) -> Answered:
         """RC 2/6 as the RIC writes it for this kind."""
         if ue is None and self.profile.control_ue is GnbDuUe:
@@ -158,7 +183,7 @@ class Scene:
 
     def subscribe(self, trigger: bytes, definition: bytes) -> None:
         """A subscription that our xApp would not ask for."""
-        _, events = self.nodes.subscribe(self.key, KPM_OIDS, trigger,
+        self.last_handle, events = self.nodes.subscribe(self.key, KPM_OIDS, trigger,
                                          Action(1, definition=definition), self.now)
         self._ric(events)
 
