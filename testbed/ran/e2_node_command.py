@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("--profile", choices=PROFILES,
                         help="its kind (default: srsran); an xApp has to be told of spec and "
-                             "ocudu, as what they announce looks like others'")
+                             "ocudu, as they announce what others do")
     parser.add_argument("--ric", default="127.0.0.1:36421", metavar="ADDRESS",
                         help="where the RIC listens (default: %(default)s)")
     parser.add_argument("--config", type=Path, metavar="FILE",

@@ -13,7 +13,7 @@ from xapp.e2.kpm import KPM_FLEXRIC_V3, KPM_V2, KPM_V5
 from xapp.e2.profiles import PROFILES as KNOWN
 
 CELLS = (CccCell("00101", 5),)
-# Who follows the specification may announce what OAI does; only an operator's word tells them apart.
+# Who follows the specification may announce what OAI does: only an operator tells them apart.
 GUESSED = {"spec": "oai", "srsran": "srsran", "ocudu": "srsran", "oai": "oai",
            "oai-old": "oai-old", "flexric": "flexric"}
 
