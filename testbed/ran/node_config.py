@@ -19,6 +19,20 @@ from xapp.e2.e2ap_components import (
 from xapp.e2.e2ap_identities import GlobalGnbId, GnbNodeId
 from xapp.errors import ConfigurationError
 
+# Setups of F1, NG and E1 (request and response) with hardly more in them than there has to be:
+# they say that such an interface is there, and not what this base station is like.
+F1_SETUP = Configuration(
+    bytes.fromhex("00010014000003004e00020000002a0002000000ab000170"),
+    bytes.fromhex("4001000e000002004e0002000000aa000170"))
+NG_SETUP = Configuration(
+    bytes.fromhex("00150025000003001b00080000f1100000066c006600"
+                  "0d00000000070000f110000000080015400160"),
+    bytes.fromhex("2015002a000004000100060180616d6630006000080000"
+                  "00f11002004000564001ff005000080000f11000000008"))
+E1_SETUP = Configuration(
+    bytes.fromhex("0003001d000004003900020000000700020001000a000120000b0005000000f110"),
+    bytes.fromhex("20030009000001003900020000"))
+
 
 @dataclass(frozen=True)
 class NodeConfig:
@@ -68,10 +82,9 @@ def identity(config: NodeConfig, unit: UnitBehaviour, plmn: str) -> GnbNodeId:
 
 
 def components(config: NodeConfig, unit: UnitBehaviour) -> tuple[Component, ...]:
-    """What a unit is connected to; the messages of those interfaces are left empty."""
-    nothing = Configuration(b"", b"")
+    """What a unit is connected to."""
     if unit.name == "du":
-        return (Component(Interface.F1, F1Component(config.du_id), nothing),)
+        return (Component(Interface.F1, F1Component(config.du_id), F1_SETUP),)
     if unit.name == "cu_up":
-        return (Component(Interface.E1, E1Component(0), nothing),)
-    return (Component(Interface.NG, NgComponent("amf"), nothing),)
+        return (Component(Interface.E1, E1Component(0), E1_SETUP),)
+    return (Component(Interface.NG, NgComponent("amf0"), NG_SETUP),)
