@@ -35,6 +35,7 @@ CU_UP_MEASUREMENTS = ("DRB.PacketSuccessRateUlgNBUu",)
 FLEXRIC_MODELS = ("MAC_STATS_V0", "RLC_STATS_V0", "PDCP_STATS_V0", "SLICE_STATS_V0")
 FIRST_FLEXRIC_MODEL = 142  # the number of its MAC model
 KPM_NUMBER, RC_NUMBER, CCC_NUMBER = 2, 3, 4  # of RAN functions, until a node comes with others
+PPID_WHOLE = 0  # a gNB in one piece names no unit
 STYLES = {1: ("E2 Node Measurement", 1, 1),
           4: ("Common Condition-based, UE-level Measurement", 4, 3)}
 QUOTA, HANDOVER, FLOW = (2, 6), (3, 1), (1, 2)
@@ -111,13 +112,13 @@ SRSRAN = Behaviour(
 OCUDU = replace(SRSRAN, name="ocudu", ccc=CccEffect.SLICE)
 OAI = Behaviour(
     "oai", (UnitBehaviour(
-        "gnb", PPID_DU,
+        "gnb", PPID_WHOLE,
         (*COMMON_MEASUREMENTS, "DRB.PdcpSduVolumeDL", "DRB.PdcpSduVolumeUL"), (4,),
         (QUOTA, FLOW)),),
     Effect.RESERVED, ue_ran_ids=True, microseconds=True)
 OAI_OLD = replace(OAI, name="oai-old", counted_prbs=True)
 FLEXRIC = Behaviour(
-    "flexric", (UnitBehaviour("gnb", PPID_DU, COMMON_MEASUREMENTS, (4,), (QUOTA, FLOW),
+    "flexric", (UnitBehaviour("gnb", PPID_WHOLE, COMMON_MEASUREMENTS, (4,), (QUOTA, FLOW),
                               models=FLEXRIC_MODELS),),
     Effect.NONE, flows=False, kpm_oid=KPM_3, ue_ran_ids=True, microseconds=True)
 BEHAVIOURS: Mapping[str, Behaviour] = {

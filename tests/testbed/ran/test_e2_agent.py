@@ -44,6 +44,13 @@ def test_it_introduces_itself_as_the_xapp_will_call_it() -> None:
     assert scene.agent.ready("cu_cp")
 
 
+@pytest.mark.parametrize(("profile", "units"), [
+    ("srsran", {"DU 0", "CU-CP"}), ("oai", {"whole"}), ("flexric", {"whole"})])
+def test_its_units_are_what_the_ric_takes_them_for(profile: str, units: set[str]) -> None:
+    scene = Scene(profile).connect()
+    assert {str(one) for one in scene.nodes.nodes[scene.key].members} == units
+
+
 def test_subscriptions_are_refused_as_told_and_taken_again_when_not() -> None:
     scene = Scene("spec")
     scene.agent.faults.add(Fault.REFUSE_SUBSCRIPTIONS)
