@@ -63,9 +63,9 @@ def _ue(cell: int, place: int, ues: int, load: float, prbs: int) -> UeConfig:
     ue = UeConfig((), cell)
     last = f"{cell}.{2 + place}"
     if place == 0:
-        return UeConfig((
-            SessionConfig(INTERNET, f"10.45.{last}", "internet", LoadConfig(Kind.IDLE)),
-            SessionConfig(LLM, f"10.46.{last}", "llm", LoadConfig(Kind.SPLIT_LLM))), cell)
+        # One session alone: where reports name no slice, a UE with two of them is in neither.
+        return UeConfig((SessionConfig(
+            LLM, f"10.46.{last}", "llm", LoadConfig(Kind.SPLIT_LLM)),), cell)
     share = load * prbs * ue.kbps_per_prb / (ues - 1)
     return UeConfig((SessionConfig(INTERNET, f"10.45.{last}", "internet", LoadConfig(
         Kind.CONSTANT, share, share * ue.up_ratio)),), cell)

@@ -85,7 +85,7 @@ def judge(message: SubscriptionRequest, behaviour: Behaviour, wire: Profile, uni
             return RicRequestCause.ACTION_NOT_SUPPORTED
         if why := unbearable(wire, definition):
             return Fatal(why)
-        slices = _slices(definition, wire)
+        slices = _slices(definition, wire, ran)
         if definition.style not in unit.styles or not _supported(definition, unit, ran, slices):
             return RicRequestCause.ACTION_NOT_SUPPORTED
         found.append(Asked(action.id, period / 1000, definition,
@@ -114,29 +114,32 @@ def _supported(definition: ActionDefinition, unit: UnitBehaviour, ran: Ran,
     return all(one.name in unit.measurements for one in inner.measurements)
 
 
-def _slices(definition: ActionDefinition, wire: Profile) -> tuple[Snssai, ...] | str | None:
+def _slices(definition: ActionDefinition, wire: Profile,
+            ran: Ran) -> tuple[Snssai, ...] | str | None:
     """Whose UEs a condition means: slices, None for all, "unknown" where it cannot be judged."""
     action = definition.action
     if not isinstance(action, CommonConditionAction) or wire.conditions is Conditions.IGNORED:
         return None
-    found = []
+    known = sorted({snssai for _, snssai in ran.shares}, key=str)
+    found: list[Snssai] = []
     for place, one in enumerate(action.conditions):
-        snssai = _slice_of(one.condition)
-        if snssai is None or (place and not one.alternative):
+        meant = _meant_by(one.condition, known)
+        if meant is None or (place and not one.alternative):
             return "unknown"
-        found.append(snssai)
+        found += meant
     return tuple(found)
 
 
-def _slice_of(condition: Condition) -> Snssai | None:
+def _meant_by(condition: Condition, known: Sequence[Snssai]) -> list[Snssai] | None:
+    """The slices that a condition names; a number is an SST, and means all slices of it."""
     if (condition.aspect, condition.relation) != (Aspect.SLICE, Relation.EQUAL):
         return None
     value = condition.value
     if isinstance(value, Chosen):
-        return Snssai(value.value) if type(value.value) is int else None
+        return [one for one in known if one.sst == value.value]
     if not isinstance(value, bytes) or len(value) not in (1, 4):
         return None
-    return Snssai(value[0], int.from_bytes(value[1:]) if len(value) == 4 else None)
+    return [Snssai(value[0], int.from_bytes(value[1:]) if len(value) == 4 else None)]
 
 
 def ue_id(facts: UeFacts, behaviour: Behaviour, plmn: str) -> UeId:
@@ -182,7 +185,7 @@ def _meant(asked: Asked, ran: Ran) -> list[UeFacts]:
 
 
 def _only(slices: tuple[Snssai, ...] | None) -> Snssai | None:
-    return slices[0] if slices is not None and len(slices) == 1 else None
+    return slices[0] if slices is not None and len(slices) == 1 else None  # None: all of a UE
 
 
 def _values(wanted: Sequence[Measurement], window: Window, behaviour: Behaviour) -> Values:

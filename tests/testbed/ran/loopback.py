@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from testbed.ran.e2_agent import E2Agent
 from testbed.ran.e2_node import E2Node, day_time
 from testbed.ran.emulator_config import INTERNET, LLM, preset
 from testbed.ran.fluid_cell import FluidCells
-from tests.xapp.ric.scene import HASTY, LEFT_SECONDS
+from tests.xapp.ric.scene import HANG_SECONDS, HASTY, LEFT_SECONDS
 from xapp.base_stations import Answered, BaseStations, Heard, RanConfig
 from xapp.base_stations import NodeConfig as StationConfig
 from xapp.e2.capture import Capture
@@ -29,6 +31,22 @@ from xapp.ric.transport import Address
 from xapp.ue_map import UeMap
 
 RIC_ID = GlobalRicId(b"\x00\xf1\x10", 1)
+
+
+def run(scene: Coroutine[Any, Any, None]) -> None:
+    """Play a scene, which must end and leave no thread or descriptor that was not there before."""
+    async def play() -> None:
+        before = _open_things()
+        await asyncio.wait_for(scene, HANG_SECONDS)
+        # asyncio closes sockets a few steps later; what others left behind may go meanwhile.
+        await until(lambda: all(now <= then for now, then in zip(
+            _open_things(), before, strict=True)))
+
+    asyncio.run(play())
+
+
+def _open_things() -> tuple[int, int]:
+    return len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd"))
 
 
 async def until(done: Callable[[], object]) -> None:

@@ -10,8 +10,8 @@ from scapy.utils import RawPcapReader
 
 from testbed.ran.cell_model import Share
 from testbed.ran.emulator_config import INTERNET, LLM
-from tests.testbed.ran.loopback import Ric, pair, until
-from tests.xapp.ric.scene import ADDRESSES, missing, run
+from tests.testbed.ran.loopback import Ric, pair, run, until
+from tests.xapp.ric.scene import ADDRESSES, missing
 from xapp.e2.capture import Capture
 from xapp.e2.capture_reading import PduFinder
 from xapp.e2.ccc import CccCell

@@ -22,7 +22,7 @@ from testbed.ran.emulator_config import preset
 from testbed.ran.faults import Fault
 from testbed.ran.fluid_cell import FluidCells
 from tests.testbed.ran.loopback import Ric, until
-from tests.xapp.ric.scene import HANG_SECONDS, ROOT, run
+from tests.xapp.ric.scene import HANG_SECONDS, ROOT
 from xapp.ric.transport import Address
 
 
@@ -87,14 +87,11 @@ def _got(url: str) -> bytes:
 
 
 def test_a_status_line_says_how_it_stands() -> None:
-    async def scene() -> None:
-        config = preset("srsran")
-        ran = FluidCells(config.cells)
-        agent = E2Agent(config.node, ran, random.Random(1), 0.0)
-        agent.faults.add(Fault.NO_ACK)
-        text = status(E2Node(agent, Address.parse("tcp://127.0.0.1:1")), ran)
-        assert text.startswith("0/2 connected | 0 subscriptions")
-        assert "1 0-100%" in text
-        assert text.endswith("faults: no-ack")
-
-    run(scene())
+    config = preset("srsran")
+    ran = FluidCells(config.cells)
+    agent = E2Agent(config.node, ran, random.Random(1), 0.0)
+    agent.faults.add(Fault.NO_ACK)
+    text = status(E2Node(agent, Address.parse("tcp://127.0.0.1:1")), ran)
+    assert text.startswith("0/2 connected | 0 subscriptions")
+    assert "1 0-100%" in text
+    assert text.endswith("faults: no-ack")

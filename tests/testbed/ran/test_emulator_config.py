@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.ran.emulator_config import INTERNET, LLM, LOADS, load, preset, ue_map
+from testbed.ran.emulator_config import LLM, LOADS, load, preset, ue_map
 from testbed.ran.fluid_cell import FluidCells
 from testbed.ran.offered_load import Kind
 from xapp.errors import ConfigurationError
@@ -37,7 +37,7 @@ def test_presets_are_as_heavy_as_they_say(name: str) -> None:
 
 
 def test_one_ue_alone_is_the_split_llm_s() -> None:
-    assert [one.slice for one in preset(ues=1).cells.ues[0].sessions] == [INTERNET, LLM]
+    assert [one.slice for one in preset(ues=1).cells.ues[0].sessions] == [LLM]
 
 
 def test_addresses_and_cells_are_unlike() -> None:
@@ -82,7 +82,7 @@ def test_mistakes_are_named(tmp_path: Path, change: tuple[str, str], named: str)
 def test_its_ue_map_is_read_by_the_xapp(ran_ids: bool) -> None:
     ran = FluidCells(preset(cells=2, ues=3).cells)
     entries = parse(json.dumps(ue_map(ran, "gnb_00101_00019b", ran_ids)).encode(), "it", False)
-    assert len(entries) == 8
+    assert len(entries) == 6
     llm = next(one for one in entries if one.slice == LLM)
     assert llm.address == "10.46.0.2"
     assert llm.dnn == "llm"
