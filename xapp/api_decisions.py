@@ -54,8 +54,8 @@ class DecisionModel(BaseModel):
     flows: list[str]
     reason: str
     policy: str
-    state: str = Field(description="planned, sent, acknowledged, confirmed, rolled_back, failed, "
-                                   "recorded (in a dry run) or superseded")
+    state: str = Field(description="planned, sent, acknowledged, confirmed, unproven, "
+                                   "rolled_back, failed, recorded (in a dry run) or superseded")
     actuator: str
     steps: list[StepModel]
     effects: list[EffectModel]

@@ -11,7 +11,8 @@ from xapp.console_text import escaped, milliseconds, moment, percent, rate, shor
 
 STATE_WORDS = {
     "planned": "planned", "sent": "sent", "acknowledged": "waiting for its effect",
-    "confirmed": "confirmed", "rolled_back": "rolled back", "failed": "failed",
+    "confirmed": "confirmed", "unproven": "kept, not proven",
+    "rolled_back": "rolled back", "failed": "failed",
     "recorded": "dry run: not sent", "superseded": "superseded"}
 METRIC_WORDS = {"down_kbps": "traffic down", "up_kbps": "traffic up", "down_prbs": "PRBs down",
                 "up_prbs": "PRBs up", "down_delay_ms": "waiting down", "up_delay_ms": "waiting up"}

@@ -16,6 +16,7 @@ SHOWN = 50
 LEVELS = {"All": ("info", "warning", "error"), "Warnings": ("warning", "error"),
           "Errors": ("error",)}
 STATES = {"All": tuple(STATE_WORDS), "Confirmed": ("confirmed",),
+          "Unproven": ("unproven",),
           "Rolled back": ("rolled_back", "failed"),
           "Under way": ("planned", "sent", "acknowledged")}
 

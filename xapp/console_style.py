@@ -13,6 +13,7 @@ GOOD, WAIT, BAD, QUIET = "good", "wait", "bad", "quiet"
 TONES_LIGHT = {GOOD: "#0f766e", WAIT: "#b45309", BAD: "#b91c1c", QUIET: "#5b6670"}
 TONES_DARK = {GOOD: "#2dd4bf", WAIT: "#fbbf24", BAD: "#f87171", QUIET: "#98a4ad"}
 STATE_TONES = {"confirmed": GOOD, "planned": WAIT, "sent": WAIT, "acknowledged": WAIT,
+               "unproven": WAIT,
                "rolled_back": BAD, "failed": BAD, "recorded": QUIET, "superseded": QUIET}
 
 THEME: dict[str, object] = {

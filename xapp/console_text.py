@@ -39,7 +39,8 @@ def head(status: StatusModel) -> tuple[str, str]:
 def strip_html(status: StatusModel, url: str) -> str:
     """The line and the figures on top of every page."""
     tone, words = head(status)
-    ended = {name: status.decisions.get(name, 0) for name in ("confirmed", "rolled_back", "failed")}
+    ended = {name: status.decisions.get(name, 0)
+             for name in ("confirmed", "unproven", "rolled_back", "failed")}
     heard = None if status.tap_heard is None else max(0.0, status.now - status.tap_heard)
     cells = (
         ("Nodes", str(status.nodes), ""), ("UEs", str(status.ues), ""),

@@ -41,6 +41,11 @@ class Expectation:
     within: float  # seconds after the node was told
     at_least: float | None = None
     at_most: float | None = None
+    # Percent of the subject's cell, in the metric's direction, that has to be in use for the
+    # figure to tell anything: in an empty cell everybody has what he wants. None: always.
+    under: float | None = None
+    instead: tuple[Expectation, ...] = ()  # any of these will do in its place
+    needed: bool = True  # else it would prove an effect, and that it is missing proves nothing
 
 
 @dataclass(frozen=True, slots=True)

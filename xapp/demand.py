@@ -19,6 +19,7 @@ from xapp.slice_policy import SlicePolicy
 
 LEAST_PRBS = 2.0  # percent; a ratio to less than that says little
 BITS_PER_BYTE = 8
+PACE = 0.9  # of the target; a flow that is nearer to it is as fast as it should be
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,23 @@ def up_kbps(flows: Sequence[Flow], policy: SlicePolicy, limits: Limits) -> float
     # Of those that nothing is known of, each is taken to be like the others.
     total = sum(rates) * len(flows) / len(rates)
     return max(total, _prompt_kbps(flows, policy, limits))
+
+
+def wanted_kbps(flows: Sequence[Flow], policy: SlicePolicy) -> float | None:
+    """What flows that are slower than their target would send at it, on average, all together.
+
+    None where that is not known of one: how fast it goes, or how much it sends at a time; and
+    where none is slower, since then they have what they want.
+    """
+    total, slower = 0.0, False
+    for flow in flows:
+        row, pace = _row_bytes(flow, policy), flow.steps_per_second
+        if row is None or pace is None:
+            return None
+        target = 1000 / policy.inter_token_ms
+        slower |= pace < target * PACE
+        total += max(pace, target) * row * BITS_PER_BYTE / 1000
+    return total if slower else None
 
 
 def down_kbps(flows: Sequence[Flow], limits: Limits) -> float | None:

@@ -3,27 +3,34 @@
 A report counts when its figures were made after the node was told. A node that refreshes its
 figures once in `stale` seconds repeats old ones in between, so a report counts from `stale` seconds
 after. A figure that was not reported is unknown, and unknown by the deadline is `NOT_VISIBLE`,
-which is no success. It does not know what is done about it.
+which is no success. A figure that was as expected before anybody did anything proves nothing, and
+neither does one of a cell or a slice that is idle by now: where all are such, it is `UNPROVEN`. It
+does not know what is done about it.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from xapp.actuators.targets import PlaceTarget, Settings
+from xapp.actuators.targets import PlaceTarget, Settings, SliceTarget, UeTarget
 from xapp.decisions import Decision, Expectation, Metric, SetQuotas
 from xapp.observations import CellKey, Load, Observations, Quota, Snssai, UeKey
 
 Subject = tuple[CellKey, Snssai] | UeKey | CellKey
 TOLERANCE = 5.0  # percent of a cell's PRBs that a limited slice may exceed its maximum by
+IDLE = 0.25  # of a limit; who uses less of it is not held by it
 REPORTS_WAITED_FOR = 3  # of a node's refresh periods, where a deadline allows for fewer
+DIRECTIONS = {Metric.UP_KBPS: "up_prbs", Metric.UP_PRBS: "up_prbs", Metric.UP_DELAY_MS: "up_prbs",
+              Metric.DOWN_KBPS: "down_prbs", Metric.DOWN_PRBS: "down_prbs",
+              Metric.DOWN_DELAY_MS: "down_prbs"}
 
 
 class Verdict(enum.Enum):
     WAITING = "waiting"
     SEEN = "seen"
+    UNPROVEN = "unproven"  # as expected, and it would be so without any effect
     NOT_SEEN = "not seen"  # reported, and not as expected
     NOT_VISIBLE = "not visible"  # not reported
 
@@ -37,15 +44,30 @@ class Effect:
     seen: float | None = None  # last report that counts
     met: bool | None = None  # None: not known
     negated: bool = False  # after an undo: it has to be over
+    new: bool = False  # reported before, and not as expected: so it can show
+    idle: bool = False  # nothing is in the way any more, so that it can show nothing
+
+    @property
+    def open(self) -> bool:
+        """It was looked for, and that it is not so tells nothing."""
+        return self.idle or (self.met is False and not self.expected.needed)
 
     def sentence(self) -> str:
         """For the operator."""
-        one = self.expected
-        limits = (("at least", one.at_least), ("at most", one.at_most))
-        bounds = " and ".join(f"{word} {limit:g}" for word, limit in limits if limit is not None)
         known = "nothing was reported" if self.seen is None else f"{self.seen:g} was reported"
-        return (f"{one.metric.value} of {text_of(one.subject)}: {'no longer ' * self.negated}"
-                f"{bounds or 'any figure'} expected, {known}")
+        was = "" if self.before is None else f", {self.before:g} before"
+        idle = ", and nothing competes any more" if self.idle else ""
+        return (f"{self.expected.metric.value} of {text_of(self.expected.subject)}: "
+                f"{'no longer ' * self.negated}{_bounds(self.expected)} "
+                f"{'expected' if self.expected.needed else 'would prove it'}, "
+                f"{known}{was}{idle}")
+
+
+def _bounds(one: Expectation) -> str:
+    limits = (("at least", one.at_least), ("at most", one.at_most))
+    bounds = " and ".join(f"{word} {limit:g}" for word, limit in limits if limit is not None)
+    others = "".join(f", or {other.metric.value} {_bounds(other)}" for other in one.instead)
+    return (bounds or "any figure") + others
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,23 +118,75 @@ def meets(expected: Expectation, value: float) -> bool:
             and (expected.at_most is None or value <= expected.at_most))
 
 
-def expectations(decision: Decision | None, settings: Settings, cell: CellKey,
-                 within: float) -> tuple[Expectation, ...]:
-    """What a policy expects; where it expects nothing, what follows from the settings.
+def is_met(expected: Expectation, observations: Observations) -> bool | None:
+    """Whether it, or what does in its place, is so now; None where nothing is reported of it."""
+    known = [meets(one, value) for one in (expected, *expected.instead)
+             if (value := value_of(one, load_of(one.subject, observations))) is not None]
+    return any(known) if known else None
 
-    A limited slice does not exceed its maximum. Where even that says nothing, the cell has to be
-    reported at all: a base station that hangs is not one that obeyed.
+
+def is_idle(expected: Expectation, observations: Observations) -> bool:
+    """Whether a report can tell nothing: the cell has room, or a limited slice wants little."""
+    if expected.under is not None:
+        load = load_of(_cell_of(expected.subject, observations), observations)
+        use: float | None = getattr(load, DIRECTIONS[expected.metric], None)
+        if use is not None and use < expected.under:
+            return True
+    value = value_of(expected, load_of(expected.subject, observations))
+    return (expected.metric in (Metric.UP_PRBS, Metric.DOWN_PRBS) and expected.at_most is not None
+            and value is not None and value < expected.at_most * IDLE)
+
+
+def _cell_of(subject: Subject, observations: Observations) -> Subject:
+    if isinstance(subject, UeKey):
+        ue = observations.ues.get(subject)
+        return subject if ue is None or ue.cell is None else ue.cell
+    return subject[0] if isinstance(subject, tuple) else subject
+
+
+def expectations(decision: Decision | None, settings: Settings, cell: CellKey, within: float,
+                 observations: Observations | None = None) -> tuple[Expectation, ...]:
+    """What a policy expects of what an actuator really sets; else what follows from the settings.
+
+    A limited slice does not exceed its maximum, in any direction that is reported. Where even that
+    says nothing, the cell has to be reported at all: a base station that hangs is not one that
+    obeyed.
     """
-    if decision is not None and decision.expected:
-        return decision.expected
+    wished = tuple(one for one in (() if decision is None else decision.expected)
+                   if _claimed(one, settings))
+    if wished:
+        return wished
     limited = [] if not isinstance(decision, SetQuotas) else [
-        Expectation((cell, snssai), Metric.DOWN_PRBS, within, at_most=quota.maximum + TOLERANCE)
-        for snssai, quota in decision.quotas.items() if quota.maximum < 100
+        one for snssai, quota in decision.quotas.items() if quota.maximum < 100
         and any(isinstance(value, Quota) and value.maximum <= quota.maximum
-                for value in settings.values())]
+                for value in settings.values())
+        for one in _limited(cell, snssai, quota, within, observations)]
     if limited or any(isinstance(target, PlaceTarget) for target in settings):
         return tuple(limited)
     return (alive(cell, within),)
+
+
+def _claimed(one: Expectation, settings: Settings) -> bool:
+    """Whether an actuator sets anything that could bring it about; OAI's RC caps nobody."""
+    if one.at_most is None or one.metric not in (Metric.UP_PRBS, Metric.DOWN_PRBS):
+        return True
+    for target, value in settings.items():
+        if not isinstance(value, Quota) or value.maximum >= 100:
+            continue
+        if isinstance(target, UeTarget) or (isinstance(target, SliceTarget)
+                                            and one.subject == (target.cell, target.snssai)):
+            return True
+    return False
+
+
+def _limited(cell: CellKey, snssai: Snssai, quota: Quota, within: float,
+             observations: Observations | None) -> Iterator[Expectation]:
+    subject = (cell, snssai)
+    load = None if observations is None else load_of(subject, observations)
+    metrics = [metric for metric in (Metric.DOWN_PRBS, Metric.UP_PRBS)
+               if getattr(load, metric.value, None) is not None]
+    for metric in metrics or [Metric.DOWN_PRBS]:
+        yield Expectation(subject, metric, within, at_most=quota.maximum + TOLERANCE)
 
 
 def alive(cell: CellKey, within: float) -> Expectation:
@@ -124,7 +198,8 @@ def watch(expected: tuple[Expectation, ...], settings: Settings, observations: O
           told: float, stale: float, within: float) -> Watch:
     """Begin to look."""
     return Watch(told, stale, tuple(
-        Effect(one, value_of(one, load_of(one.subject, observations))) for one in expected),
+        Effect(one, value_of(one, load_of(one.subject, observations)),
+               new=is_met(one, observations) is False) for one in expected),
         _places(settings), within)
 
 
@@ -136,11 +211,10 @@ def undone(before: Watch, settings: Settings, told: float, within: float) -> Wat
     """
     effects = []
     for one in before.effects:
-        was_new = one.before is not None and not meets(one.expected, one.before)
         expected = replace(one.expected, within=within)
-        if not was_new:
-            expected = replace(expected, at_least=None, at_most=None)
-        effects.append(Effect(expected, one.seen, negated=was_new))
+        if not one.new:
+            expected = replace(expected, at_least=None, at_most=None, under=None, instead=())
+        effects.append(Effect(expected, one.seen, negated=one.new, new=one.new))
     return Watch(told, before.stale, tuple(effects), _places(settings), within)
 
 
@@ -149,24 +223,31 @@ def look(watched: Watch, observations: Observations) -> Watch:
     effects = []
     for one in watched.effects:
         load = load_of(one.expected.subject, observations)
-        value = value_of(one.expected, load)
-        if load is None or value is None or not _counts(watched, load):
+        met = is_met(one.expected, observations)
+        if load is None or met is None or not _counts(watched, load):
             effects.append(one)
         else:
-            met = meets(one.expected, value) != one.negated
-            effects.append(replace(one, seen=value, met=met))
+            effects.append(replace(
+                one, seen=value_of(one.expected, load), met=met != one.negated,
+                idle=is_idle(one.expected, observations)))
     return replace(watched, effects=tuple(effects))
 
 
 def judge(watched: Watch, observations: Observations, now: float) -> Verdict:
     """The verdict on a watch that has looked."""
-    known = [one.met for one in watched.effects] + [
-        _placed(key, cell, watched, observations) for key, cell in watched.places.items()]
-    if all(known):
-        return Verdict.SEEN
+    placed = [_placed(key, cell, watched, observations) for key, cell in watched.places.items()]
+    known = [True if one.open else one.met for one in watched.effects] + placed
+    still = any(one.open for one in watched.effects)
+    if all(known) and (not still or now >= watched.deadline):  # it may yet show
+        return Verdict.SEEN if placed or shows(watched) else Verdict.UNPROVEN
     if now < watched.deadline:
         return Verdict.WAITING
     return Verdict.NOT_SEEN if False in known else Verdict.NOT_VISIBLE
+
+
+def shows(watched: Watch) -> bool:
+    """Whether anything is as expected now that was not so before."""
+    return any(one.new and one.met and not one.idle for one in watched.effects)
 
 
 def outcome(watched: Watch) -> str:
@@ -174,12 +255,6 @@ def outcome(watched: Watch) -> str:
     parts = [one.sentence() for one in watched.effects] + [
         f"{key} in {cell} expected" for key, cell in watched.places.items()]
     return "; ".join(parts) + "."
-
-
-def was_met(watched: Watch) -> bool:
-    """Whether all that was expected was so before, and a success proves little."""
-    return not watched.places and all(
-        one.before is not None and meets(one.expected, one.before) for one in watched.effects)
 
 
 def _counts(watched: Watch, load: Load) -> bool:

@@ -1,5 +1,10 @@
 """What reports have to show once a decision is carried out, and the sentence that explains it.
 
+A quota changes something only for who competes: a slice that is held below its new guarantee in a
+full cell must get more or wait less, in the direction in which it is held; a slice that is capped
+must use no more. Whoever has what it wants shows no difference, whatever the node did, and nothing
+is asked of it that would not have been so anyway: such a decision ends unproven.
+
 Only what the node reports today can be expected of it tomorrow: a figure that never came would
 count as a failure for ever. It decides nothing.
 """
@@ -7,23 +12,50 @@ count as a failure for ever. It decides nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from xapp.decisions import Expectation, Metric
-from xapp.demand import Demand, budget_ms, fresh
+from xapp.demand import Demand, budget_ms, fresh, kbps_per_percent, wanted_kbps
 from xapp.limits import Limits
-from xapp.observations import Cell, Quota, Snssai
+from xapp.observations import Cell, CellKey, Load, Quota, Slice, Snssai
 from xapp.placing import Group
 from xapp.sharing import in_force
 
 TOLERANCE = 5.0  # percent of the cell that a cap may be exceeded by: reports are averages
 BETTER = 0.8  # of a delay that was too long: less is an effect, if not all that is wanted
 KEPT = 0.5  # share of what a slice had that it must still have: traffic varies by itself
+FULL = 85.0  # percent of a cell's PRBs from which slices compete for them; schedulers leave some
+RISE = 0.5  # of the way from what a held slice had to what it is due: a report may begin too early
+LEAST_RISE = 3.0  # percent of the cell; averages move by less without any cause
+LEAST_GAIN = 1.25  # of a rate, where PRBs are not reported; likewise
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A direction, with its figures."""
+
+    up: bool
+    kbps: Metric
+    prbs: Metric
+    delay: Metric
+
+    def of(self, load: Load, metric: Metric) -> float | None:
+        value: float | None = getattr(load, metric.value)
+        return value
+
+
+WAYS = (_Way(True, Metric.UP_KBPS, Metric.UP_PRBS, Metric.UP_DELAY_MS),
+        _Way(False, Metric.DOWN_KBPS, Metric.DOWN_PRBS, Metric.DOWN_DELAY_MS))
 
 
 def expectations(
     cell: Cell, groups: Iterable[Group], quotas: Mapping[Snssai, Quota], limits: Limits, now: float
 ) -> tuple[Expectation, ...]:
     """Of the slices that are helped, and of those that are capped for them."""
+    groups = list(groups)
+    wanting = {group.snssai for group in groups if group.believed}
+    capped = {snssai for snssai, quota in quotas.items() if snssai not in wanting
+              and quota.maximum < in_force(cell, snssai, limits).maximum}
     found: list[Expectation] = []
     helped = set()
     for group in groups:
@@ -31,27 +63,82 @@ def expectations(
         if slice_ is None or group.snssai in helped or not group.believed:
             continue
         helped.add(group.snssai)
-        if (quotas[group.snssai].minimum <= in_force(cell, group.snssai, limits).minimum
-                or not fresh(slice_.load, limits, now)):
-            continue
-        budget = budget_ms(group.policy, limits)
-        subject, load = (cell.key, group.snssai), slice_.load
-        delays = [(Metric.UP_DELAY_MS, load.up_delay_ms),
-                  (Metric.DOWN_DELAY_MS, load.down_delay_ms)]
-        known = [Expectation(subject, metric, limits.settle, at_most=max(budget, value * BETTER))
-                 for metric, value in delays if value is not None]
-        rates = [(Metric.UP_KBPS, load.up_kbps), (Metric.DOWN_KBPS, load.down_kbps)]
-        if not known:
-            known = [Expectation(subject, metric, limits.settle, at_least=value * KEPT)
-                     for metric, value in rates if value]
-        found.extend(known)
-    for snssai, quota in quotas.items():
+        raised = quotas[group.snssai].minimum > in_force(cell, group.snssai, limits).minimum
+        if (raised or capped) and fresh(slice_.load, limits, now):
+            found.extend(_of_helped(cell, slice_, group, quotas, bool(capped), limits, now))
+    for snssai in (one for one in quotas if one in capped):
         load = cell.slices[snssai].load
-        if (snssai not in helped and quota.maximum < in_force(cell, snssai, limits).maximum
-                and load.down_prbs is not None and fresh(load, limits, now)):
-            found.append(Expectation((cell.key, snssai), Metric.DOWN_PRBS, limits.settle,
-                                     at_most=quota.maximum + TOLERANCE))
+        found.extend(
+            Expectation((cell.key, snssai), way.prbs, limits.settle,
+                        at_most=quotas[snssai].maximum + TOLERANCE)
+            for way in WAYS if way.of(load, way.prbs) is not None and fresh(load, limits, now))
     return tuple(found)
+
+
+def _of_helped(
+    cell: Cell, slice_: Slice, group: Group, quotas: Mapping[Snssai, Quota], capping: bool,
+    limits: Limits, now: float,
+) -> list[Expectation]:
+    shown = [one for way in WAYS
+             if (one := _held(cell, slice_, group, quotas, way, limits, now)) is not None]
+    if capping:  # the cell may empty by that very decision
+        shown = [replace(one, under=None) for one in shown]
+    if any(one.needed for one in shown):
+        return shown
+    # It may have what it wants, so that nothing will tell; what it has it must keep.
+    subject, load = (cell.key, slice_.snssai), slice_.load
+    return shown + [Expectation(subject, metric, limits.settle, at_least=value * KEPT, under=FULL)
+            for metric, value in ((way.kbps, way.of(load, way.kbps)) for way in WAYS) if value]
+
+
+def _held(
+    cell: Cell, slice_: Slice, group: Group, quotas: Mapping[Snssai, Quota], way: _Way,
+    limits: Limits, now: float,
+) -> Expectation | None:
+    """What shows in this direction that the slice is no longer held; None where it is not."""
+    subject, load = (cell.key, slice_.snssai), slice_.load
+    use = way.of(cell.load, way.prbs) if fresh(cell.load, limits, now) else None
+    used = way.of(load, way.prbs)
+    own = in_force(cell, slice_.snssai, limits).maximum
+    if use is not None and use < FULL and not (used is not None and own < 100
+                                               and used >= own - TOLERANCE):
+        return None  # nobody is in its way
+    others = sum(quota.maximum for snssai, quota in quotas.items() if snssai != slice_.snssai)
+    due = float(max(quotas[slice_.snssai].minimum, 100 - others))
+    if used is not None and due - used < LEAST_RISE:
+        return None  # it has what it is due already
+    delay, budget = way.of(load, way.delay), budget_ms(group.policy, limits)
+    under = FULL if use is not None and use >= FULL else None
+    if delay is not None:
+        if delay <= budget:
+            return None
+        more = _more(subject, load, way, due, limits)
+        return Expectation(subject, way.delay, limits.settle, at_most=max(budget, delay * BETTER),
+                           under=under, instead=more)
+    # Without delays a slice is held for certain where its flows are slower than their target. Else
+    # it may have what it wants: more would prove an effect, and no more proves nothing.
+    rate = kbps_per_percent(cell, load, way.up, limits, now)
+    wanted = wanted_kbps(group.believed, group.policy) if way.up else None
+    needed = wanted is not None and rate is not None
+    if wanted is not None and rate is not None:
+        due = min(due, wanted / rate)
+    rose = _more(subject, load, way, due, limits, rate)
+    return replace(rose[0], under=under, needed=needed) if rose else None
+
+
+def _more(subject: tuple[CellKey, Snssai], load: Load, way: _Way, due: float, limits: Limits,
+          rate: float | None = None) -> tuple[Expectation, ...]:
+    """That a slice comes nearer to what it is due, in PRBs or else in kbit/s."""
+    used, kbps = way.of(load, way.prbs), way.of(load, way.kbps)
+    if used is not None:
+        return () if due - used < LEAST_RISE else (Expectation(
+            subject, way.prbs, limits.settle,
+            at_least=used + RISE * (due - used)),)
+    if kbps is None or rate is None or due * rate < kbps * LEAST_GAIN:
+        return ()
+    return (Expectation(
+        subject, way.kbps, limits.settle,
+        at_least=kbps + RISE * (due * rate - kbps)),)
 
 
 def why(cell: Cell, group: Group, quota: Quota, before: Quota, demand: Demand) -> str:
@@ -69,4 +156,3 @@ def why(cell: Cell, group: Group, quota: Quota, before: Quota, demand: Demand) -
     late = "; packets wait longer than that allows" if demand.waiting else ""
     return (f"The guarantee of slice {group.snssai} in {cell.key} {verb} {move} for {flows} "
             f"({label}) with a target of {target}: {demand.basis}{late}")
-

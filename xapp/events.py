@@ -21,6 +21,7 @@ class Code(enum.StrEnum):
 
     # Of an action.
     CONFIRMED = "confirmed"
+    UNPROVEN = "unproven"  # acknowledged and kept; no report could tell whether it is in force
     CONFIRMED_UNANSWERED = "confirmed_unanswered"  # the effect was seen, no answer was
     CONTROL_REFUSED = "control_refused"
     CONTROL_UNANSWERED = "control_unanswered"

@@ -74,12 +74,13 @@ class NodeView:
 
 
 class DecisionState(enum.Enum):
-    """How far a decision has come; the last five are its end."""
+    """How far a decision has come; the last six are its end."""
 
     PLANNED = "planned"
     SENT = "sent"  # to the node, no answer yet
     ACKNOWLEDGED = "acknowledged"  # which proves nothing
     CONFIRMED = "confirmed"  # the expected effect was reported
+    UNPROVEN = "unproven"  # acknowledged and kept; no report could tell whether it is in force
     ROLLED_BACK = "rolled_back"  # it was not, by the deadline; what was before is in force again
     FAILED = "failed"  # no actuator could carry it out
     RECORDED = "recorded"  # in a dry run: decided, and not sent

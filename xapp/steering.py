@@ -60,6 +60,10 @@ class Steering:
         """The slices' quotas in force as reports have shown, and since when."""
         return self._book.quotas(cell)
 
+    def unproven(self, cell: CellKey) -> frozenset[Snssai]:
+        """Those whose quotas were acknowledged, and that nothing could show to be in force."""
+        return self._book.unproven(cell)
+
     def held(self) -> tuple[Held, ...]:
         """Everything that was ever touched."""
         return tuple(self._book)

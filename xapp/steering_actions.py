@@ -22,6 +22,9 @@ from xapp.store_records import Kind, Record, effect_document, settings_document
 from xapp.undo import Book, undo_steps
 
 MOST_CALLS = 1024  # sent, whose late answers are known as such
+_MISSING = {
+    Verdict.NOT_VISIBLE.value: "is not visible, as nothing was reported",
+    Verdict.UNPROVEN.value: "is not shown by reports, and the node said nothing"}
 
 
 class Actions:
@@ -94,6 +97,8 @@ class Actions:
         verdict = effect_watch.judge(action.watch, self.observations, self.now)
         if verdict is Verdict.SEEN:
             self.signal(action, Signal.SEEN)
+        elif verdict is Verdict.UNPROVEN:
+            self.signal(action, Signal.UNTOLD)
         elif verdict is not Verdict.WAITING:
             self.signal(action, Signal.UNSEEN, verdict.value)
 
@@ -113,6 +118,7 @@ class Actions:
     def _send_first(self, action: Action, detail: str) -> None:
         action.stage = Stage.SENT
         action.index = 0
+        action.before_it = self.observations  # an effect may come before the answer does
         self._send(action, action.steps.steps, undo=False)
 
     def _send(self, action: Action, steps: tuple[Step, ...], undo: bool) -> None:
@@ -144,8 +150,8 @@ class Actions:
         facts = self._facts(action.node)
         stale = 0.0 if facts is None else facts.profile.fresh_every / 1000
         action.watch = effect_watch.watch(
-            action.expected, action.steps.sets, self.observations, self.now, stale,
-            self.config.effect_seconds)
+            action.expected, action.steps.sets, action.before_it or self.observations, self.now,
+            stale, self.config.effect_seconds)
         action.due = action.watch.deadline
 
     def _refused(self, action: Action, detail: str) -> None:
@@ -189,21 +195,37 @@ class Actions:
         else:
             self.book.confirm(action.steps.sets, name, self.now, shown)
             code = (Code.CONFIRMED_UNANSWERED if action.stage is Stage.SILENT else Code.CONFIRMED)
-            already = action.watch is not None and effect_watch.was_met(action.watch)
-            self.tell(info(code, f"{name} had the effect: {shown}" + (
-                " It was so before, too, so that this proves little." if already else ""),
-                action.cell))
+            self.tell(info(code, f"{name} had the effect: {shown}", action.cell))
         self._end(action, Stage.CONFIRMED, shown)
 
+    def _keep(self, action: Action, detail: str) -> None:
+        """It was acknowledged, and what is reported would be so in any case."""
+        if action.puts_back:  # nothing else can be seen of that
+            self._confirm(action, detail)
+            return
+        self._effect(action, Verdict.UNPROVEN.value)
+        shown = self._outcome(action)
+        self.book.keep(action.steps.sets, action.actuator.name, self.now, shown)
+        back = all((held := self.book.get(target)) is not None and held.resting
+                   for target in action.steps.sets)
+        self.tell((info if back else warning)(  # what is as it was found guards nobody
+            Code.UNPROVEN, f"{action.actuator.name} was acknowledged and is kept, but nothing "
+            f"shows whether it is in force, as nobody is held back now: {shown}", action.cell))
+        self._end(action, Stage.KEPT, shown)
+
+    def _doubt(self, action: Action, detail: str) -> None:
+        """Neither an answer nor a report speaks for it: the answer is waited for to the end."""
+        if action.watch is not None and self.now >= action.watch.deadline:
+            self._unseen(action, Verdict.UNPROVEN.value)
+
     def _unseen(self, action: Action, detail: str) -> None:
-        hidden = detail == Verdict.NOT_VISIBLE.value
+        hidden = detail in _MISSING
         self._effect(action, detail)
         shown = self._outcome(action)
         self.tell(warning(
             Code.NOT_VISIBLE if hidden else Code.NO_EFFECT,
             f"{action.actuator.name}: the effect "
-            f"{'is not visible, as nothing was reported' if hidden else 'did not come'} by the "
-            f"deadline: {shown}", action.cell))
+            f"{_MISSING.get(detail, 'did not come')} by the deadline: {shown}", action.cell))
         if action.puts_back:
             self._end(action, Stage.UNPROVEN, f"effect {detail}: {shown}")
         else:

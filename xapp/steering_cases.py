@@ -99,6 +99,8 @@ class Cases:
         if action.stage is Stage.CONFIRMED:
             self.aside.worked(action.node, action.actuator.name)
             end = End.CONFIRMED
+        elif action.stage is Stage.KEPT:
+            end = End.UNPROVEN
         elif ending or lane.next is not None or action.stage is Stage.SUPERSEDED:
             end = End.SUPERSEDED
         elif action.stage in FAILURES:
@@ -148,8 +150,9 @@ class Cases:
                 self._actions.tell(warning(
                     Code.FOUND_ASSUMED, f"Nobody said what {held.target} was before: {held.found} "
                     "is taken for it. Give it in the configuration.", case.cell))
-        expected = effect_watch.expectations(case.decision, steps.sets, case.cell,
-                                             self._config.effect_seconds)
+        expected = effect_watch.expectations(
+            case.decision, steps.sets, case.cell, self._config.effect_seconds,
+            self._actions.observations)
         lane.action = Action(self._new_id(), lane.cell, actuator, steps, expected, before, case)
         self._actions.begin(lane.action)
 

@@ -1,6 +1,6 @@
 """The stages of an action, and what moves it from one to the next: a table, no code.
 
-    PLANNED -> SENT -> ACKNOWLEDGED or SILENT -> CONFIRMED
+    PLANNED -> SENT -> ACKNOWLEDGED or SILENT -> CONFIRMED, or KEPT where nothing could show it
                     -> REFUSED               -> UNDOING -> CHECKING -> ROLLED_BACK or UNPROVEN
 
 An action is planned, its intent is on disk, then it is sent; the node answers or is silent; reports
@@ -27,6 +27,7 @@ class Stage(enum.Enum):
     # Final:
     CONFIRMED = "confirmed"  # reports show the effect
     ROLLED_BACK = "rolled_back"  # reports show that what was before is in force
+    KEPT = "kept"  # acknowledged, and nothing could show whether it is in force
     UNPROVEN = "unproven"  # what is in force is not known; it will be put back
     REFUSED = "refused"  # by the node, and nothing was changed
     WITHDRAWN = "withdrawn"  # never sent
@@ -44,6 +45,7 @@ class Signal(enum.Enum):
     UNANSWERED = "unanswered"
     SEEN = "seen"  # what was expected
     UNSEEN = "unseen"  # by the deadline
+    UNTOLD = "untold"  # reports came, and they would be the same without any effect
     CANCEL = "cancel"  # a newer decision, or the end of the run: undo it
     ABANDON = "abandon"  # everything is put back anyway
     NODE_LOST = "node lost"
@@ -55,7 +57,7 @@ class Move(NamedTuple):
     action: str
 
 
-FINAL = frozenset((Stage.CONFIRMED, Stage.ROLLED_BACK, Stage.UNPROVEN, Stage.REFUSED,
+FINAL = frozenset((Stage.CONFIRMED, Stage.KEPT, Stage.ROLLED_BACK, Stage.UNPROVEN, Stage.REFUSED,
                    Stage.WITHDRAWN, Stage.SUPERSEDED, Stage.LOST))
 _LOST = {Signal.NODE_LOST: Move("_lost")}
 
@@ -70,16 +72,19 @@ TABLE: Mapping[Stage, Mapping[Signal, Move]] = {
         Signal.CANCEL: Move("_doom"), Signal.ABANDON: Move("_doom_all"), **_LOST},
     Stage.ACKNOWLEDGED: {
         Signal.SEEN: Move("_confirm"), Signal.UNSEEN: Move("_unseen"),
+        Signal.UNTOLD: Move("_keep"),
         Signal.CANCEL: Move("_undo"), Signal.ABANDON: Move("_abandon"), **_LOST},
     Stage.SILENT: {
         Signal.ACKED: Move("_acked_late"), Signal.REFUSED: Move("_refused_late"),
         Signal.SEEN: Move("_confirm"), Signal.UNSEEN: Move("_unseen"),
+        Signal.UNTOLD: Move("_doubt"),
         Signal.CANCEL: Move("_undo"), Signal.ABANDON: Move("_abandon"), **_LOST},
     Stage.UNDOING: {
         Signal.ACKED: Move("_undo_acked"), Signal.REFUSED: Move("_undo_failed"),
         Signal.UNANSWERED: Move("_undo_failed"), Signal.ABANDON: Move("_doom_all"), **_LOST},
     Stage.CHECKING: {
         Signal.SEEN: Move("_rolled_back"), Signal.UNSEEN: Move("_undo_failed"),
+        Signal.UNTOLD: Move("_rolled_back"),  # there was no effect that could be over
         Signal.ABANDON: Move("_abandon"), **_LOST},
     **{stage: {} for stage in FINAL},
 }

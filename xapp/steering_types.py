@@ -15,7 +15,7 @@ from xapp.decisions import Decision, Expectation
 from xapp.effect_watch import Watch
 from xapp.errors import ConfigurationError
 from xapp.events import Event
-from xapp.observations import CellKey, Quota, Snssai
+from xapp.observations import CellKey, Observations, Quota, Snssai
 from xapp.steering_table import FINAL, Stage
 from xapp.store_records import Held, Record
 
@@ -101,6 +101,7 @@ class End(enum.StrEnum):
     """How a decision ends; the console's words."""
 
     CONFIRMED = "confirmed"
+    UNPROVEN = "unproven"  # kept, and no report could tell whether it is in force
     ROLLED_BACK = "rolled_back"
     FAILED = "failed"
     RECORDED = "recorded"
@@ -137,6 +138,7 @@ class Action:
     undo_tries: int = 0
     call: int | None = None
     due: float = 0.0  # when the current stage's patience ends
+    before_it: Observations | None = None  # as it was when the first step was sent
     watch: Watch | None = None
     checked: Watch | None = None  # what has to be seen of its undo
     cancelled: str = ""  # why it is undone as soon as the node has answered

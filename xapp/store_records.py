@@ -77,24 +77,26 @@ class Held:
     confirmed: Value  # in force, when last shown to be
     goal: Value  # what is to be in force
     actuator: str  # that set it last
-    certain: bool  # the goal is in force, as shown by reports
+    certain: bool  # the goal is in force, as far as reports can tell; see `proven`
     resting: bool = False  # it is as it was found
     assumed: bool = False  # nobody knows what was found: a default is taken for it
     since: float = 0.0  # monotonic seconds of this run, when `confirmed` was
+    proven: bool = True  # reports could tell; else it was acknowledged, and nothing spoke against
 
     def record(self, who: str = "xapp", why: str = "") -> Record:
         return Record(Kind.TARGET, str(self.target), who, why, {
             "target": target_document(self.target), "found": value_document(self.found),
             "confirmed": value_document(self.confirmed), "goal": value_document(self.goal),
             "actuator": self.actuator, "certain": self.certain, "resting": self.resting,
-            "assumed": self.assumed})
+            "assumed": self.assumed, "proven": self.proven})
 
 
 def read_held(body: Document) -> Held:
     """The inverse of `Held.record`; what it was is not certain in another run."""
     return Held(read_target(body["target"]), read_value(body["found"]),
                 read_value(body["confirmed"]), read_value(body["goal"]), body["actuator"],
-                bool(body["certain"]), bool(body["resting"]), bool(body["assumed"]))
+                bool(body["certain"]), bool(body["resting"]), bool(body["assumed"]),
+                proven=bool(body.get("proven", True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +135,22 @@ def decision_document(decision: Decision) -> dict[str, Any]:
 
 
 def expectation_document(one: Expectation) -> dict[str, Any]:
-    return {"subject": text_of(one.subject), "metric": one.metric.value, "within": one.within,
-            "at_least": one.at_least, "at_most": one.at_most}
+    document: dict[str, Any] = {
+        "subject": text_of(one.subject), "metric": one.metric.value, "within": one.within,
+        "at_least": one.at_least, "at_most": one.at_most}
+    if one.under is not None:
+        document["under"] = one.under
+    if not one.needed:
+        document["needed"] = False
+    if one.instead:
+        document["instead"] = [expectation_document(other) for other in one.instead]
+    return document
 
 
 def effect_document(one: Effect) -> dict[str, Any]:
     return expectation_document(one.expected) | {
-        "before": one.before, "seen": one.seen, "met": one.met, "negated": one.negated}
+        "before": one.before, "seen": one.seen, "met": one.met, "negated": one.negated,
+        "new": one.new, "idle": one.idle}
 
 
 def cell_of(decision: Decision) -> str:

@@ -72,6 +72,12 @@ class Book:
                 if isinstance(held.target, SliceTarget) and isinstance(held.confirmed, Quota)
                 and held.certain}
 
+    def unproven(self, cell: CellKey) -> frozenset[Snssai]:
+        """The slices whose quotas in force no report has shown."""
+        return frozenset(held.target.snssai for held in self.of_cell(cell)
+                         if isinstance(held.target, SliceTarget) and not held.proven
+                         and not held.resting)
+
     def touch(self, settings: Settings, actuator: str, find: Callable[[Target], tuple[Value, bool]],
               now: float) -> dict[Target, Held]:
         """These are about to change: what the book said, with what was found of the new ones."""
@@ -88,13 +94,19 @@ class Book:
             self.put(replace(uncertain(held), target=target), actuator)
         return before
 
-    def confirm(self, settings: Settings, actuator: str, now: float, why: str = "") -> None:
+    def confirm(self, settings: Settings, actuator: str, now: float, why: str = "",
+                proven: bool = True) -> None:
         """Reports show these."""
         for target, value in settings.items():
             held = self._held.get(target)
             if held is not None:
                 self.put(replace(held, confirmed=value, goal=value, actuator=actuator, certain=True,
-                                 resting=value == held.found, since=now), actuator, why)
+                                 resting=value == held.found, since=now, proven=proven),
+                         actuator, why)
+
+    def keep(self, settings: Settings, actuator: str, now: float, why: str = "") -> None:
+        """The node took these, and nothing can show it."""
+        self.confirm(settings, actuator, now, why, proven=False)
 
     def settled(self, settings: Settings, actuator: str, now: float) -> None:
         """Reports show what was put back; a node may have made a little of it its own way."""

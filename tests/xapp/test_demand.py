@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.xapp.policy_networks import LIMITS, LLM, NOW, cell, flow, load, slice_
-from xapp.demand import Demand, estimate, fresh, kbps_per_percent, up_kbps, waiting
+from xapp.demand import Demand, estimate, fresh, kbps_per_percent, up_kbps, waiting, wanted_kbps
 from xapp.observations import Flow, Slice
 from xapp.slice_policy import SlicePolicy
 
@@ -43,6 +43,17 @@ def test_rates_serve_where_rows_are_not_known() -> None:
     assert up_kbps([flow()], PLAIN, LIMITS) is None
     # One of which nothing is known is taken to be like the other.
     assert up_kbps([flow(up_bytes_per_second=1000.0), flow("b")], PLAIN, LIMITS) == 48
+
+
+def test_what_slow_flows_would_send_at_their_target() -> None:
+    chat = SlicePolicy("chat")  # ten tokens a second
+    slow, fast = (flow(steps_per_second=pace, step_bytes=1250.0) for pace in (2.0, 20.0))
+    assert wanted_kbps([slow], chat) == pytest.approx(100)
+    assert wanted_kbps([slow, fast], chat) == pytest.approx(300)
+    assert wanted_kbps([fast], chat) is None  # it has what it wants
+    assert wanted_kbps([slow, flow(step_bytes=1250.0)], chat) is None
+    assert wanted_kbps([flow(steps_per_second=2.0)], SlicePolicy("chat", row_bytes=None)) is None
+    assert wanted_kbps([], chat) is None
 
 
 def test_the_direction_that_needs_more_counts() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.xapp.steering_scene import CELL, FREE, LLM, NODE, REST, SHOWN, wish
-from xapp.actuators.targets import PlaceTarget, Settings, SliceTarget
+from xapp.actuators.targets import PlaceTarget, Settings, SliceTarget, UeTarget
 from xapp.decisions import Expectation, Metric
 from xapp.effect_watch import (
     Verdict,
@@ -19,8 +19,8 @@ from xapp.effect_watch import (
     judge,
     look,
     outcome,
+    shows,
     undone,
-    was_met,
     watch,
 )
 from xapp.observations import Cell, CellKey, Load, Observations, Quota, Slice, Ue, UeKey
@@ -53,6 +53,60 @@ def test_a_verdict_is_of_reports_made_since(
     assert judge(look(begun(), observations), observations, now) is verdict
 
 
+@pytest.mark.parametrize("before", [65.0, 80.0, None])
+def test_what_was_so_before_proves_nothing(before: float | None) -> None:
+    watched = look(begun(before), seen(11.0, 80.0))
+    assert judge(watched, seen(11.0, 80.0), 11.0) is Verdict.UNPROVEN
+    assert not shows(watched)
+
+
+def busy(at: float, slice_prbs: float | None, cell_prbs: float, delay: float | None = None,
+         ) -> Observations:
+    load = Load(at, up_prbs=slice_prbs, up_delay_ms=delay)
+    return Observations(at, {CELL: Cell(CELL, 106, Load(at, up_prbs=cell_prbs),
+                                        {LLM: Slice(LLM, None, 0.0, load)})})
+
+
+MORE = Expectation((CELL, LLM), Metric.UP_PRBS, 3.0, at_least=20.0)
+SOONER = Expectation((CELL, LLM), Metric.UP_DELAY_MS, 3.0, at_most=50.0, under=85.0,
+                     instead=(MORE,))
+
+
+@pytest.mark.parametrize(("prbs", "delay", "use", "verdict"), [
+    (10.0, 40.0, 99.0, Verdict.SEEN),
+    (25.0, 300.0, 99.0, Verdict.SEEN),  # it has more, though still not enough
+    (25.0, None, 99.0, Verdict.SEEN),
+    (10.0, 300.0, 99.0, Verdict.NOT_SEEN),
+    (10.0, None, 99.0, Verdict.NOT_SEEN),
+    (None, None, 99.0, Verdict.NOT_VISIBLE),
+    # The others went away by themselves: nothing can be told of the node.
+    (10.0, 40.0, 50.0, Verdict.UNPROVEN), (10.0, 300.0, 50.0, Verdict.UNPROVEN)])
+def test_uplink_is_judged_by_uplink_under_load_and_by_whichever_figure_shows(
+        prbs: float | None, delay: float | None, use: float, verdict: Verdict) -> None:
+    watched = watch((SOONER,), SETTINGS, busy(9.0, 10.0, 99.0, 300.0), 10.0, 0.0, 4.0)
+    after = busy(13.0, prbs, use, delay)
+    watched = look(watched, after)
+    assert judge(watched, after, 13.0) is verdict
+    assert "or up_prbs at least 20" in outcome(watched)
+    assert ("competes" in outcome(watched)) is (verdict is Verdict.UNPROVEN)
+
+
+def test_a_load_that_is_away_is_waited_for_until_the_deadline() -> None:
+    watched = watch((SOONER,), SETTINGS, busy(9.0, 10.0, 99.0, 300.0), 10.0, 0.0, 4.0)
+    away = busy(11.0, 10.0, 20.0, 4.0)
+    assert judge(look(watched, away), away, 11.0) is Verdict.WAITING
+    back = busy(12.0, 25.0, 99.0, 40.0)
+    assert judge(look(look(watched, away), back), back, 12.0) is Verdict.SEEN
+
+
+def test_a_capped_slice_that_wants_little_by_now_shows_nothing() -> None:
+    cap = Expectation((CELL, LLM), Metric.DOWN_PRBS, 3.0, at_most=40.0)
+    watched = watch((cap,), SETTINGS, seen(9.0, 90.0), 10.0, 0.0, 4.0)
+    for prbs, verdict in ((39.0, Verdict.SEEN), (5.0, Verdict.UNPROVEN), (60.0, Verdict.NOT_SEEN)):
+        after = seen(13.0, prbs)
+        assert judge(look(watched, after), after, 13.0) is verdict
+
+
 def test_a_node_that_repeats_old_figures_is_waited_for() -> None:
     watched = begun(stale=2.0)
     assert watched.deadline == 16.0  # three times its refresh, as the policy's 3 s are too few
@@ -80,8 +134,8 @@ def test_an_undo_has_to_show_that_the_effect_is_over() -> None:
 def test_an_undo_of_what_was_so_before_only_has_to_be_reported(before: float | None) -> None:
     watched = undone(begun(before), SETTINGS, 13.0, 4.0)
     reported = seen(14.0, 80.0)
-    assert judge(look(watched, reported), reported, 14.0) is Verdict.SEEN
-    assert was_met(begun(before)) is (before is not None)
+    assert judge(look(watched, reported), reported, 14.0) is Verdict.UNPROVEN
+    assert not any(one.new for one in begun(before).effects)
 
 
 def test_a_handover_is_seen_where_the_ue_is_reported_in_its_new_cell() -> None:
@@ -107,12 +161,32 @@ def test_where_a_policy_expects_nothing_the_settings_say_what_must_show() -> Non
     assert expectations(wish(), settings, CELL, 4.0) == (SHOWN,)
 
 
+def test_a_cap_is_looked_for_in_every_direction_that_is_reported() -> None:
+    capped = wish({LLM: Quota(10, 30, 0)}, expected=())
+    settings: Settings = {SliceTarget(CELL, LLM): Quota(10, 30, 0)}
+    load = Load(9.0, up_prbs=80.0)
+    uplink = Observations(9.0, {CELL: Cell(CELL, 106, load, {LLM: Slice(LLM, None, 0.0, load)})})
+    assert expectations(capped, settings, CELL, 4.0, uplink) == (
+        Expectation((CELL, LLM), Metric.UP_PRBS, 4.0, at_most=35.0),)
+
+
+@pytest.mark.parametrize(("settings", "kept"), [
+    ({SliceTarget(CELL, REST): Quota(0, 30, 0)}, True),
+    ({SliceTarget(CELL, REST): Quota(0, 100, 0)}, False),  # it does not cap: OAI's RC
+    ({SliceTarget(CELL, LLM): Quota(0, 30, 0)}, False),  # another slice
+    ({UeTarget(UeKey(NODE, "du:1"), CELL): Quota(0, 15, 0)}, True)])
+def test_a_cap_is_not_expected_of_who_does_not_cap(settings: Settings, kept: bool) -> None:
+    cap = Expectation((CELL, REST), Metric.DOWN_PRBS, 3.0, at_most=35.0)
+    found = expectations(wish(expected=(SHOWN, cap)), settings, CELL, 4.0)
+    assert found == ((SHOWN, cap) if kept else (SHOWN,))
+
+
 def test_any_figure_shows_that_a_cell_is_there() -> None:
     watched = watch((alive(CELL, 4.0),), {}, seen(9.0, None), 10.0, 0.0, 4.0)
     observations = seen(11.0, None)
     cell = replace(observations.cells[CELL], load=Load(11.0, up_kbps=0.0))
     observations = replace(observations, cells={CELL: cell})
-    assert judge(look(watched, observations), observations, 11.0) is Verdict.SEEN
+    assert judge(look(watched, observations), observations, 11.0) is Verdict.UNPROVEN
     assert "any figure" in outcome(watched)
 
 
@@ -122,8 +196,9 @@ def test_a_verdict_never_comes_of_nothing(
     watched = begun(before, stale)
     observations = seen(now, prbs)
     verdict = judge(look(watched, observations), observations, now)
-    if verdict is Verdict.SEEN:
+    if verdict in (Verdict.SEEN, Verdict.UNPROVEN):
         assert prbs >= 65
+        assert (before < 65) is (verdict is Verdict.SEEN)
         assert now >= 10 + stale
-    if verdict is not Verdict.WAITING and verdict is not Verdict.SEEN:
+    if verdict in (Verdict.NOT_SEEN, Verdict.NOT_VISIBLE):
         assert now >= watched.deadline

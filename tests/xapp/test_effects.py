@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tests.xapp.policy_networks import CELL, LIMITS, LLM, NOW, WEB, cell, flow, slice_
 from xapp.decisions import Expectation, Metric
 from xapp.demand import Demand
-from xapp.effects import expectations, why
-from xapp.observations import Cell, Load, Quota, Slice
+from xapp.effect_watch import Verdict, is_met, judge, look, watch
+from xapp.effects import FULL, expectations, why
+from xapp.observations import Cell, Load, Observations, Quota, Slice, Snssai
 from xapp.placing import Group
 from xapp.slice_policy import SlicePolicy
 
@@ -15,19 +24,121 @@ RAISED = {LLM: Quota(30), WEB: Quota(5)}
 
 
 def expected(where: Cell, group: Group = GROUP,
-             quotas: dict[object, Quota] | None = None) -> list[Expectation]:
-    return list(expectations(where, [group], quotas or RAISED,  # type: ignore[arg-type]
-                             LIMITS, NOW))
+             quotas: Mapping[Snssai, Quota] | None = None) -> list[Expectation]:
+    return list(expectations(where, [group], quotas or RAISED, LIMITS, NOW))
 
 
-def test_delays_where_they_are_reported_else_rates() -> None:
-    delays = cell(slice_(LLM, None, 0.0, up_delay_ms=10, down_delay_ms=400, up_kbps=50),
-                  slice_(WEB))
-    assert expected(delays) == [
-        Expectation((CELL, LLM), Metric.UP_DELAY_MS, 3.0, at_most=50.0),
-        Expectation((CELL, LLM), Metric.DOWN_DELAY_MS, 3.0, at_most=320.0)]
-    rates = cell(slice_(LLM, None, 0.0, up_kbps=50, down_kbps=0.0), slice_(WEB))
-    assert expected(rates) == [Expectation((CELL, LLM), Metric.UP_KBPS, 3.0, at_least=25.0)]
+def full(*slices: Slice, up: float = 99.0, down: float = 99.0) -> Cell:
+    return cell(*slices, up_prbs=up, down_prbs=down)
+
+
+def llm(quota: Quota | None = None, **values: float) -> Slice:
+    return slice_(LLM, quota, 0.0, **values)
+
+
+def slow(pace: float = 2.0) -> Group:
+    """Flows that are slower than ten tokens a second: each row has 4,096 bytes."""
+    return Group(SlicePolicy("chat"), LLM, [flow(steps_per_second=pace, step_bytes=4096.0)])
+
+
+def test_a_held_slice_waits_less_or_gets_more_in_the_direction_in_which_it_is_held() -> None:
+    where = full(llm(up_delay_ms=10, down_delay_ms=400, down_prbs=4, up_prbs=4), slice_(WEB))
+    assert expected(where) == [Expectation(
+        (CELL, LLM), Metric.DOWN_DELAY_MS, 3.0, at_most=320.0, under=FULL,
+        instead=(Expectation((CELL, LLM), Metric.DOWN_PRBS, 3.0, at_least=17.0),))]
+    uplink = full(llm(up_delay_ms=400, down_delay_ms=10, up_prbs=4), slice_(WEB))
+    assert [one.metric for one in expected(uplink)] == [Metric.UP_DELAY_MS]
+
+
+def test_a_slow_flow_must_get_nearer_to_what_it_would_send_or_is_guaranteed() -> None:
+    # 10 rows of 4,096 bytes a second are 328 kbit/s, of 25 kbit/s for each percent 13.1 %.
+    where = full(llm(up_kbps=50, up_prbs=2), slice_(WEB))
+    (found,) = expected(where, slow())
+    assert (found.metric, found.needed) == (Metric.UP_PRBS, True)
+    assert found.at_least == pytest.approx(2 + (13.1 - 2) / 2, abs=0.01)
+    (capped,) = expected(where, slow(), {LLM: Quota(8), WEB: Quota(5)})
+    assert capped.at_least == pytest.approx(5.0)
+
+
+def test_what_a_flow_wants_is_not_known_then_more_proves_and_no_more_does_not() -> None:
+    where = full(llm(up_kbps=50, up_prbs=4), slice_(WEB))
+    found = expected(where)
+    assert [(one.metric, one.needed, one.under) for one in found] == [
+        (Metric.UP_PRBS, False, FULL), (Metric.UP_KBPS, True, FULL)]
+    assert found[1].at_least == 25  # it may not lose what it has
+
+
+@pytest.mark.parametrize("where", [
+    full(llm(up_delay_ms=400, up_prbs=4, up_kbps=50), slice_(WEB), up=40),  # nobody is in its way
+    full(llm(up_delay_ms=10, up_prbs=4, up_kbps=50), slice_(WEB)),  # it waits for nothing
+    full(llm(up_delay_ms=400, up_prbs=35, up_kbps=50), slice_(WEB))])  # it has what it is due
+def test_a_slice_that_has_what_it_wants_can_show_nothing_new(where: Cell) -> None:
+    found = expected(where)
+    assert [(one.metric, one.at_least) for one in found] == [(Metric.UP_KBPS, 25.0)]
+    assert not any(is_new(one, where) for one in found)
+
+
+def test_a_slice_that_is_held_by_its_own_cap_is_held_in_a_cell_with_room() -> None:
+    where = full(llm(Quota(0, 10), up_delay_ms=400, up_prbs=9), slice_(WEB), up=50)
+    (found,) = expected(where)
+    assert (found.metric, found.under) == (Metric.UP_DELAY_MS, None)
+
+
+def is_new(one: Expectation, where: Cell) -> bool:
+    return is_met(one, Observations(NOW, {where.key: where})) is False
+
+
+loads = st.fixed_dictionaries({}, optional={
+    name: st.floats(0, 100) for name in ("up_prbs", "down_prbs")} | {
+    name: st.floats(0, 1e5) for name in ("up_kbps", "down_kbps")} | {
+    name: st.floats(0, 2000) for name in ("up_delay_ms", "down_delay_ms")})
+
+
+@given(loads, loads, st.integers(1, 90), st.integers(5, 100), st.floats(0, 20),
+       st.booleans())
+def test_whatever_is_needed_is_either_kept_or_missing_before(
+        own: dict[str, Any], all_: dict[str, Any], minimum: int, cap: int, pace: float,
+        paced: bool) -> None:
+    """So that an acknowledgement without effect is never confirmed, and a slice that has all it
+    wants never makes a control fail."""
+    where = cell(llm(**own), slice_(WEB, None, 0.0, **all_), **all_)
+    group = slow(pace) if paced else GROUP
+    quotas = {LLM: Quota(minimum), WEB: Quota(5, cap)}
+    observations = Observations(NOW, {where.key: where})
+    watched = watch(tuple(expected(where, group, quotas)), {}, observations, NOW, 0.0, 4.0)
+    later = replace(observations, now=NOW + 5, cells={where.key: replace(
+        where, load=replace(where.load, at=NOW + 5), slices={
+            key: replace(one, load=replace(one.load, at=NOW + 5))
+            for key, one in where.slices.items()})})
+    # The node acknowledged and did nothing: every figure is as it was.
+    verdict = judge(look(watched, later), later, NOW + 5)
+    assert verdict is not Verdict.SEEN
+    held = any(one.new and one.expected.needed for one in watched.effects)
+    if not held:
+        assert verdict is Verdict.UNPROVEN
+    for one in watched.effects:  # nothing is asked for that a direction does not report
+        assert one.before is not None
+
+
+@given(st.floats(1, 30), st.floats(100, 2000), st.integers(35, 90), st.booleans())
+def test_a_held_slice_tells_a_control_that_worked_from_one_that_did_not(
+        used: float, delay: float, minimum: int, up: bool) -> None:
+    way = "up" if up else "down"
+
+    def there(at: float, prbs: float, waits: float) -> Observations:
+        load = Load(at, **{f"{way}_prbs": prbs, f"{way}_delay_ms": waits})
+        all_ = Load(at, **{f"{way}_prbs": 99.0})
+        return Observations(at, {CELL: Cell(CELL, 100, all_, {
+            LLM: Slice(LLM, None, 0.0, load), WEB: Slice(WEB, None, 0.0, all_)})})
+
+    before = there(NOW, used, delay)
+    found = expected(before.cells[CELL], GROUP, {LLM: Quota(minimum), WEB: Quota(5)})
+    watched = watch(tuple(found), {}, before, NOW, 0.0, 4.0)
+    for prbs, waits, verdict in (
+            (used, delay, Verdict.NOT_SEEN), (float(minimum), delay, Verdict.SEEN),
+            (used, 20.0, Verdict.SEEN), (used + 1.0, delay * 0.95, Verdict.NOT_SEEN)):
+        after = there(NOW + 5, prbs, waits)
+        assert judge(look(watched, after), after, NOW + 5) is verdict
 
 
 def test_nothing_is_expected_that_nobody_reports() -> None:
@@ -43,10 +154,19 @@ def test_nothing_is_expected_of_who_gets_no_more() -> None:
     assert expected(cell(slice_(LLM, None, 0.0, up_delay_ms=10), slice_(WEB)), doubted) == []
 
 
-def test_a_cap_shows_in_what_is_used() -> None:
-    where = cell(slice_(LLM), slice_(WEB, None, 0.0, down_prbs=90))
+@pytest.mark.parametrize("ways", [("down_prbs",), ("up_prbs",), ("up_prbs", "down_prbs")])
+def test_a_cap_shows_in_what_is_used_in_each_direction(ways: tuple[str, ...]) -> None:
+    used: dict[str, Any] = dict.fromkeys(ways, 90.0)
+    where = cell(slice_(LLM), slice_(WEB, None, 0.0, **used))
     assert expected(where, quotas={LLM: Quota(30), WEB: Quota(5, 70)}) == [
-        Expectation((CELL, WEB), Metric.DOWN_PRBS, 3.0, at_most=75.0)]
+        Expectation((CELL, WEB), Metric(way), 3.0, at_most=75.0) for way in ways]
+
+
+def test_where_others_are_capped_the_cell_may_empty_by_that() -> None:
+    where = full(llm(Quota(30), up_delay_ms=400, up_prbs=4), slice_(WEB, None, 0.0, up_prbs=95))
+    found = expected(where, quotas={LLM: Quota(30), WEB: Quota(5, 70)})
+    assert [(one.metric, one.under) for one in found] == [
+        (Metric.UP_DELAY_MS, None), (Metric.UP_PRBS, None)]
 
 
 def test_the_reason_is_a_sentence() -> None:

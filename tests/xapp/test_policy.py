@@ -183,12 +183,14 @@ def test_an_llm_flow_gets_a_guarantee_and_others_keep_their_floor() -> None:
 
 def test_what_is_expected_is_what_the_node_reports() -> None:
     decided = only(decide(busy(up_delay_ms=20), [POLICY], LIMITS, NOW))
-    assert [(one.metric, one.at_most) for one in decided.expected] == [(Metric.UP_DELAY_MS, 50)]
+    assert [(one.metric, one.at_least) for one in decided.expected] == [
+        (Metric.UP_KBPS, 250)]  # it waits for nothing, and keeps half at least
     late = only(decide(busy(up_delay_ms=200), [POLICY], LIMITS, NOW))
     assert [(one.metric, one.at_most) for one in late.expected] == [(Metric.UP_DELAY_MS, 160)]
     assert late.quotas[LLM].minimum == 13  # half as much again
-    assert [one.metric for one in only(decide(busy(), [POLICY], LIMITS, NOW)).expected] == [
-        Metric.UP_KBPS]
+    unknown = only(decide(busy(), [POLICY], LIMITS, NOW)).expected
+    assert [(one.metric, one.needed) for one in unknown] == [
+        (Metric.UP_PRBS, False), (Metric.UP_KBPS, True)]
 
 
 def test_once_the_flows_are_gone_slices_get_back_what_they_had() -> None:

@@ -10,9 +10,11 @@ from tests.xapp.steering_scene import (
     WISH,
     Scene,
     kind_of,
+    wish,
 )
 from xapp.actuators.registry import ActuatorConfig
-from xapp.events import Code
+from xapp.decisions import Expectation, Metric
+from xapp.events import Code, Level
 from xapp.observations import Quota
 from xapp.steering_table import Stage
 from xapp.store_records import Kind
@@ -83,6 +85,35 @@ def test_silence_with_an_effect_is_a_success_that_is_told_as_such() -> None:
     assert scene.outcomes() == ["confirmed"]
     assert Code.CONTROL_UNANSWERED in scene.codes()
     assert Code.CONFIRMED_UNANSWERED in scene.codes()
+
+
+def test_what_nothing_could_show_is_kept_unproven_and_told() -> None:
+    scene = Scene(actuators=ONLY_REMOTE)
+    so_already = Expectation((CELL, LLM), Metric.DOWN_PRBS, 3.0, at_least=40.0)
+    scene.decide(wish(expected=(so_already,)))
+    scene.wait(4)
+    assert scene.outcomes() == ["kept"]
+    assert scene.ends() == ["unproven"]
+    assert Code.CONFIRMED not in scene.codes()
+    told = [event for event in scene.events if event.code is Code.UNPROVEN]
+    assert [event.level for event in told] == [Level.WARNING]
+    assert scene.station.slices[LLM] == Quota(70, 100, 0)
+    assert scene.steering.unproven(CELL) == {LLM, REST}
+    assert scene.steering.quotas(CELL)[LLM][0] == Quota(70, 100, 0)
+    # A later decision whose effect shows proves it.
+    scene.decide(wish(minimum=80))
+    scene.wait(4)
+    assert scene.ends() == ["unproven", "confirmed"]
+    assert not scene.steering.unproven(CELL)
+
+
+def test_neither_an_answer_nor_a_figure_that_could_show_it_is_undone() -> None:
+    scene = Scene(actuators=ONLY_REMOTE)
+    scene.answers = lambda sent: "silence" if len(scene.sent) == 1 else "ack"
+    scene.decide(wish(expected=(Expectation((CELL, LLM), Metric.DOWN_PRBS, 3.0, at_least=40.0),)))
+    scene.wait(12)
+    assert scene.outcomes() == ["rolled_back"]
+    assert scene.ends() == ["rolled_back"]
 
 
 def test_silence_without_an_effect_is_undone() -> None:

@@ -86,7 +86,7 @@ def test_a_slice_that_a_newer_decision_no_longer_names_is_put_as_it_was() -> Non
         Expectation((CELL, LLM), Metric.DOWN_PRBS, 3.0, at_least=55.0),)))
     scene.wait(4)
     assert scene.station.slices == {LLM: Quota(60, 100, 0), REST: FREE}
-    assert scene.ends() == ["confirmed", "confirmed"]
+    assert scene.ends() == ["confirmed", "unproven"]  # it used that much before, too
 
 
 def test_actions_of_a_cell_are_limited_in_rate_and_the_newest_wish_is_served() -> None:
@@ -196,7 +196,7 @@ def test_ues_are_limited_one_by_one_where_an_actuator_reaches_no_slices() -> Non
     scene.decide(wish(ues=(UeKey(NODE, "du:1"),), expected=expected))
     scene.wait(6)
     assert scene.station.ues == {1: Quota(70, 100, 0), 2: Quota(5, 15, 0), 3: Quota(5, 15, 0)}
-    assert scene.ends() == ["confirmed"]
+    assert scene.ends() == ["unproven"]  # any figure was all that was expected
     assert Code.PARTLY in scene.codes()
     assert scene.believed()[UeTarget(UeKey(NODE, "du:2"), CELL)] == Quota(5, 15, 0)
     scene.do(scene.steering.kill("operator", "now.", scene.now))
