@@ -291,7 +291,7 @@ class BaseStations:
         else:
             self._tell(warning(
                 Code.NODE_KIND, f"{station.name} is taken for {station.guess.profile.title}: "
-                f"{said}. Say what it is under `nodes` in the configuration.", station.name))
+                f"{said}. Say what it is under `ran.nodes` in the configuration.", station.name))
 
     def _unit_lost(self, event: UnitLost) -> list[Heard]:
         station = self._stations[event.key]

@@ -16,7 +16,7 @@ from xapp.decisions import Decision, Scope
 from xapp.e2.announced import Announced
 from xapp.e2.common import Snssai as WireSnssai
 from xapp.e2.profiles import Actuator as Known
-from xapp.e2.profiles import Lever, Profile
+from xapp.e2.profiles import Lever, Profile, Trust
 from xapp.e2.quota import SliceQuota
 from xapp.e2.ue_id import UeId
 from xapp.observations import CellKey, Observations, Quota, Snssai, UeKey
@@ -158,7 +158,10 @@ def unusable(profile: Profile, lever: Lever) -> str | None:
     known = profile.actuator(lever)
     if known is None:
         return f"{profile.title} has no {lever.value}."
-    return None if known.usable else f"{profile.title} is harmed by {lever.value}: {known.known}"
+    if known.usable:
+        return None
+    word = "may be" if known.trust is Trust.WITHHELD else "is"
+    return f"{profile.title} {word} harmed by {lever.value}: {known.known}"
 
 
 def wire(one: Snssai) -> WireSnssai:

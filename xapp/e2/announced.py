@@ -1,7 +1,10 @@
 """What a node announced at its setup, read for which kind it is and what it can do.
 
-The guess is one: srsRAN and its successor OCUDU announce the same, and the careful one of both is
-taken then. `certain` says so, and an operator's word goes before.
+All that is announced is weighed: names of measurements, styles, controls, models of its agent's
+own, and the components that it says it has. Where that does not tell, the node is taken for one by
+the specification, without what harms one that it might be. srsRAN and its successor OCUDU announce
+the same: such a node is always taken for srsRAN, as CCC hangs its DU and not OCUDU's; only an
+operator's word gives CCC to it. An operator's word goes before any guess.
 """
 
 from __future__ import annotations
@@ -12,8 +15,21 @@ from dataclasses import dataclass, fields, replace
 from xapp.e2 import ccc
 from xapp.e2.ccc import CccFunctionDefinition
 from xapp.e2.common import CCC_OIDS, KPM_OIDS, RC_OIDS
+from xapp.e2.e2ap_components import Component
 from xapp.e2.kpm import FUNCTION, FunctionDefinition
-from xapp.e2.profiles import FLEXRIC, OAI, OAI_OLD, SPEC, SRSRAN, Profile, QuotaIds
+from xapp.e2.profiles import (
+    COMMON_MEASUREMENTS,
+    FIRST_UE_ONLY,
+    FLEXRIC,
+    OAI,
+    OAI_OLD,
+    PROFILES,
+    SPEC,
+    SRSRAN,
+    UNNAMED,
+    Profile,
+    QuotaIds,
+)
 from xapp.e2.rc_function import RC_FUNCTION, RcFunctionDefinition
 from xapp.errors import ProtocolError
 
@@ -35,6 +51,7 @@ class Announced:
     others: tuple[tuple[int, str], ...] = ()  # number and OID
     problems: tuple[str, ...] = ()
     own_models: bool = False  # FlexRIC's, for layers of the protocol stack
+    components: tuple[Component, ...] = ()  # its interfaces, as its setup names them
 
     def controls(self, style: int, action: int) -> bool:
         """Whether RC announces that control action."""
@@ -48,6 +65,7 @@ class Guess:
     profile: Profile
     reasons: tuple[str, ...]
     certain: bool
+    confidence: float = 0.0  # 0 to 1: the share of the evidence that is for it, as far as it goes
 
 
 def read_functions(functions: Iterable[tuple[int, str, bytes]]) -> Announced:
@@ -72,34 +90,79 @@ def _with(found: Announced, number: int, oid: str, definition: bytes) -> Announc
                    own_models=found.own_models or b"_STATS_V0" in definition)
 
 
-def _measures(name: str) -> Callable[[Announced], bool]:
-    return lambda found: any(one.name == name for _, kpm in found.kpm
-                             for style in kpm.reports or () for one in style.measurements)
+def _measured(found: Announced) -> set[str]:
+    return {one.name for _, kpm in found.kpm for style in kpm.reports or ()
+            for one in style.measurements if isinstance(one.name, str)}
 
 
-# Evidence in the order of its weight: what shows a kind, the kind, why, and whether that is sure.
-EVIDENCE: tuple[tuple[Callable[[Announced], bool], Profile, str, bool], ...] = (
-    (_measures("DRB.PdcpSduVolumeDL"), OAI, "KPM measures PDCP volumes, as OAI's does", True),
-    (lambda found: found.controls(1, 2) and not found.own_models, OAI,
-     "RC maps QoS flows, as OAI's does", True),
-    (lambda found: found.own_models, FLEXRIC, "it announces FlexRIC's own models", True),
-    (lambda found: bool(found.ccc), SRSRAN,
-     "it announces CCC, as srsRAN and OCUDU do alike", False),
-    (_measures("DRB.RlcSduTransmittedVolumeDL"), SRSRAN,
-     "KPM measures RLC volumes, as srsRAN's and OCUDU's do alike", False),
-    (lambda found: found.controls(3, 1) or found.controls(2, 6), SRSRAN,
-     "RC controls handover or quotas, as srsRAN's and OCUDU's do alike", False),
+def _measures(*names: str) -> Callable[[Announced], bool]:
+    return lambda found: set(names) <= _measured(found)
+
+
+def _styles(found: Announced) -> set[int]:
+    return {style.style for _, kpm in found.kpm for style in kpm.reports or ()}
+
+
+def _only_oai_s(found: Announced) -> bool:
+    """No measurement that OpenAirInterface's agent does not have."""
+    names = _measured(found)
+    return bool(names) and names <= OAI_MEASUREMENTS
+
+
+def _has(request: bytes) -> Callable[[Announced], bool]:
+    return lambda found: any(request in one.configuration.request for one in found.components)
+
+
+OAI_MEASUREMENTS = {*COMMON_MEASUREMENTS, *OAI.measurements}
+ENOUGH = 2.0  # of weight, to take a node for a kind at all
+SURE = 3.0  # likewise, to be certain, where nothing of weight speaks for another
+
+# What is announced, the kind that it speaks for, how much, and why. What the specification says
+# anybody may announce weighs little, whoever is known to.
+EVIDENCE: tuple[tuple[Callable[[Announced], bool], Profile, float, str], ...] = (
+    (_measures("DRB.PdcpSduVolumeDL"), OAI, 2.0, "KPM measures PDCP volumes, as OAI's does"),
+    (_only_oai_s, OAI, 0.5, "KPM measures nothing that OAI's does not"),
+    (lambda found: bool(found.kpm) and _styles(found) == {4}, OAI, 0.5,
+     "KPM has style 4 alone, as OAI's"),
+    (lambda found: found.controls(1, 2), OAI, 0.5, "RC maps QoS flows, as OAI's does"),
+    # OpenAirInterface's gNB has the same agent in it: what it measures tells the two apart.
+    (lambda found: found.own_models and _measures("DRB.PdcpSduVolumeDL")(found), OAI, 1.0,
+     "it announces FlexRIC's own models"),
+    (lambda found: found.own_models and not _measures("DRB.PdcpSduVolumeDL")(found), FLEXRIC, 3.5,
+     "it announces FlexRIC's own models, and no volumes"),
+    (_measures(*FIRST_UE_ONLY), SRSRAN, 2.0,
+     "KPM measures CQI, RSRP and RSRQ by these names, as srsRAN's and OCUDU's do alike"),
+    (_measures("DRB.RlcSduTransmittedVolumeDL"), SRSRAN, 1.5,
+     "KPM measures RLC volumes, as srsRAN's and OCUDU's do alike"),
+    (lambda found: bool(found.ccc), SRSRAN, 0.5,
+     "it announces CCC, as srsRAN and OCUDU do alike"),
+    (lambda found: found.controls(3, 1) or found.controls(2, 6), SRSRAN, 0.5,
+     "RC controls handover or quotas, as srsRAN's and OCUDU's do alike"),
+    (_has(b"reqpart"), SRSRAN, 1.5, "its component holds the text that srsRAN writes there"),
 )
+OR_OCUDU = ("OCUDU announces the same and is named by `profile: ocudu`, without which no CCC is sent, "
+            "as that hangs srsRAN's DU")
+UNKNOWN = ("until its `profile` is given (spec, srsran, ocudu, oai, oai-old or flexric), it is used "
+           "by the specification, and without CCC")
 
 
 def guess(found: Announced) -> Guess:
-    """The kind that most speaks for, or the specification's where nothing does."""
-    reasons = [(profile, why, certain) for shows, profile, why, certain in EVIDENCE if shows(found)]
-    if not reasons:
-        return Guess(SPEC, ("nothing that it announced tells its kind",), False)
-    profile = reasons[0][0]
-    return Guess(narrowed(profile, found), tuple(why for one, why, _ in reasons if one is profile),
-                 any(certain for one, _, certain in reasons if one is profile))
+    """The kind that most speaks for, or the specification's where not enough does."""
+    weights: dict[str, float] = {}
+    seen = [(profile, weight, why) for shows, profile, weight, why in EVIDENCE if shows(found)]
+    for profile, weight, _ in seen:
+        weights[profile.name] = weights.get(profile.name, 0.0) + weight
+    best = max(weights, key=lambda name: weights[name], default=SPEC.name)
+    most, total = weights.get(best, 0.0), sum(weights.values())
+    rival = max((weight for name, weight in weights.items() if name != best), default=0.0)
+    confidence = min(1.0, most / SURE) * (most / total if total else 0.0)
+    if most < ENOUGH or rival >= ENOUGH:
+        reasons = tuple(why for _, _, why in seen) or ("nothing that it announced tells its kind",)
+        return Guess(narrowed(UNNAMED, found), (*reasons, UNKNOWN), False, confidence)
+    reasons = tuple(why for profile, _, why in seen if profile.name == best)
+    if best == SRSRAN.name:  # what it is is never certain, that it is one of both may be
+        return Guess(narrowed(SRSRAN, found), (*reasons, OR_OCUDU), False, confidence)
+    return Guess(narrowed(PROFILES[best], found), reasons, most >= SURE, confidence)
 
 
 def narrowed(profile: Profile, found: Announced) -> Profile:

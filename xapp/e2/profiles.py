@@ -32,6 +32,7 @@ class Trust(enum.Enum):
     READ = "its effect is read from source code"
     NONE = "it acknowledges what it does not do"
     HARMFUL = "it was seen to hang or end the base station"
+    WITHHELD = "it may harm what this could be, and nobody said what it is"
 
 
 class Lever(enum.Enum):
@@ -59,7 +60,7 @@ class Actuator:
 
     @property
     def usable(self) -> bool:
-        return self.trust is not Trust.HARMFUL
+        return self.trust not in (Trust.HARMFUL, Trust.WITHHELD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,5 +193,12 @@ FLEXRIC = Profile(
               "The emulated agent acknowledges and does nothing.")),
     KPM_FLEXRIC_V3, QuotaLayout(wrapped=False, as_text=True, positional=True), control_ue=None,
     conditions=Conditions.SLICE_EQUAL)
+
+# A base station that nobody named and that nothing tells: what is safe with all of them.
+UNNAMED = replace(
+    SPEC, title="a base station of unknown kind", actuators=tuple(
+        replace(one, trust=Trust.WITHHELD, known="srsRAN's DU, which announces the same, hangs on "
+                "it: name the kind under `ran.nodes` to have it used.")
+        if one.lever is Lever.CCC_SLICE_QUOTA else one for one in SPEC.actuators))
 
 PROFILES = {one.name: one for one in (SPEC, SRSRAN, OCUDU, OAI, OAI_OLD, FLEXRIC)}

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from testbed.ran.e2_profiles import BEHAVIOURS, functions_of
 from tests.xapp.e2.examples import (
     CCC_DEFINITION,
     KPM_DEFINITION,
@@ -13,19 +14,20 @@ from tests.xapp.e2.examples import (
     RC_DEFINITION,
 )
 from xapp.e2.announced import KPM_3_OID, Announced, announced_ids, guess, narrowed, read_functions
-from xapp.e2.ccc import write_function
+from xapp.e2.ccc import CccCell, write_function
 from xapp.e2.common import CCC_OIDS, KPM_OIDS, RC_OIDS
+from xapp.e2.e2ap_components import Component, Configuration, Interface, NgComponent
 from xapp.e2.kpm import FUNCTION, KPM_FLEXRIC_V3, KPM_V2, FunctionDefinition
 from xapp.e2.measurements import Announced as AnnouncedMeasurement
-from xapp.e2.profiles import FLEXRIC, OAI, OAI_OLD, SPEC, SRSRAN, QuotaIds
+from xapp.e2.profiles import FLEXRIC, OAI, OAI_OLD, SPEC, SRSRAN, UNNAMED, Lever, QuotaIds
 from xapp.e2.rc_function import RC_FUNCTION, ControlAction, ControlStyle, RcFunctionDefinition
 from xapp.e2.rc_parameters import ParameterDefinition
 
 
-def measuring(name: str) -> FunctionDefinition:
+def measuring(*names: str) -> FunctionDefinition:
     assert KPM_DEFINITION.reports is not None
     return replace(KPM_DEFINITION, reports=(replace(
-        KPM_DEFINITION.reports[0], measurements=(AnnouncedMeasurement(name),)),))
+        KPM_DEFINITION.reports[0], measurements=tuple(map(AnnouncedMeasurement, names))),))
 
 
 def controlling(style: int, action: int, *names: str) -> RcFunctionDefinition:
@@ -59,25 +61,70 @@ def test_a_definition_that_cannot_be_read_is_told_and_costs_no_other() -> None:
     assert found.problems[0].startswith("function 2: ")
 
 
+FLOWS = (3, RC_OIDS[0], RC_FUNCTION.encode(controlling(1, 2)))
+MODELS = (142, "1.2", b"\0MAC_STATS_V0")
+
+
+def kpm(*names: str) -> tuple[int, str, bytes]:
+    return 2, KPM_OIDS[0], FUNCTION.encode(measuring(*names))
+
+
 @pytest.mark.parametrize(("functions", "profile", "certain"), [
-    ([], SPEC, False),
-    ([(2, KPM_OIDS[0], KPM)], SPEC, False),
-    ([(2, KPM_OIDS[0], FUNCTION.encode(measuring("DRB.PdcpSduVolumeDL")))], OAI, True),
-    ([(3, RC_OIDS[0], RC_FUNCTION.encode(controlling(1, 2)))], OAI, True),
-    ([(3, RC_OIDS[0], RC_FUNCTION.encode(controlling(1, 2))),
-      (142, "1.2", b"MAC_STATS_V0")], FLEXRIC, True),
-    ([(142, "1.2", b"\0MAC_STATS_V0")], FLEXRIC, True),
-    ([(4, CCC_OIDS[0], CCC)], SRSRAN, False),
-    ([(3, RC_OIDS[0], RC)], SRSRAN, False),
-    ([(3, RC_OIDS[0], RC_FUNCTION.encode(controlling(3, 1)))], SRSRAN, False),
-    ([(2, KPM_OIDS[0], FUNCTION.encode(measuring("DRB.RlcSduTransmittedVolumeDL")))], SRSRAN,
-     False),
+    ([], UNNAMED, False),
+    ([(2, KPM_OIDS[0], KPM)], UNNAMED, False),
+    # What anybody may have by the specification tells nothing.
+    ([FLOWS], UNNAMED, False),
+    ([(4, CCC_OIDS[0], CCC)], UNNAMED, False),
+    ([(3, RC_OIDS[0], RC), (4, CCC_OIDS[0], CCC), FLOWS], UNNAMED, False),
+    ([kpm("DRB.PdcpSduVolumeDL")], OAI, False),
+    ([kpm("DRB.PdcpSduVolumeDL", "DRB.UEThpDl"), FLOWS, MODELS], OAI, True),
+    ([FLOWS, MODELS], FLEXRIC, True),
+    ([MODELS], FLEXRIC, True),
+    ([kpm("DRB.RlcSduTransmittedVolumeDL"), (4, CCC_OIDS[0], CCC)], SRSRAN, False),
+    ([kpm("CQI", "RSRP", "RSRQ")], SRSRAN, False),
+    ([kpm("DRB.RlcSduTransmittedVolumeDL", "CQI", "RSRP", "RSRQ"), (3, RC_OIDS[0], RC), FLOWS],
+     SRSRAN, False),
+    # Two kinds at once is neither.
+    ([kpm("CQI", "RSRP", "RSRQ"), MODELS], UNNAMED, False),
 ])
 def test_guesses(functions: list[tuple[int, str, bytes]], profile: object, certain: bool) -> None:
     made = guess(read_functions(functions))
     assert made.profile is profile
     assert made.certain is certain
     assert made.reasons
+    assert 0 <= made.confidence <= 1
+    if not certain and made.profile is not OAI:
+        assert "`profile" in made.reasons[-1]
+
+
+@pytest.mark.parametrize("functions", [
+    [], [(4, CCC_OIDS[0], CCC)], [kpm("CQI", "RSRP", "RSRQ"), (4, CCC_OIDS[0], CCC)], [FLOWS],
+    [kpm("DRB.PdcpSduVolumeDL"), (4, CCC_OIDS[0], CCC)], [MODELS, (4, CCC_OIDS[0], CCC)]])
+def test_ccc_is_never_sent_to_what_was_only_guessed(
+        functions: list[tuple[int, str, bytes]]) -> None:
+    made = guess(read_functions(functions))
+    known = made.profile.actuator(Lever.CCC_SLICE_QUOTA)
+    assert known is None or not known.usable
+
+
+def test_what_components_hold_counts_too() -> None:
+    text = Configuration(b"reqpart", b"respart")
+    found = Announced(components=(Component(Interface.NG, NgComponent("nginterf"), text),),
+                      ccc=((4, CCC_DEFINITION),))
+    assert guess(found).profile is SRSRAN
+    assert guess(replace(found, components=())).profile is UNNAMED
+
+
+@pytest.mark.parametrize("name", list(BEHAVIOURS))
+def test_emulated_base_stations_are_told_as_far_as_they_can_be(name: str) -> None:
+    behaviour = BEHAVIOURS[name]
+    made = guess(read_functions(
+        (one.id, one.oid, one.definition) for unit in behaviour.units
+        for one in functions_of(behaviour, unit, (CccCell("00101", 1),))))
+    expected = {"ocudu": "srsran"}.get(name, name)
+    assert made.profile.name == expected
+    assert made.certain is (name in ("oai", "oai-old", "flexric"))
+    assert ("ocudu" in made.reasons[-1]) is (not made.certain)
 
 
 def test_numbers_that_are_announced_count() -> None:
