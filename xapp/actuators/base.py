@@ -51,19 +51,29 @@ class NodeFacts:
     def function(self, oids: Iterable[str], unit: str,
                  action: tuple[int, int] | None = None) -> Function | None:
         """The function to ask, where the node announced it for that unit."""
-        for one in self.functions:
-            if (one.oid in oids and (unit == "any" or one.unit in (unit, "gnb"))
-                    and (action is None or one.actions is None or action in one.actions)):
-                return one
-        return None
+        return function_of(self.functions, oids, unit, action)
+
+
+def function_of(functions: Iterable[Function], oids: Iterable[str], unit: str,
+                action: tuple[int, int] | None = None) -> Function | None:
+    """The first of that OID and unit whose style and action were announced, or that names none.
+
+    One that names its actions goes before one that does not.
+    """
+    known = tuple(oids)
+    suited = [one for one in functions
+              if one.oid in known and (unit == "any" or one.unit in (unit, "gnb"))
+              and (action is None or one.actions is None or action in one.actions)]
+    return min(suited, key=lambda one: action is not None and one.actions is None, default=None)
 
 
 def functions_of(unit: str, found: Announced,
                  oids: Mapping[int, str]) -> tuple[Function, ...]:
     """The functions that a unit announced; `oids` by number."""
     rc = tuple(
-        Function(unit, oids[number], number, None if one.controls is None else frozenset(
-            (style.style, action.id) for style in one.controls for action in style.actions or ()))
+        Function(unit, oids[number], number, frozenset(  # without controls it takes none
+            (style.style, action.id) for style in one.controls or ()
+            for action in style.actions or ()))
         for number, one in found.rc)
     return rc + tuple(Function(unit, oids[number], number) for number, _ in found.ccc)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xapp.actuators.base import Actuator, Function
+from xapp.actuators.base import Actuator, Function, function_of
 from xapp.actuators.ccc import CccQuota
 from xapp.actuators.handover import RcHandover
 from xapp.actuators.qos_flow import FlowConfig, QosFlow
@@ -18,8 +18,13 @@ from xapp.actuators.srsran_ws import SrsranWebsocket
 from xapp.decisions import Scope
 from xapp.e2.common import CCC_OIDS, RC_OIDS
 from xapp.e2.profiles import Lever, Profile, Trust
+from xapp.e2.rc_actions import FLOW_ACTION, FLOW_STYLE, HANDOVER_ACTION, HANDOVER_STYLE
+from xapp.e2.rc_quota import ACTION, STYLE
 from xapp.errors import ConfigurationError
 
+_ACTIONS = {  # RC's style and action, which a node has to announce
+    Lever.RC_SLICE_QUOTA: (STYLE, ACTION), Lever.RC_HANDOVER: (HANDOVER_STYLE, HANDOVER_ACTION),
+    Lever.RC_FLOW_MAPPING: (FLOW_STYLE, FLOW_ACTION)}
 _SCOPES = (Scope.PER_SLICE, Scope.PER_FLOW, Scope.PER_UE)
 _TRUST = (Trust.SEEN, Trust.READ, Trust.NONE)
 
@@ -74,4 +79,4 @@ def _there(lever: Lever, profile: Profile, functions: Sequence[Function],
     if lever is Lever.RC_FLOW_MAPPING and config.flow is None:
         return False
     oids = CCC_OIDS if lever is Lever.CCC_SLICE_QUOTA else RC_OIDS
-    return any(one.oid in oids for one in functions)
+    return function_of(functions, oids, known.unit, _ACTIONS.get(lever)) is not None

@@ -140,10 +140,10 @@ EVIDENCE: tuple[tuple[Callable[[Announced], bool], Profile, float, str], ...] = 
      "RC controls handover or quotas, as srsRAN's and OCUDU's do alike"),
     (_has(b"reqpart"), SRSRAN, 1.5, "its component holds the text that srsRAN writes there"),
 )
-OR_OCUDU = ("OCUDU announces the same and is named by `profile: ocudu`, without which no CCC is sent, "
-            "as that hangs srsRAN's DU")
-UNKNOWN = ("until its `profile` is given (spec, srsran, ocudu, oai, oai-old or flexric), it is used "
-           "by the specification, and without CCC")
+OR_OCUDU = ("OCUDU announces the same and is named by `profile: ocudu`, without which no CCC is "
+            "sent, as that hangs srsRAN's DU")
+UNKNOWN = ("until its `profile` is given (spec, srsran, ocudu, oai, oai-old or flexric), it is "
+           "used by the specification, and without CCC")
 
 
 def guess(found: Announced) -> Guess:

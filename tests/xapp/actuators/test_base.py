@@ -36,7 +36,8 @@ def test_what_a_unit_announced_becomes_functions() -> None:
         ccc=((4, CccFunctionDefinition(FunctionName("CCC", CCC_OIDS[0], "cells"))),))
     made = functions_of("du", found, {3: RC_OIDS[0], 7: RC_OIDS[0], 4: CCC_OIDS[0]})
     assert made == (Function("du", RC_OIDS[0], 3, frozenset({(2, 6)})),
-                    Function("du", RC_OIDS[0], 7), Function("du", CCC_OIDS[0], 4))
+                    Function("du", RC_OIDS[0], 7, frozenset()),
+                    Function("du", CCC_OIDS[0], 4))
 
 
 def test_a_wish_puts_back_what_it_does_not_name() -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from tests.xapp.e2.examples import RC_DEFINITION
 from tests.xapp.steering_scene import facts
+from xapp.actuators.base import Function, functions_of
 from xapp.actuators.qos_flow import FlowConfig
 from xapp.actuators.registry import ActuatorConfig, for_node
 from xapp.decisions import Scope
+from xapp.e2.announced import Announced
+from xapp.e2.common import RC_OIDS
 from xapp.e2.profiles import PROFILES
 from xapp.errors import ConfigurationError
 
@@ -41,6 +47,31 @@ def test_an_operator_orders_and_switches_off() -> None:
 def test_what_is_not_announced_or_configured_is_not_there() -> None:
     assert for_node(PROFILES["srsran"], ()) == ()
     assert for_node(PROFILES["oai"], facts("oai").functions)[-1].name == "rc_slice_quota"
+
+
+QUOTA, HANDOVER, FLOW = (2, 6), (3, 1), (1, 2)
+
+
+@pytest.mark.parametrize(("unit", "actions", "names"), [
+    ("du", {QUOTA}, ["rc_slice_quota"]),
+    ("du", {QUOTA, FLOW}, ["rc_slice_quota", "rc_flow_mapping"]),
+    ("cu_cp", {HANDOVER}, ["rc_handover"]),
+    ("du", {HANDOVER}, []),  # a CU-CP's business
+    ("cu_cp", {QUOTA}, []),  # a DU's
+    ("gnb", {QUOTA, HANDOVER}, ["rc_slice_quota", "rc_handover"]),
+    ("du", {(2, 1), (3, 2)}, []),
+    ("du", set(), [])])
+def test_styles_and_actions_of_rc_count_and_not_its_oid_alone(
+        unit: str, actions: set[tuple[int, int]], names: list[str]) -> None:
+    functions = (Function(unit, RC_OIDS[0], 3, frozenset(actions)),)
+    assert [one.name for one in for_node(PROFILES["spec"], functions, ALL)] == names
+
+
+def test_rc_without_controls_takes_none() -> None:
+    for controls in (None, ()):
+        definition = replace(RC_DEFINITION, controls=controls)
+        found = functions_of("gnb", Announced(rc=((3, definition),)), {3: RC_OIDS[0]})
+        assert for_node(PROFILES["spec"], found, ALL) == ()
 
 
 @pytest.mark.parametrize("kind", PROFILES)
