@@ -1,0 +1,358 @@
+"""What the loop reads: packets of UEs and of the core, straight into the pool, to their bearers.
+
+A packet that is not what it should be is counted by its reason and goes no further. Where there is
+a tunnel between core and base station, this reads both of its ends too: the core's side puts user
+packets in and takes them out, as a UPF does.
+"""
+
+from __future__ import annotations
+
+from testbed.ran.plane.calls import (
+    DONT_WAIT,
+    POLL_ERROR,
+    POLL_IN,
+    REAL_LENGTH,
+    poll,
+    read,
+    recvfrom,
+    sendto,
+    write,
+)
+from testbed.ran.plane.compiled import compiled
+from testbed.ran.plane.counting import (
+    count,
+    drop,
+    is_lost,
+    next_place,
+    now_ns,
+)
+from testbed.ran.plane.headers import (
+    DOWN,
+    ECHO_REQUEST,
+    G_PDU,
+    GTP_BYTES,
+    MALFORMED,
+    UP,
+    address_of,
+    answer_echo,
+    decapsulate,
+    encapsulate,
+)
+from testbed.ran.plane.memory import (
+    HEADROOM,
+    NAME_BYTES,
+    OF_DELIVERED,
+    OF_READ,
+    PLACES,
+    STRIDE,
+    Count,
+    Kind,
+    Mark,
+    Of,
+    Plane,
+)
+from testbed.ran.plane.table import TUNNEL_DOWN, TUNNEL_UP, find
+
+AT_ONCE = 64  # packets of one device before the others get their turn
+SEEN = 16  # bits above which `poll` says what it saw
+GNB, UPF, MTU, OFFERED, FREE, TURN, MOST_TAKEN = (int(one) for one in (
+    Mark.GNB, Mark.UPF, Mark.MTU, Mark.OFFERED, Mark.FREE, Mark.TURN, Mark.MOST_TAKEN))
+BUDGET_SPENT, DEVICES_LOST = int(Mark.BUDGET_SPENT), int(Mark.DEVICES_LOST)
+GARBAGE, UNKNOWN, OTHER = (int(one) for one in (
+    Mark.TUNNEL_GARBAGE, Mark.TUNNEL_UNKNOWN, Mark.TUNNEL_OTHER))
+READ, DELIVERED = int(Count.READ), int(Count.DELIVERED)
+SENT, TAKEN = int(Count.TUNNEL_SENT), int(Count.TUNNEL_TAKEN)
+R_MALFORMED, R_OVERSIZE, R_NO_BEARER, R_FOREIGN, R_DETACHED, R_BACKHAUL, R_POOL, R_TUNNEL, \
+    R_DEVICE = (int(one) for one in (
+        Count.MALFORMED, Count.OVERSIZE, Count.NO_BEARER, Count.FOREIGN_SOURCE, Count.DETACHED,
+        Count.BACKHAUL, Count.POOL_FULL, Count.TUNNEL, Count.DEVICE))
+OF_UE, OF_N6, OF_GNB = int(Kind.UE), int(Kind.N6), int(Kind.GNB)
+N6_DEVICE, QFI, ATTACHED = int(Of.N6_DEVICE), int(Of.QFI), int(Of.ATTACHED)
+DOWN_TUNNEL = int(Of.TUNNEL_DOWN)
+NOTHING_READ = -1
+GNB_NAME, UPF_NAME, SENDER = 0, 1, 2
+
+
+@compiled
+def take_all(plane: Plane, first: int, last: int, now: int, deadline: int) -> None:
+    """Read devices `first` to `last` in turn until they are empty or the slot's budget is spent."""
+    _look(plane, first, last)
+    devices = last - first
+    taken, left = 0, devices
+    while left > 0:
+        left = 0
+        for step in range(devices):
+            device = first + (plane.marks[TURN] + step) % devices
+            if plane.polled[device, 1] >> SEEN & POLL_IN == 0:
+                continue
+            if taken >= plane.marks[MOST_TAKEN] or now_ns(plane) > deadline:
+                plane.marks[BUDGET_SPENT] += 1
+                plane.marks[TURN] = device - first  # it is first next time
+                return
+            read_now = _take_some(plane, device, now)
+            taken += read_now
+            if read_now < AT_ONCE:
+                plane.polled[device, 1] = 0  # empty
+            else:
+                left += 1
+
+
+@compiled
+def _look(plane: Plane, first: int, last: int) -> None:
+    """Ask which devices have packets; those that are gone are not asked again."""
+    for device in range(first, last):
+        plane.polled[device, 1] = POLL_IN
+    poll(plane.polled.ctypes.data + 8 * first, last - first, 0)
+    for device in range(first, last):
+        seen = plane.polled[device, 1] >> SEEN
+        if seen & POLL_ERROR and plane.kind[device] < OF_GNB:
+            plane.polled[device, 0] = -1
+            plane.polled[device, 1] = 0
+            plane.marks[DEVICES_LOST] += 1
+
+
+@compiled
+def _take_some(plane: Plane, device: int, now: int) -> int:
+    kind = plane.kind[device]
+    for number in range(AT_ONCE):
+        if kind == OF_UE:
+            more = _from_ue(plane, device, now)
+        elif kind == OF_N6:
+            more = _from_core(plane, device, now)
+        elif kind == OF_GNB:
+            more = _at_base_station(plane, device, now)
+        else:
+            more = _at_core(plane, device)
+        if not more:
+            return number
+    return AT_ONCE
+
+
+@compiled
+def _read(plane: Plane, device: int) -> tuple[int, int, int]:
+    """Place, first byte and size of a packet; size NOTHING_READ where there was none.
+
+    One byte more than the link takes is asked for: what fills it is too long.
+    """
+    place = next_place(plane)
+    at = place * STRIDE + HEADROOM
+    size = read(plane.polled[device, 0], plane.pool.ctypes.data + at, plane.marks[MTU] + 1)
+    return place, at, size if size >= 0 else NOTHING_READ
+
+
+@compiled
+def _from_ue(plane: Plane, device: int, now: int) -> bool:
+    """Uplink: whether there was a packet."""
+    place, at, size = _read(plane, device)
+    if size < 0:
+        return False
+    bearer = int(plane.owner[device])
+    count(plane, UP, READ, size)
+    plane.of_bearer[bearer, UP, OF_READ] += 1
+    key = address_of(plane.pool, at, size, False)
+    if size > plane.marks[MTU]:
+        drop(plane, UP, R_OVERSIZE, bearer, size)
+    elif key == MALFORMED:
+        drop(plane, UP, R_MALFORMED, bearer, size)
+    elif plane.bearers[bearer, ATTACHED] == 0:
+        drop(plane, UP, R_DETACHED, bearer, size)
+    elif find(plane.keys, plane.values, key) != bearer:
+        drop(plane, UP, R_FOREIGN, bearer, size)
+    elif plane.marks[FREE] == 0:
+        drop(plane, UP, R_POOL, bearer, size)
+    else:
+        _keep(plane, place, at, size, bearer, UP, now)
+        offer(plane, place)
+    return True
+
+
+@compiled
+def _from_core(plane: Plane, device: int, now: int) -> bool:
+    """Downlink, where the core's network begins: whether there was a packet."""
+    place, at, size = _read(plane, device)
+    if size < 0:
+        return False
+    count(plane, DOWN, READ, size)
+    key = address_of(plane.pool, at, size, True)
+    bearer = -1
+    if size > plane.marks[MTU]:
+        drop(plane, DOWN, R_OVERSIZE, bearer, size)
+        return True
+    if key == MALFORMED:
+        drop(plane, DOWN, R_MALFORMED, bearer, size)
+        return True
+    bearer = find(plane.keys, plane.values, key)
+    if bearer < 0 or plane.bearers[bearer, N6_DEVICE] != device:
+        drop(plane, DOWN, R_NO_BEARER, -1, size)
+        return True
+    plane.of_bearer[bearer, DOWN, OF_READ] += 1
+    if plane.marks[UPF] >= 0:
+        _into_tunnel(plane, at, size, bearer)
+    else:
+        arrive(plane, place, at, size, bearer, now)
+    return True
+
+
+@compiled
+def _into_tunnel(plane: Plane, at: int, size: int, bearer: int) -> None:
+    begin = encapsulate(plane.pool, at, size, plane.bearers[bearer, DOWN_TUNNEL],
+                        plane.bearers[bearer, QFI], DOWN)
+    sent = sendto(plane.marks[UPF], plane.pool.ctypes.data + begin, size + GTP_BYTES, DONT_WAIT,
+                  name_of(plane, GNB_NAME), plane.name_size[0])
+    if sent < 0:
+        drop(plane, DOWN, R_TUNNEL, bearer, size)
+    else:
+        count(plane, DOWN, SENT, size)
+
+
+@compiled
+def name_of(plane: Plane, whose: int) -> int:
+    """Where the name of a socket lies."""
+    return int(plane.names.ctypes.data + whose * NAME_BYTES)
+
+
+@compiled
+def arrive(plane: Plane, place: int, at: int, size: int, bearer: int, now: int) -> None:
+    """A downlink packet has come to the base station's side of the core."""
+    if plane.bearers[bearer, ATTACHED] == 0:
+        drop(plane, DOWN, R_DETACHED, bearer, size)
+    elif is_lost(plane, DOWN):
+        drop(plane, DOWN, R_BACKHAUL, bearer, size)
+    elif plane.marks[FREE] == 0:
+        drop(plane, DOWN, R_POOL, bearer, size)
+    else:
+        _keep(plane, place, at, size, bearer, DOWN, now)
+        if plane.backhaul[DOWN, 1] > 0 or plane.line_ends[DOWN, 0] != plane.line_ends[DOWN, 1]:
+            put_on_line(plane, place, now)
+        else:
+            offer(plane, place)
+
+
+@compiled
+def put_on_line(plane: Plane, packet: int, now: int) -> None:
+    """On its way between base station and core. All places fit on it."""
+    direction = plane.direction[packet]
+    at = plane.line_ends[direction, 1] % PLACES
+    plane.line[direction, at] = packet
+    plane.line_due[direction, at] = now + plane.backhaul[direction, 1]
+    plane.line_ends[direction, 1] += 1
+
+
+@compiled
+def from_line(plane: Plane, direction: int, now: int) -> int:
+    """The next packet that has travelled long enough, or -1. None overtakes another."""
+    head = plane.line_ends[direction, 0]
+    if head == plane.line_ends[direction, 1]:
+        return -1
+    at = head % PLACES
+    if plane.line_due[direction, at] > now:
+        return -1
+    plane.line_ends[direction, 0] = head + 1
+    return int(plane.line[direction, at])
+
+
+@compiled
+def _keep(plane: Plane, place: int, at: int, size: int, bearer: int, direction: int,
+          now: int) -> None:
+    """The place at the top of the stack is in use from here on."""
+    plane.marks[FREE] -= 1
+    plane.begin[place] = at
+    plane.length[place] = size
+    plane.bearer[place] = bearer
+    plane.direction[place] = direction
+    plane.taken[place] = now
+
+
+@compiled
+def offer(plane: Plane, packet: int) -> None:
+    """For the radio to take in this slot."""
+    plane.offered[plane.marks[OFFERED]] = packet
+    plane.marks[OFFERED] += 1
+
+
+@compiled
+def _receive(plane: Plane, device: int) -> tuple[int, int, int]:
+    """As `_read`, of a datagram; its sender's name is kept. Longer ones say their real size."""
+    place = next_place(plane)
+    at = place * STRIDE + HEADROOM
+    plane.name_size[1] = NAME_BYTES
+    size = recvfrom(plane.polled[device, 0], plane.pool.ctypes.data + at,
+                    plane.marks[MTU] + HEADROOM, DONT_WAIT | REAL_LENGTH,
+                    name_of(plane, SENDER), plane.name_size.ctypes.data + 4)
+    return place, at, size if size >= 0 else NOTHING_READ
+
+
+@compiled
+def _user_packet(plane: Plane, device: int, at: int, size: int, peer: int, tunnels: int,
+                 ) -> tuple[int, int, int]:
+    """Bearer, first byte and size of what a datagram carries; -1 where that is no user packet."""
+    kind, tunnel, inner, length = decapsulate(plane.pool, at, size)
+    if size > plane.marks[MTU] + HEADROOM or kind == MALFORMED:
+        plane.marks[GARBAGE] += 1
+        return -1, 0, 0
+    if kind == ECHO_REQUEST:
+        plane.marks[OTHER] += 1
+        sendto(plane.polled[device, 0], plane.pool.ctypes.data + at, answer_echo(plane.pool, at),
+               DONT_WAIT, name_of(plane, SENDER), plane.name_size[1])
+        return -1, 0, 0
+    if kind != G_PDU:
+        plane.marks[OTHER] += 1
+        return -1, 0, 0
+    if not _is_peer(plane, peer) or length > plane.marks[MTU]:
+        plane.marks[GARBAGE] += 1
+        return -1, 0, 0
+    bearer = find(plane.keys, plane.values, tunnels | tunnel)
+    if bearer < 0:
+        plane.marks[UNKNOWN] += 1
+    return bearer, inner, length
+
+
+@compiled
+def _is_peer(plane: Plane, peer: int) -> bool:
+    """User packets count only from the tunnel's other end: nobody slips one in."""
+    for place in range(plane.name_size[0]):
+        if plane.names[peer, place] != plane.names[SENDER, place]:
+            return False
+    return True
+
+
+@compiled
+def _at_base_station(plane: Plane, device: int, now: int) -> bool:
+    """Downlink, out of the tunnel: whether there was a datagram."""
+    place, at, size = _receive(plane, device)
+    if size < 0:
+        return False
+    bearer, inner, length = _user_packet(plane, device, at, size, UPF_NAME, TUNNEL_DOWN)
+    if bearer >= 0:
+        count(plane, DOWN, TAKEN, length)
+        arrive(plane, place, inner, length, bearer, now)
+    return True
+
+
+@compiled
+def _at_core(plane: Plane, device: int) -> bool:
+    """Uplink, out of the tunnel: whether there was a datagram."""
+    _place, at, size = _receive(plane, device)
+    if size < 0:
+        return False
+    bearer, inner, length = _user_packet(plane, device, at, size, GNB_NAME, TUNNEL_UP)
+    if bearer < 0:
+        return True
+    count(plane, UP, TAKEN, length)
+    key = address_of(plane.pool, inner, length, False)
+    if key == MALFORMED or find(plane.keys, plane.values, key) != bearer:
+        drop(plane, UP, R_FOREIGN, bearer, length)
+    else:
+        to_network(plane, inner, length, bearer)
+    return True
+
+
+@compiled
+def to_network(plane: Plane, at: int, size: int, bearer: int) -> None:
+    """Uplink's last step: into the network that the session is of."""
+    device = plane.bearers[bearer, N6_DEVICE]
+    if write(plane.polled[device, 0], plane.pool.ctypes.data + at, size) == size:
+        count(plane, UP, DELIVERED, size)
+        plane.of_bearer[bearer, UP, OF_DELIVERED] += 1
+    else:
+        drop(plane, UP, R_DEVICE, bearer, size)

@@ -1,0 +1,72 @@
+"""Orders to the loop: a ring that Python fills and the loop empties at the begin of each slot.
+
+So nothing that the loop works with changes under it, and neither waits for the other. One writer
+at a time; `user_plane` sees to that.
+"""
+
+from __future__ import annotations
+
+import enum
+
+from testbed.ran.plane.compiled import compiled
+from testbed.ran.plane.histogram import note
+from testbed.ran.plane.memory import ORDERS, Mark, Of, Plane
+from testbed.ran.plane.table import put, take_out
+
+
+class Order(enum.IntEnum):
+    """Kinds, with their numbers."""
+
+    ADDRESS = 1  # key, bearer
+    NO_ADDRESS = 2  # key
+    ATTACH = 3  # bearer
+    DETACH = 4  # bearer
+    BACKHAUL = 5  # direction, loss in parts of 2^31, delay in nanoseconds
+
+
+HEAD, TAIL, REFUSED = int(Mark.ORDER_HEAD), int(Mark.ORDER_TAIL), int(Mark.ORDERS_REFUSED)
+ADDRESS, NO_ADDRESS, ATTACH, DETACH, BACKHAUL = (int(one) for one in Order)
+ATTACHED = int(Of.ATTACHED)
+
+
+def has_room(plane: Plane) -> bool:
+    return int(plane.marks[HEAD] - plane.marks[TAIL]) < ORDERS
+
+
+def give(plane: Plane, now: int, kind: Order, *numbers: int) -> int:
+    """Put an order into the ring; how many were given so far. There must be room."""
+    head = int(plane.marks[HEAD])
+    row = plane.orders[head % ORDERS]
+    row[:] = 0
+    row[0] = kind
+    row[1:1 + len(numbers)] = numbers
+    row[-1] = now
+    plane.marks[HEAD] = head + 1  # last: the loop looks at this
+    return head + 1
+
+
+@compiled
+def obey(plane: Plane, now: int) -> None:
+    while plane.marks[TAIL] != plane.marks[HEAD]:
+        row = plane.orders[plane.marks[TAIL] % ORDERS]
+        if not _obey_one(plane, row[0], row[1], row[2], row[3]):
+            plane.marks[REFUSED] += 1
+        note(plane.orders_delay, now - row[5])
+        plane.marks[TAIL] += 1
+
+
+@compiled
+def _obey_one(plane: Plane, kind: int, one: int, two: int, three: int) -> bool:
+    """Whether it named what is there."""
+    if kind == ADDRESS:
+        put(plane.keys, plane.values, one, two)
+    elif kind == NO_ADDRESS:
+        return take_out(plane.keys, plane.values, one)
+    elif kind in (ATTACH, DETACH):
+        plane.bearers[one, ATTACHED] = 1 if kind == ATTACH else 0
+    elif kind == BACKHAUL:
+        plane.backhaul[one, 0] = two
+        plane.backhaul[one, 1] = three
+    else:
+        return False
+    return True
