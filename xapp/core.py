@@ -31,6 +31,7 @@ from xapp.events import Code, Event, error, info, warning
 from xapp.flows import FlowTable
 from xapp.kpi_flows import KpiFlows
 from xapp.limits import Limits
+from xapp.looking import Looking
 from xapp.observations import CellKey, Observations, Quota, Snssai, UeKey
 from xapp.observing import Observer
 from xapp.policy import STRATEGIES, decide, standing
@@ -42,7 +43,6 @@ from xapp.store import Committed, Down, Dropped, NotCommitted, Report
 from xapp.store_records import Kind, Left, Record, Sample, event_record
 from xapp.ue_map import Origin, UeEntry, UeMap
 
-UES_A_PAUSE = 64  # see `CoreConfig.evaluate_every`
 MOST_EVENTS = 1000  # of the last ones, for the console while the disk is away
 
 
@@ -68,13 +68,14 @@ class Core:
         self._limits = config.limits
         self._handles: dict[int, tuple[int, str, float]] = {}  # E2 handle: call, actuator, sent
         self._wishes: dict[CellKey, tuple[object, float]] = {}
-        self._due: float | None = None  # when to look at what was reported
-        self._looked = self._sampled = self._stood = float("-inf")
+        self._sampled = self._stood = float("-inf")
+        self._looking = Looking(config.evaluate_every)
+        self._cause: float | None = None  # when what led to what is on disk now came in
         self._tap_silent = False
         self._lost_labels = 0
-        # For who measures: seconds to an answer; and when what led to a control was looked at.
+        # For who measures: seconds to an answer; and when what led to a control came in.
         self.acknowledgement: Callable[[float], None] = lambda seconds: None
-        self.control_sent: Callable[[float], None] = lambda looked: None
+        self.control_sent: Callable[[float], None] = lambda arrived: None
 
     # What happens.
 
@@ -89,9 +90,12 @@ class Core:
                                    f"left out: {problem}"), now)
         self._do(self.steering.start(left, now), now)
 
-    def node_events(self, events: Sequence[NodeEvent], now: float) -> None:
-        """What base stations sent, or how they fare."""
+    def node_events(self, events: Sequence[NodeEvent], now: float,
+                    arrived: float | None = None) -> None:
+        """What base stations sent, or how they fare; `arrived`: when its bytes came in."""
+        self._looking.arrived = arrived
         self._heard(self.stations.take(events, now), now)
+        self._looking.arrived = None
         self._flush()
 
     def label(self, message: Message, source: str, now: float) -> None:
@@ -115,8 +119,11 @@ class Core:
     def stored(self, report: Report, now: float) -> None:
         """The store did what it was asked, or cannot."""
         if isinstance(report, Committed):
+            self._cause = self._looking.cause(report.ticket)
             self._do(self.steering.committed(report.ticket, now), now)
+            self._cause = None
         elif isinstance(report, NotCommitted):
+            self._looking.cause(report.ticket)
             self._do(self.steering.not_committed(report.ticket, report.why, now), now)
         elif isinstance(report, Down):
             self.store_why = report.why
@@ -141,7 +148,7 @@ class Core:
 
     def tick(self, now: float) -> None:
         """Time has passed."""
-        if self._due is not None and now >= self._due:
+        if self._looking.due is not None and now >= self._looking.due:
             self.evaluate(now)
         self._do(self.steering.tick(now), now)
         if now - self._stood >= 1.0:
@@ -150,13 +157,12 @@ class Core:
 
     def next_deadline(self) -> float:
         """When `tick` has something to do, if nothing happens before."""
-        due = [self._stood + 1.0]
-        due += [one for one in (self._due, self.steering.next_deadline()) if one is not None]
-        return min(due)
+        due = self._stood + 1.0, self._looking.due, self.steering.next_deadline()
+        return min(one for one in due if one is not None)
 
     def evaluate(self, now: float) -> None:
         """Look at everything that is known, and act on it."""
-        self._due, self._looked = None, now
+        self._looking.begin(now, len(self.observations.ues))
         for cell in self.observations.cells:
             for snssai, (quota, since) in self.steering.quotas(cell).items():
                 self.observer.quota_is(cell, snssai, quota, since)
@@ -169,6 +175,7 @@ class Core:
         self._do(self.steering.observe(self.observations, now), now)
         if not (self.steering.killed or self.steering.stopping):
             self._decide(moving, now)
+        self._looking.end()
 
     # What an operator does.
 
@@ -271,12 +278,9 @@ class Core:
             self._do(self.steering.unanswered(call, why, now), now)
 
     def _look_soon(self, now: float) -> None:
-        """At once where nothing was looked at lately; what comes in between is seen together."""
-        pause = self.config.evaluate_every * (1 + len(self.observations.ues) / UES_A_PAUSE)
-        if now - self._looked >= pause:
+        """At once, unless too much was looked at lately; what comes meanwhile is seen together."""
+        if self._looking.came(now, len(self.observations.ues)):
             self.evaluate(now)
-        elif self._due is None:
-            self._due = self._looked + pause
 
     def _do(self, commands: Iterable[Command], now: float) -> None:
         for command in commands:
@@ -298,12 +302,16 @@ class Core:
             return
         self._handles[handle] = command.call, _name(command.step), now
         self._flush()
-        self.control_sent(self._looked)
+        if self._cause is not None:
+            self.control_sent(self._cause)
 
     def _remember(self, command: Remember, now: float) -> None:
         if command.record.kind is Kind.DECISION_ENDED:
             self.ends[str(command.record.body["state"])] += 1
+        if command.ticket is not None:
+            self._looking.wait(command.ticket)
         if not self._outward.put(command.record, command.ticket) and command.ticket is not None:
+            self._looking.cause(command.ticket)
             self._do(self.steering.not_committed(command.ticket, "too much waits for the disk",
                                                  now), now)
 
@@ -348,7 +356,8 @@ class Core:
             self._tell(info(Code.POLICY, f"The A1 policy {one.name} is {state}.", one.name), now)
         if now - self._sampled >= self.config.sample_every:
             self._sampled = now
-            self._sample()
+            for kind, subject, figures in samples(self.observations):
+                self._outward.put(Sample(kind, subject, figures))
 
     def _watch_taps(self, now: float) -> None:
         heard = self.flows.heard
@@ -383,10 +392,6 @@ class Core:
         if not matches and len(self.observations.ues) == 1:
             matches = single(list(rates), list(self.observations.ues))
         self.ue_map.put(Origin.CORRELATION, matches, now)
-
-    def _sample(self) -> None:
-        for kind, subject, figures in samples(self.observations):
-            self._outward.put(Sample(kind, subject, figures))
 
 
 def _name(step: E2Control) -> str:

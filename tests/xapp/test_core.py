@@ -14,6 +14,7 @@ from xapp.core_config import CoreConfig
 from xapp.e2.rc_quota import read_slice_quota
 from xapp.errors import NotFound, PolicyError
 from xapp.events import Code, Level, info
+from xapp.looking import LOOKS_IN_A_ROW
 from xapp.observations import Quota
 from xapp.slice_policy import SlicePolicy
 from xapp.steering_types import SteeringConfig
@@ -337,27 +338,45 @@ def test_the_remote_control_of_a_base_station_is_told_and_asked() -> None:
 def test_the_time_to_an_answer_and_of_what_led_to_it_is_handed_over() -> None:
     scene = Scene()
     seconds: list[float] = []
-    looked: list[float] = []
+    arrived: list[float] = []
     scene.core.acknowledgement = seconds.append
-    scene.core.control_sent = looked.append
+    scene.core.control_sent = arrived.append
     scene.steer(Gnb())
     assert seconds == [0.0]
-    assert looked == [scene.now]
+    assert arrived == [scene.now]
 
 
-def test_reports_close_together_are_looked_at_together() -> None:
+def test_reports_of_one_moment_are_looked_at_at_once_and_many_more_together() -> None:
     scene = Scene()
     scene.open(Gnb())
     scene.wait(1.0)
-    before = scene.core.observations.now
     every = scene.config.evaluate_every
-    scene.now += every / 2
+    scene.now += every * 10
     scene.report()
-    assert scene.core.observations.now == before
-    assert scene.core.next_deadline() == pytest.approx(before + every)
-    scene.now = before + every * 1.1
+    assert scene.core.observations.now == scene.now
+    for _ in range(LOOKS_IN_A_ROW + 5):
+        last = scene.core.observations.now
+        scene.now += every / 100
+        scene.report()
+    assert scene.core.observations.now == last < scene.now
+    due = scene.core.next_deadline()
+    assert last < due <= last + every * 1.1
+    scene.now = due
     scene.core.tick(scene.now)
     assert scene.core.observations.now == scene.now
+
+
+def test_looks_are_on_average_as_far_apart_as_is_configured() -> None:
+    scene = Scene()
+    scene.open(Gnb())
+    scene.wait(1.0)
+    every, began, looks = scene.config.evaluate_every, scene.now, set()
+    while scene.now < began + 100 * every:
+        scene.now += every / 7
+        scene.report()
+        scene.core.tick(scene.now)
+        looks.add(scene.core.observations.now)
+    assert 90 <= len(looks) <= 100 + LOOKS_IN_A_ROW + 1
 
 
 def test_once_a_second_what_is_observed_is_sampled() -> None:

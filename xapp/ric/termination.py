@@ -27,6 +27,7 @@ class Termination:
     def __init__(self, nodes: Nodes, hear: Hear, now: Callable[[], float],
                  capture: Capture | None = None) -> None:
         self._nodes, self._hear, self._now, self._capture = nodes, hear, now, capture
+        self.arrived: float | None = None  # when the message that is taken in came
         self._listeners: list[Listener] = []
         self._associations: dict[int, Association] = {}
         self._captured: dict[int, CapturedAssociation] = {}
@@ -115,7 +116,11 @@ class Termination:
         captured = self._captured.get(number)
         if captured is not None:
             captured.received(message.payload, message.ppid)
-        self.apply(self._nodes.receive(number, message.payload, message.ppid, self._now()))
+        self.arrived = self._now()
+        try:
+            self.apply(self._nodes.receive(number, message.payload, message.ppid, self.arrived))
+        finally:
+            self.arrived = None
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
