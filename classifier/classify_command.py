@@ -168,19 +168,20 @@ def _follow(arguments: argparse.Namespace, bundle: Bundle) -> int:
     import signal
     import time
 
-    import numpy as np
-
     from classifier.labeller import Labeller
     from classifier.tap import NO_FRAMES
     from pcap_tools.flow_engine import FlowEngine
     from pcap_tools.flows import FlowConfig, Sampled
     from pcap_tools.live import LiveConfig, RingSource
 
-    labeller = Labeller(FlowEngine(FlowConfig(idle=30.0, windows=True)), bundle, windows=True)
+    # Shorter windows and the rows of flows that ended are looked at by nobody.
+    windows = Sampled.WINDOW_10_S.name in bundle.decisions
+    engine = FlowEngine(FlowConfig(
+        idle=30.0, windows=windows, shortest=Sampled.WINDOW_10_S, rows=False))
+    labeller = Labeller(engine, bundle, windows=windows)
     # Compiled code is loaded now, not when the first frames wait.
-    labeller.take(NO_FRAMES, time.time_ns())
-    bundle.predict(Sampled.PACKETS_5, np.full((1, len(bundle.schema.features)), np.nan,
-                                              np.float32))
+    engine.feed(NO_FRAMES)
+    labeller.warm()
     source = RingSource(arguments.follow, arguments.filter,
                         LiveConfig(duration=arguments.duration, tick=0.05))
     before = {number: signal.signal(number, lambda *_: source.close())
