@@ -37,12 +37,14 @@ from xapp.ric.osc_a1 import A1Desk, Policies
 from xapp.ric.osc_config import OscConfig
 from xapp.ric.osc_inventory import MOST_RANS, RanInfo, read_node, read_states
 from xapp.ric.osc_messages import (
+    ALARM,
     CONTROL,
     CONTROL_ACKNOWLEDGE,
     CONTROL_FAILURE,
     HEALTH_REQUEST,
     HEALTH_RESPONSE,
     INDICATION,
+    METRICS,
     MOST_PAYLOAD,
     Answer,
     Ask,
@@ -55,9 +57,11 @@ from xapp.ric.osc_messages import (
     registration,
 )
 from xapp.ric.osc_subscriptions import Reply, Said, Subscriptions
+from xapp.ric.osc_watch import Watch
 
 AGAIN_SECONDS = 10.0  # before registering, or asking for policies, is tried again
 HEALTHY = b"OK\n"
+_TAKERS = {ALARM: "The alarm manager", METRICS: "The metrics gateway"}
 # A setup names a component; the E2 manager keeps none that anybody here asks for.
 _COMPONENTS = (Component(Interface.NG, NgComponent("RIC"), Configuration(b"", b"")),)
 
@@ -77,6 +81,7 @@ class OscSession:
                  version: str = "", descriptor: str = "{}") -> None:
         self.config, self._nodes = config, nodes
         self.subscriptions = Subscriptions(config)
+        self.watch = Watch(config)
         self._desk = A1Desk(policies, config.name)
         self._pod, self._version, self._descriptor = pod, version, descriptor
         self._rans: dict[str, Ran] = {}
@@ -127,7 +132,7 @@ class OscSession:
 
     def next_deadline(self) -> float | None:
         """When `tick` has something to do, if nothing happens before."""
-        times = [self._poll, self._register, self._nodes.next_deadline(),
+        times = [self._poll, self._register, self._nodes.next_deadline(), self.watch.due,
                  self.subscriptions.next_deadline(), *self._queries.values()]
         return min((one for one in times if one is not None), default=None)
 
@@ -229,7 +234,8 @@ class OscSession:
 
     def unsent(self, message: RmrMessage, why: str, now: float) -> list[Out]:
         """RMR did not take a message of ours: it has no route, or is too slow."""
-        out = self._complain("RMR", why)
+        self.watch.unsent(message, now)
+        out = self._complain(_TAKERS.get(message.type, "RMR"), why)
         if message.type == QUERY:
             waiting = next((one.id for one in TYPES if query(one.id) == message.payload), None)
             if waiting is not None:

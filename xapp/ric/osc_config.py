@@ -32,6 +32,9 @@ class OscConfig:
     e2mgr: str = "http://service-ricplt-e2mgr-http.ricplt:3800"  # the E2 manager
     appmgr: str | None = "http://service-ricplt-appmgr-http.ricplt:8080"  # none: do not register
     requestor: int = 1021  # of our controls' RIC request ids; no other xApp may have it
+    # Where the alarm manager takes RMR messages, past all routes; none: no alarms.
+    alarms: str | None = "service-ricplt-alarmmanager-rmr.ricplt:4560"
+    metrics_seconds: float = 10.0  # between reports of metrics over RMR; 0: none
     poll_seconds: float = 5.0  # between looks at the E2 manager's base stations
     rest_seconds: float = 5.0  # for an answer over REST
     subscription_seconds: float = 10.0  # for a notification; the manager itself tries for some 6 s
@@ -48,6 +51,10 @@ class OscConfig:
             if re.fullmatch(r"https?://[^\s/?#]+", place) is None:
                 raise ConfigurationError(f"{place!r} is no address of a service.",
                                          "Write http://HOST:PORT.")
+        if self.alarms is not None and re.fullmatch(r"[A-Za-z0-9_.-]{1,253}:\d{1,5}",
+                                                    self.alarms) is None:
+            raise ConfigurationError(f"{self.alarms!r} is no address of RMR.", "Write HOST:PORT, "
+                                     "or leave it out for the alarm manager of OSC's charts.")
         for host in (self.name, self.host, self.rmr_host):
             if _HOST.fullmatch(host) is None:
                 raise ConfigurationError(f"{host!r} is no name.", "Use letters, digits, - and .")
@@ -58,7 +65,7 @@ class OscConfig:
             raise ConfigurationError(f"{self.requestor} cannot be our requestor id.",
                                      "Give 0 to 65535, and not 123: the subscription manager's.")
         if min(self.poll_seconds, self.rest_seconds, self.subscription_seconds,
-               self.exit_seconds) <= 0 or self.quiet_seconds < 0:
+               self.exit_seconds) <= 0 or min(self.quiet_seconds, self.metrics_seconds) < 0:
             raise ConfigurationError("Seconds are above 0.", "Leave them out for the defaults.")
 
     @property

@@ -1,6 +1,6 @@
 """The descriptor by which an OSC RIC onboards this xApp, and the schema of its controls.
 
-    python -m xapp.ric.osc_descriptor docs/osc       # writes config-file.json and schema.json
+    python -m xapp.ric.osc_descriptor docs/osc   # config-file.json, schema.json, alarms.json
 
 Controls are this xApp's configuration, so that `airsplit xapp --config` reads the very file that
 the RIC puts into the container. Their schema is made of the same dataclasses that read them. It
@@ -20,12 +20,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from xapp.ric.osc_alarms import definitions
 from xapp.ric.osc_config import OscConfig
 
 REGISTRY, IMAGE = "localhost:5000", "airsplit"  # where the chart finds the image
 RECEIVED = ("RIC_HEALTH_CHECK_REQ", "RIC_INDICATION", "RIC_CONTROL_ACK", "RIC_CONTROL_FAILURE",
             "A1_POLICY_REQ")
-SENT = ("RIC_HEALTH_CHECK_RESP", "RIC_CONTROL_REQ", "A1_POLICY_RESP", "A1_POLICY_QUERY")
+SENT = ("RIC_HEALTH_CHECK_RESP", "RIC_ALARM", "RIC_METRICS", "RIC_CONTROL_REQ", "A1_POLICY_RESP",
+        "A1_POLICY_QUERY")
 METRICS = (
     ("decisions", "Counter", "Decisions, by how they ended."),
     ("controls", "Counter", "Controls sent, by how they were answered."),
@@ -137,10 +139,12 @@ def _single(kind: type) -> dict[str, Any]:
 
 
 def write(folder: Path) -> None:
-    """Both files, of the defaults."""
+    """All files, of the defaults."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config-file.json").write_text(descriptor_text(OscConfig()), encoding="utf-8")
     (folder / "schema.json").write_text(json.dumps(controls_schema(), indent=2) + "\n",
+                                        encoding="utf-8")
+    (folder / "alarms.json").write_text(json.dumps(definitions(), indent=2) + "\n",
                                         encoding="utf-8")
 
 

@@ -23,6 +23,7 @@ from xapp.ric.osc_config import OscConfig
 
 # RMR's message types.
 HEALTH_REQUEST, HEALTH_RESPONSE = 100, 101
+ALARM, METRICS = 110, 120
 CONTROL, CONTROL_ACKNOWLEDGE, CONTROL_FAILURE, INDICATION = 12040, 12041, 12042, 12050
 MOST_PAYLOAD = 64 << 10  # octets of an RMR message: what RMR is opened with here
 MOST_NOTIFICATION = 64 << 10  # octets; one has some hundred
@@ -35,13 +36,17 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
 
 @dataclass(frozen=True, slots=True)
 class RmrMessage:
-    """One message, either way; `origin` is the one that this one answers to its sender."""
+    """One message, either way; `origin` is the one that this one answers to its sender.
+
+    With `to`, HOST:PORT, it goes there directly, whatever the routes.
+    """
 
     type: int
     payload: bytes
     meid: str = ""  # the RAN's name
     subscription: int = -1
     origin: int = 0
+    to: str = ""
 
 
 class Ask(Enum):

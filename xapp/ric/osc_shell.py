@@ -20,13 +20,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from xapp.core import Core
 from xapp.e2.nodes import NodeEvent, Nodes
 from xapp.errors import ConfigurationError, TransportError
 from xapp.events import Event
 from xapp.operations import Health
 from xapp.ric import osc_rmr
 from xapp.ric.osc import OscSession
-from xapp.ric.osc_a1 import Policies
+from xapp.ric.osc_condition import condition_of
 from xapp.ric.osc_config import OscConfig
 from xapp.ric.osc_descriptor import descriptor_text
 from xapp.ric.osc_http import RicPort, create_app
@@ -43,12 +44,12 @@ class OscTermination:
     """`Termination`, for base stations that a RIC has."""
 
     def __init__(
-        self, config: OscConfig, nodes: Nodes, policies: Policies,
+        self, config: OscConfig, nodes: Nodes, core: Core,
         hear: Callable[[Sequence[NodeEvent]], None], tell: Callable[[Event], None],
         health: Callable[[], Health], now: Callable[[], float], wall: Callable[[], float],
     ) -> None:
         self.config = config
-        self._nodes, self._policies = nodes, policies
+        self._nodes, self._core = nodes, core
         self._hear, self._tell, self._health = hear, tell, health
         self._now, self._wall = now, wall
         self._rmr: Rmr | None = None
@@ -65,7 +66,7 @@ class OscTermination:
         # The port that the RIC is told; 0 is a free one, for tests.
         self.config = replace(self.config, http_port=self.config.http_port or self._port.port)
         self.session = OscSession(
-            self.config, self._nodes, self._policies,
+            self.config, self._nodes, self._core,
             os.environ.get("HOSTNAME") or socket.gethostname(),
             importlib.metadata.version("airsplit"), _descriptor(self.config))
         self._rmr = osc_rmr.open_rmr(self.config.rmr_port, self._received)
@@ -88,6 +89,9 @@ class OscTermination:
         if self._timer is not None:
             self._timer.cancel()
         if self._rests:
+            for message in self.session.watch.stop(self._wall()):
+                with contextlib.suppress(TransportError):  # the next run clears all
+                    self._bus().send(message)
             for call in self.session.stop():
                 with contextlib.suppress(TransportError):  # so many wait that none will be made
                     self._rest(call).ask(call)
@@ -119,10 +123,13 @@ class OscTermination:
     def _told(self, told: Told) -> None:
         self._hear(told.events)
 
-    def _send(self, message: RmrMessage) -> None:
+    def _bus(self) -> Rmr:
         assert self._rmr is not None
+        return self._rmr
+
+    def _send(self, message: RmrMessage) -> None:
         try:
-            self._rmr.send(message)
+            self._bus().send(message)
         except TransportError as error:
             self._loop.call_soon(self._unsent, message, error.problem)
 
@@ -148,7 +155,11 @@ class OscTermination:
 
     def _tick(self) -> None:
         self._timer = None
-        self._do(self.session.tick(self._now()))
+        now = self._now()
+        out = self.session.tick(now)
+        if self.session.watch.due <= now:
+            out += self.session.watch.look(condition_of(self._core, now), now, self._wall())
+        self._do(out)
 
     # What comes in, from threads.
 

@@ -26,10 +26,12 @@ from xapp.e2.e2ap_messages import (
 )
 from xapp.e2.e2ap_types import Action, FunctionRevision, RequestId
 from xapp.ric.osc_messages import (
+    ALARM,
     CONTROL,
     CONTROL_ACKNOWLEDGE,
     CONTROL_FAILURE,
     INDICATION,
+    METRICS,
     Answer,
     Call,
     RmrMessage,
@@ -57,6 +59,8 @@ class MadeRic:
     registrations: list[dict[str, Any]] = field(default_factory=list)
     deregistrations: list[dict[str, Any]] = field(default_factory=list)
     policies: list[RmrMessage] = field(default_factory=list)  # answers and queries of A1
+    alarms: list[dict[str, Any]] = field(default_factory=list)
+    metrics: list[dict[str, Any]] = field(default_factory=list)
     now: float = 0.0
 
     def __post_init__(self) -> None:
@@ -164,8 +168,26 @@ class MadeRic:
 
     # RMR.
 
+    def active(self) -> set[tuple[int, str]]:
+        """The alarms that the alarm manager would show."""
+        found: set[tuple[int, str]] = set()
+        for one in self.alarms:
+            identity = one["specificProblem"], one["identifyingInfo"]
+            if one["AlarmAction"] == "RAISE":
+                found.add(identity)
+            elif one["AlarmAction"] == "CLEAR":
+                found.discard(identity)
+            else:
+                found.clear()
+        return found
+
     def rmr(self, message: RmrMessage) -> None:
         """A message of the xApp's."""
+        if message.type in (ALARM, METRICS):
+            assert bool(message.to) is (message.type == ALARM)
+            (self.alarms if message.type == ALARM else self.metrics).append(
+                json.loads(message.payload))
+            return
         if message.type != CONTROL:
             self.policies.append(message)
             return

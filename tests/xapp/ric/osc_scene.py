@@ -9,6 +9,7 @@ from tests.xapp.ric.osc_ric import MadeRic
 from xapp.core_config import CoreConfig
 from xapp.e2.nodes import NodeEvent
 from xapp.ric.osc import OscSession
+from xapp.ric.osc_condition import condition_of
 from xapp.ric.osc_config import OscConfig
 from xapp.ric.osc_messages import Answer, Call, Out, RmrMessage, Tell, Told
 
@@ -113,6 +114,9 @@ class OscScene(Scene):
             self.report()
             self.carry(self.session.tick(self.now))
             self.core.tick(self.now)
+            if self.session.watch.due <= self.now:
+                self.carry(self.session.watch.look(
+                    condition_of(self.core, self.now), self.now, WALL + self.now))
             self.deliver()
 
     def asked(self, method: str) -> list[Call]:

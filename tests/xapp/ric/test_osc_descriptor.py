@@ -84,3 +84,9 @@ def test_every_setting_is_in_the_schema() -> None:
     from dataclasses import fields
 
     assert set(controls_schema()["properties"]) == {one.name for one in fields(XappConfig)}
+
+
+def test_the_alarms_that_the_manager_has_to_know_are_committed(tmp_path: Path) -> None:
+    write(tmp_path)
+    name = "alarms.json"
+    assert (COMMITTED / name).read_text() == (tmp_path / name).read_text()

@@ -47,7 +47,8 @@ class Binding:
         self.buffers: list[Buffer] = []  # kept, so that no identity comes twice
         self.opened: tuple[bytes, int, int] | None = None
         self.closed = 0
-        self.opens = self.allocates = True
+        self.opens = self.allocates = self.reaches = True
+        self.ways: list[bytes] = []  # opened to one place, past all routes
 
     def rmr_init(self, port: bytes, size: int, flags: int) -> object:
         if not self.opens:
@@ -83,6 +84,16 @@ class Binding:
     def rmr_rts_msg(self, context: object, buffer: Buffer, payload: bytes, mtype: int) -> Buffer:
         buffer.payload, buffer.contents.mtype = payload, mtype
         return self._sent("answer", buffer)
+
+    def rmr_wh_open(self, context: object, to: bytes) -> bytes:
+        self.ways.append(to)
+        return to
+
+    def rmr_wh_state(self, context: object, way: bytes) -> int:
+        return OK if self.reaches else NO_ENDPOINT
+
+    def rmr_wh_send_msg(self, context: object, way: bytes, buffer: Buffer) -> Buffer:
+        return self._sent(f"to {way.decode()}", buffer)
 
     def _sent(self, way: str, buffer: Buffer) -> Buffer:
         buffer.contents.state = self.states.pop(0) if self.states else OK
@@ -213,3 +224,16 @@ def test_with_both_it_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     assert binding.opened is not None
     rmr.close()
     assert binding.closed == 1
+
+
+def test_what_has_an_address_goes_there_by_a_way_that_is_opened_once() -> None:
+    scene = Scene()
+    for payload in (b"one", b"two"):
+        scene.rmr.send(RmrMessage(110, payload, to="alarms:4560"))
+    assert scene.binding.sent == [("to alarms:4560", 110, b"one", b"", -1),
+                                  ("to alarms:4560", 110, b"two", b"", -1)]
+    assert scene.binding.ways == [b"alarms:4560"]
+    scene.binding.reaches = False
+    with pytest.raises(TransportError, match="reaches nobody at other:1"):
+        scene.rmr.send(RmrMessage(110, b"three", to="other:1"))
+    scene.end()

@@ -172,12 +172,26 @@ def test_a_base_station_that_goes_is_lost_and_comes_back(
             await until(lambda: there(xapp))
             server.ric.connected = False
             await until(lambda: not there(xapp))
+            await until(lambda: server.ric.active() == {(8006, NODE)})
             server.ric.connected = True
             await until(lambda: there(xapp))
+            await until(lambda: not server.ric.active())
+            assert server.ric.metrics
             before = xapp.core.observer.counters.reports
             await until(lambda: xapp.core.observer.counters.reports > before, server)
 
     asyncio.run(scene())
+
+
+def test_at_an_end_in_order_no_alarm_is_left(server: RicServer, tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with running(server, tmp_path) as xapp:
+            await until(lambda: there(xapp))
+            server.ric.connected = False
+            await until(lambda: server.ric.active())
+
+    asyncio.run(scene())
+    assert server.ric.active() == set()
 
 
 def test_services_that_hang_delay_neither_the_loop_nor_the_end(
