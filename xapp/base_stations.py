@@ -10,15 +10,16 @@ events of `Nodes` for whoever has the associations. It decides nothing.
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from xapp.actuators.base import E2Control, Function, NodeFacts, functions_of
+from xapp.base_stations_config import NodeConfig, RanConfig
+from xapp.base_stations_names import Ues, name_of, name_plmn
+from xapp.base_stations_reports import Wanted, wanted
 from xapp.e2.announced import Announced, Guess, narrowed, read_functions
 from xapp.e2.announced import guess as guess_profile
-from xapp.e2.common import KPM_OIDS, NrCgi
-from xapp.e2.common import Snssai as WireSnssai
+from xapp.e2.common import KPM_OIDS
 from xapp.e2.connection_events import (
     ControlAcknowledged,
     ControlFailed,
@@ -31,66 +32,19 @@ from xapp.e2.connection_events import (
 )
 from xapp.e2.e2ap_types import Action, Procedure
 from xapp.e2.kpm import ConditionReport, read_header
-from xapp.e2.kpm_requests import (
-    Subscription,
-    announced_metrics,
-    cell_subscription,
-    slice_subscriptions,
-)
+from xapp.e2.kpm_requests import Subscription
 from xapp.e2.node import NodeKey, Unit, UnitKey
 from xapp.e2.nodes import Happened, NodeAppeared, NodeEvent, NodeLost, Nodes, UnitLost, UnitUp
-from xapp.e2.profiles import PROFILES, Conditions, Profile
-from xapp.e2.ue_id import UeId
+from xapp.e2.profiles import PROFILES, Profile
 from xapp.errors import ConfigurationError, PolicyError, ProtocolError
 from xapp.events import Code, Event, error, info, warning
-from xapp.observations import CellKey, Snssai, UeKey
+from xapp.observations import CellKey
 from xapp.observing import Observer, Source
-from xapp.ue_names import Seen, parse
 from xapp.units import UNITS
 
 _UNITS = {Unit.DU: "du", Unit.CU_CP: "cu_cp", Unit.CU_UP: "cu_up", Unit.WHOLE: "gnb"}
 _BY_NAME = {text: unit for unit, text in _UNITS.items()}
 MOST_BAD = 3  # indications that cannot be read, told of one subscription; the rest is counted
-
-
-@dataclass(frozen=True)
-class NodeConfig:
-    """What an operator says of base stations."""
-
-    name: str = "*"  # a name such as gnb_00101_0000019b, with * and ? for what may be any
-    profile: str = "auto"  # its kind; auto: guessed from what it announces
-    cells: Mapping[str, int | None] = field(default_factory=dict)  # NR cell identity: PRBs
-    remote: str | None = None  # srsRAN's remote control, such as ws://127.0.0.1:8001
-
-    def __post_init__(self) -> None:
-        if self.profile != "auto" and self.profile not in PROFILES:
-            raise ConfigurationError(f"There is no kind of base station {self.profile!r}.",
-                                     f"There are auto, {', '.join(sorted(PROFILES))}.")
-        for cell in self.cells:
-            if cell and not (len(cell) == 9 and all(one in "0123456789abcdef" for one in cell)):
-                raise ConfigurationError(f"{cell!r} is no NR cell identity.",
-                                         "Write its 9 hexadecimal digits, lower case.")
-
-
-@dataclass(frozen=True)
-class RanConfig:
-    """What is asked of base stations."""
-
-    nodes: tuple[NodeConfig, ...] = ()  # the first whose name fits counts
-    slices: tuple[Snssai, ...] = (Snssai(1),)  # whose UEs are reported
-    period_ms: int = 500  # between reports
-    measurements: tuple[str, ...] = tuple(UNITS["spec"].measurements)  # as far as announced
-
-    def __post_init__(self) -> None:
-        if not 10 <= self.period_ms <= 60_000:
-            raise ConfigurationError(f"{self.period_ms} ms between reports cannot be meant.",
-                                     "Give 10 to 60000.")
-        if not self.slices:
-            raise ConfigurationError("No slice is named.", "Name those of the core under `slices`.")
-
-    def of(self, name: str) -> NodeConfig:
-        return next((one for one in self.nodes if fnmatch.fnmatchcase(name, one.name)),
-                    NodeConfig())
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,33 +77,6 @@ class Answered:
 
 
 Heard = Ready | Gone | Reported | Answered
-
-
-class _Ues(Mapping[UeKey, UeId]):
-    """The UEs of a node in full, as they are now."""
-
-    def __init__(self, name: str, seen: Callable[[str], Seen | None]) -> None:
-        self._name, self._seen = name, seen
-
-    def __getitem__(self, key: UeKey) -> UeId:
-        if key.node == self._name:
-            seen = self._seen(self._name)
-            found = None if seen is None else seen.full(key.ue)
-            if found is not None:
-                return found
-            try:
-                return parse(key.ue)
-            except ConfigurationError:
-                pass  # its number is not enough to address it, and it was not reported
-        raise KeyError(key)
-
-    def __iter__(self) -> Iterator[UeKey]:
-        seen = self._seen(self._name)
-        return iter(()) if seen is None else (UeKey(self._name, text) for text in seen.texts())
-
-    def __len__(self) -> int:
-        seen = self._seen(self._name)
-        return 0 if seen is None else len(seen)
 
 
 @dataclass
@@ -322,22 +249,22 @@ class BaseStations:
             functions += functions_of(_UNITS[unit.unit], announced, dict(station.functions[unit]))
         plmn = name_plmn(station.key)
         return NodeFacts(station.name, station.profile, functions,
-                         _Ues(station.name, self._observer.names), plmn,
+                         Ues(station.name, self._observer.names), plmn,
                          station.name in self._remotes)
 
     # Reports.
 
     def _subscribe(self, station: Station, unit: UnitKey, now: float) -> None:
         """Ask a unit with KPM for reports; what was asked before is renewed by `Nodes`."""
-        wanted = self._wanted(station, station.announced[unit])
-        asked = tuple(one for one, _ in wanted)
+        every = self._wanted(station, station.announced[unit])
+        asked = tuple(one.subscription for one in every)
         if station.asked.get(unit) == asked:
             return
         for handle in station.handles.pop(unit, ()):
             self._sources.pop(handle, None)
             self.outbox += self._nodes.unsubscribe(station.key, handle, now)
         handles = []
-        for one, place in wanted:
+        for one, cell, snssai in every:
             if one.note:
                 self._tell(info(Code.STALE_REPORTS, one.note, station.name))
             for definition in one.actions:
@@ -346,48 +273,20 @@ class BaseStations:
                     unit.unit)
                 self.outbox += events
                 handles.append(handle)
-                cell, snssai = place
                 self._sources[handle] = station, Source(
                     station.name, handle, one.measurements, cell, snssai, self.config.period_ms)
         station.handles[unit], station.asked[unit] = tuple(handles), asked
 
-    def _wanted(
-        self, station: Station, announced: Announced
-    ) -> list[tuple[Subscription, tuple[CellKey | None, Snssai | None]]]:
-        """Subscriptions for a unit, and which cell and slice the reports of each are of."""
-        profile, period = station.profile, self.config.period_ms
-        found: list[tuple[Subscription, tuple[CellKey | None, Snssai | None]]] = []
+    def _wanted(self, station: Station, announced: Announced) -> list[Wanted]:
+        """Subscriptions for a unit; what its kind would not bear is told and left out."""
+        found: list[Wanted] = []
         for _, kpm in announced.kpm:
-            of_ues = announced_metrics(kpm.style(profile.ue_style), self.config.measurements)
-            of_cells = announced_metrics(kpm.style(profile.cell_style), self.config.measurements)
             try:
-                if of_ues:
-                    found += self._of_ues(profile, of_ues, period)
-                if of_cells:
-                    found += self._of_cells(station, of_cells, period)
+                found += wanted(station.profile, kpm, station.key.plmn, self._cells(station),
+                                self.config)
             except PolicyError as problem:
                 self._tell(error(Code.NO_REPORTS, f"{station.name}: {problem}", station.name))
         return found
-
-    def _of_ues(
-        self, profile: Profile, metrics: Sequence[str], period: int
-    ) -> Iterator[tuple[Subscription, tuple[CellKey | None, Snssai | None]]]:
-        """One subscription a slice tells whose UE is in which; unless the kind reports them all."""
-        every = [WireSnssai(one.sst, one.sd) for one in self.config.slices]
-        if profile.conditions is Conditions.IGNORED:
-            for one in slice_subscriptions(profile, metrics, period, every):
-                yield one, (None, None)
-            return
-        for snssai, wire in zip(self.config.slices, every, strict=True):
-            for one in slice_subscriptions(profile, metrics, period, [wire]):
-                yield one, (None, snssai)
-
-    def _of_cells(
-        self, station: Station, metrics: Sequence[str], period: int
-    ) -> Iterator[tuple[Subscription, tuple[CellKey | None, Snssai | None]]]:
-        for cell in self._cells(station):
-            identity = NrCgi(station.key.plmn, int(cell.cell, 16)) if cell.cell else None
-            yield cell_subscription(station.profile, metrics, period, identity), (cell, None)
 
     def _happened(self, event: Happened, now: float) -> list[Heard]:
         what = event.event
@@ -441,18 +340,6 @@ class BaseStations:
             return []  # of style 3, which is never asked for
         new = self._observer.report(source, message, now, event.indication.number, start)
         return [Reported(station.name)] if new else []
-
-
-def name_of(key: NodeKey) -> str:
-    """Without blanks and slashes, as observations name it: gnb_00101_0000019b."""
-    kind, _, rest = str(key).partition(" ")
-    network, _, number = rest.partition("-")
-    return f"{kind.lower().replace('-', '')}_{network}_{number}"
-
-
-def name_plmn(key: NodeKey) -> str:
-    """The digits of its network."""
-    return name_of(key).split("_")[1]
 
 
 def _said(cause: object) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xapp.actuators.registry import ActuatorConfig
-from xapp.base_stations import RanConfig
+from xapp.base_stations_config import RanConfig
 from xapp.config_reading import build, yaml_document
 from xapp.core_config import CoreConfig
 from xapp.e2.common import plmn_octets

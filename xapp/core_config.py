@@ -11,7 +11,7 @@ from typing import Protocol
 
 from xapp.actuators.base import RemoteRequest
 from xapp.actuators.registry import ActuatorConfig
-from xapp.base_stations import RanConfig
+from xapp.base_stations_config import RanConfig
 from xapp.e2.nodes import NodeEvent
 from xapp.events import Event
 from xapp.flows import FlowsConfig

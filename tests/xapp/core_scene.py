@@ -18,7 +18,8 @@ from tests.xapp.e2.e2ap_examples import CU_CP, DU, F1, NG, RIC
 from tests.xapp.e2.examples import CCC_DEFINITION, GUAMI, KPM_DEFINITION, QUOTA_PARAMETERS
 from tests.xapp.steering_scene import LLM, REST, Station
 from xapp.actuators.base import E2Control, RemoteRequest
-from xapp.base_stations import NodeConfig, RanConfig, name_of
+from xapp.base_stations_config import NodeConfig, RanConfig
+from xapp.base_stations_names import name_of
 from xapp.core import Core
 from xapp.core_config import CoreConfig
 from xapp.e2 import ccc

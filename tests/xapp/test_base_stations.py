@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from tests.xapp.core_scene import (
-    ANNOUNCED,
     CELL,
     NODE,
     RC_OID,
@@ -17,21 +15,18 @@ from tests.xapp.core_scene import (
     ccc_function,
     cu_cp,
     kpm_function,
-    octets,
     ran,
     rc_function,
 )
 from tests.xapp.e2.e2ap_examples import DU
-from tests.xapp.steering_scene import LLM, REST
+from tests.xapp.steering_scene import LLM
 from xapp.actuators.base import E2Control
-from xapp.base_stations import MOST_BAD, NodeConfig, RanConfig, name_of, name_plmn
+from xapp.base_stations import MOST_BAD
+from xapp.base_stations_config import NodeConfig
 from xapp.core_config import CoreConfig
 from xapp.e2.common import RC_OIDS
 from xapp.e2.e2ap_identities import GnbNodeId
 from xapp.e2.e2ap_types import RanFunction
-from xapp.e2.kpm import CellAction, CommonConditionAction
-from xapp.e2.measurements import Aspect, Relation
-from xapp.e2.node import key_of
 from xapp.errors import ConfigurationError
 from xapp.events import Code, Level
 from xapp.observations import CellKey, UeKey
@@ -62,39 +57,6 @@ def test_what_the_operator_says_goes_before_a_guess() -> None:
     scene.open(Gnb("srsran"))
     assert scene.core.stations.stations[0].profile.name == "ocudu"
     assert Code.NODE_KIND not in scene.codes()
-
-
-def test_oai_is_asked_with_one_slice_that_is_equal_in_each_subscription() -> None:
-    scene = Scene("oai", auto("oai"))
-    gnb = Gnb("oai")
-    scene.open(gnb)
-    asked = [gnb.action(one).action for one in gnb.subscriptions]
-    conditions = [one.conditions for one in asked if isinstance(one, CommonConditionAction)]
-    assert [[(each.condition.aspect, each.condition.relation, each.condition.value)
-             for each in one] for one in conditions] == [
-        [(Aspect.SLICE, Relation.EQUAL, octets(snssai))] for snssai in (LLM, REST)]
-    assert all(len(one.details.actions) == 1 for one in gnb.subscriptions)
-
-
-def test_srsran_is_asked_once_for_all_ues() -> None:
-    scene = Scene("srsran")
-    gnb = Gnb("srsran")
-    scene.open(gnb)
-    asked = [gnb.action(one).action for one in gnb.subscriptions]
-    assert [type(one) for one in asked] == [CommonConditionAction, CellAction]
-    assert Code.STALE_REPORTS in scene.codes()  # asked every 500 ms, renewed every 1000
-
-
-def test_only_what_is_announced_is_asked_for() -> None:
-    scene = Scene("oai")
-    gnb = Gnb("oai")
-    scene.open(gnb)
-    known = set(ANNOUNCED["oai"][0])
-    for one in gnb.subscriptions:
-        action = gnb.action(one).action
-        inner = action.action if isinstance(action, CommonConditionAction) else action
-        assert isinstance(inner, CellAction)
-        assert {each.name for each in inner.measurements} <= known
 
 
 @pytest.mark.parametrize("kind", ["spec", "oai", "srsran"])
@@ -238,38 +200,3 @@ def test_a_node_that_is_not_there_cannot_be_controlled() -> None:
     scene.open(Gnb(functions=(kpm_function("spec"),)))
     with pytest.raises(ConfigurationError, match="No unit"):
         scene.core.stations.control(step, scene.now)
-
-
-def test_ues_are_known_in_full() -> None:
-    scene = Scene("oai")
-    gnb = Gnb("oai")
-    scene.open(gnb)
-    scene.wait(1.0)
-    facts = scene.core.stations.facts(NODE)
-    assert facts is not None
-    assert {str(key): value for key, value in facts.ues.items()} == {
-        f"{NODE}/oai:{number}": gnb.name(number) for number in (1, 2)}
-    assert len(facts.ues) == 2
-    assert facts.plmn == "00101"
-
-
-def test_names_have_no_blanks() -> None:
-    assert name_of(key_of(DU)) == NODE == "gnb_00101_00019b"
-    assert name_plmn(key_of(DU)) == "00101"
-
-
-@pytest.mark.parametrize("wrong", [
-    lambda: NodeConfig(profile="nokia"), lambda: NodeConfig(cells={"1": 5}),
-    lambda: NodeConfig(cells={"00066C000": 5}), lambda: RanConfig(period_ms=9),
-    lambda: RanConfig(period_ms=60_001), lambda: RanConfig(slices=())])
-def test_what_cannot_be_meant_is_refused(wrong: Callable[[], object]) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        wrong()
-    assert caught.value.remedy
-
-
-def test_the_first_that_fits_counts() -> None:
-    config = RanConfig((NodeConfig("gnb_00101_*", "oai"), NodeConfig("*", "srsran")))
-    assert [config.of(name).profile for name in ("gnb_00101_1", "gnb_00102_1")] == [
-        "oai", "srsran"]
-    assert RanConfig().of("any") == NodeConfig()

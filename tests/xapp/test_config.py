@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from xapp.base_stations import NodeConfig
+from xapp.base_stations_config import NodeConfig
 from xapp.config import TapSource, UeMapSources, XappConfig, load
 from xapp.core_config import CoreConfig
 from xapp.errors import ConfigurationError, XappError

@@ -16,8 +16,9 @@ from testbed.ran.e2_node import E2Node, day_time
 from testbed.ran.emulator_config import INTERNET, LLM, preset
 from testbed.ran.fluid_cell import FluidCells
 from tests.xapp.ric.scene import HANG_SECONDS, HASTY, LEFT_SECONDS
-from xapp.base_stations import Answered, BaseStations, Heard, RanConfig
-from xapp.base_stations import NodeConfig as StationConfig
+from xapp.base_stations import Answered, BaseStations, Heard
+from xapp.base_stations_config import NodeConfig as StationConfig
+from xapp.base_stations_config import RanConfig
 from xapp.e2.capture import Capture
 from xapp.e2.common import RC_OIDS
 from xapp.e2.control import Control

@@ -17,8 +17,9 @@ from testbed.ran.e2_agent import E2Agent, Ends, Out, Said, ToRic
 from testbed.ran.emulator_config import INTERNET, LLM, preset
 from testbed.ran.fluid_cell import FluidCells, FluidConfig
 from testbed.ran.node_config import NodeConfig
-from xapp.base_stations import Answered, BaseStations, Heard, RanConfig, Reported
-from xapp.base_stations import NodeConfig as StationConfig
+from xapp.base_stations import Answered, BaseStations, Heard, Reported
+from xapp.base_stations_config import NodeConfig as StationConfig
+from xapp.base_stations_config import RanConfig
 from xapp.e2.common import CCC_OIDS, KPM_OIDS, RC_OIDS
 from xapp.e2.control import Control
 from xapp.e2.e2ap import encode

@@ -6,7 +6,7 @@ import pytest
 
 from testbed.ran.e2_profiles import BEHAVIOURS
 from testbed.ran.node_config import NodeConfig, components, identity, node_name, units_of
-from xapp.base_stations import name_of
+from xapp.base_stations_names import name_of
 from xapp.e2.e2ap_components import Interface
 from xapp.e2.node import Unit, key_of, unit_of
 from xapp.errors import ConfigurationError
