@@ -114,6 +114,11 @@ def listen(host: str, port: int, what: str, protected: bool, remedy: str) -> soc
     return listener
 
 
+def url(host: str, port: int) -> str:
+    """Of what listens there."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def is_loopback(address: str) -> bool:
     return ipaddress.ip_address(address.partition("%")[0]).is_loopback
 

@@ -6,6 +6,7 @@ It puts together: routes are in `routes_*`, who may use them is in `access`, wha
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
@@ -22,7 +23,7 @@ from xapp import (
     routes_records,
     routes_state,
 )
-from xapp.access import Access, is_loopback, listen
+from xapp.access import Access, is_loopback, listen, url
 from xapp.api_errors import explain_errors
 from xapp.api_guard import BodyCap, guarded_config
 from xapp.errors import TransportError
@@ -86,19 +87,26 @@ class _Counted:
         await self._app(scope, receive, counted)
 
 
+def open_socket(host: str, port: int, token: str | None) -> socket.socket:
+    """Where the API listens."""
+    return listen(host, port, "The REST API", token is not None,
+                  "Keep to 127.0.0.1, or give it a token with --token-file FILE.")
+
+
 class ApiServer:
     """Serves the API from a thread, from `start` to `stop`."""
 
     def __init__(
         self, operations: Operations, metrics: Metrics, token: str | None,
         host: str = "127.0.0.1", port: int = DEFAULT_PORT,
+        listening: socket.socket | None = None,
     ) -> None:
-        """Listens at once, so that a port that is taken is told before anything else starts."""
-        self._socket = listen(host, port, "The REST API", token is not None,
-                              "Keep to 127.0.0.1, or give it a token with --token-file FILE.")
+        """Listens at once, so that a port that is taken is told before anything else starts;
+        unless somebody else did, and `listening` is the socket."""
+        self._socket = listening or open_socket(host, port, token)
         address, self.port = self._socket.getsockname()[:2]
         local = is_loopback(address)
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        self.url = url(host, self.port)
         app = create_app(operations, metrics, Access(token, open_reads=local),
                          [*LOCAL_NAMES, host] if local else None)
         self._server = _Server(guarded_config(app))

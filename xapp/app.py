@@ -3,9 +3,9 @@
     asyncio.run(XappServer(config).run())
 
 A thin shell around `core`. The loop never waits for a disk or a console: the store, the log and the
-capture have threads of their own, the REST API has one too, and what asks a core network does so in
-another. It ends in order on SIGINT and SIGTERM: quotas are put back first; a second signal ends it
-at once.
+capture have threads of their own, what asks a core network does so in another, and the REST API is
+a process of its own. It ends in order on SIGINT and SIGTERM: quotas are put back first; a second
+signal ends it at once.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from classifier.publisher import read_keys, read_public
 from xapp.a1_types import Document
 from xapp.access import default_token_file, load_or_make_token
 from xapp.actuators.base import RemoteRequest
-from xapp.api import ApiServer
+from xapp.api_process import ApiProcess, ApiSettings
 from xapp.base_stations import Station
 from xapp.config import TapSource, XappConfig
 from xapp.core import Core
@@ -42,7 +42,6 @@ from xapp.events import Code, Event, Level, warning
 from xapp.kpi_flows import KpiFlows, load_or_none
 from xapp.label_source import LabelSource
 from xapp.map_source import MapSource
-from xapp.metrics import Metrics
 from xapp.observations import CellKey
 from xapp.operating import Operating
 from xapp.ric.osc_shell import OscTermination
@@ -55,7 +54,7 @@ from xapp.store_read import Reader
 from xapp.store_records import Left, Record, Sample
 
 REQUESTOR = 1  # of our RIC request ids; an own termination has no other
-SWITCH_SECONDS = 0.0005  # that another thread may keep the loop from running: Python's own is 5 ms
+SWITCH_SECONDS = 0.0005  # that the store's thread may keep the loop waiting: Python's own is 5 ms
 TICK_LEAST = 0.001  # seconds between ticks
 LEVELS = {Level.INFO: logging.INFO, Level.WARNING: logging.WARNING, Level.ERROR: logging.ERROR}
 _log = logging.getLogger("xapp")
@@ -79,7 +78,6 @@ class XappServer:
     async def run(self) -> None:
         """Until `stop`, or a signal."""
         self._loop = asyncio.get_running_loop()
-        # With a thread that serves an API beside it, the loop would wait up to Python's 5 ms.
         sys.setswitchinterval(SWITCH_SECONDS)
         async with AsyncExitStack() as stack:
             await self._start(stack)
@@ -118,9 +116,9 @@ class XappServer:
                                 lambda: self.operating.picture().health, self._now, self._wall))
         self.operating = Operating(self.core, config.store, self._loop, config, self._now,
                                    self._wall, self.termination.peer)
-        self.metrics = Metrics(self.operating.picture)
-        self.core.acknowledgement = self.metrics.acknowledged
-        self.core.control_sent = lambda arrived: self.metrics.loop(self._now() - arrived)
+        self.core.acknowledgement = self.operating.acknowledgements.measured
+        self.core.control_sent = lambda arrived: self.operating.loop_times.measured(
+            self._now() - arrived)
         self._listen_to_taps(stack)
         self.core.start(left, policies, self._now())
         stack.push_async_callback(self._close_tasks)
@@ -131,20 +129,24 @@ class XappServer:
             for address in config.listen:
                 await self.termination.listen(address)
         self._ask_maps()
-        self.api = self._serve(stack) if config.api.on else None
+        self.api = await self._serve(stack) if config.api.on else None
         for number in (signal.SIGINT, signal.SIGTERM):
             self._loop.add_signal_handler(number, self._signalled)
             stack.callback(self._loop.remove_signal_handler, number)
         self._tick()
         stack.callback(self._stop_timer)
 
-    def _serve(self, stack: AsyncExitStack) -> ApiServer:
+    async def _serve(self, stack: AsyncExitStack) -> ApiProcess:
         config = self.config.api
         token = load_or_make_token(config.token_file or default_token_file())
-        server = ApiServer(self.operating, self.metrics, token, config.host, config.port)
-        server.start()
-        stack.callback(server.stop)
-        return server
+        api = ApiProcess(self.operating, ApiSettings(
+            self.config.store, token, config.host, config.port,
+            logging.getLevelName(_log.getEffectiveLevel())), self._now, self._tell)
+        stack.push_async_callback(api.stop)
+        self.operating.refresh(force=True)
+        await api.start()
+        self.operating.looked_at = api.show
+        return api
 
     async def _put_back(self) -> None:
         """Leave base stations as configured, as far as they let us in time."""
@@ -212,7 +214,7 @@ class XappServer:
 
     def _after(self) -> None:
         """After anything happened: a picture for readers, and the next time to wake."""
-        self.operating.refresh()
+        self.operating.refresh(hurried=self.core.looking.waiting)
         self._stop_timer()
         wait = max(self.core.next_deadline() - self._now(), TICK_LEAST)
         self._timer = self._loop.call_later(wait, self._tick)

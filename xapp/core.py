@@ -69,7 +69,7 @@ class Core:
         self._handles: dict[int, tuple[int, str, float]] = {}  # E2 handle: call, actuator, sent
         self._wishes: dict[CellKey, tuple[object, float]] = {}
         self._sampled = self._stood = float("-inf")
-        self._looking = Looking(config.evaluate_every)
+        self.looking = Looking(config.evaluate_every)
         self._cause: float | None = None  # when what led to what is on disk now came in
         self._tap_silent = False
         self._lost_labels = 0
@@ -93,9 +93,9 @@ class Core:
     def node_events(self, events: Sequence[NodeEvent], now: float,
                     arrived: float | None = None) -> None:
         """What base stations sent, or how they fare; `arrived`: when its bytes came in."""
-        self._looking.arrived = arrived
+        self.looking.arrived = arrived
         self._heard(self.stations.take(events, now), now)
-        self._looking.arrived = None
+        self.looking.arrived = None
         self._flush()
 
     def label(self, message: Message, source: str, now: float) -> None:
@@ -119,11 +119,11 @@ class Core:
     def stored(self, report: Report, now: float) -> None:
         """The store did what it was asked, or cannot."""
         if isinstance(report, Committed):
-            self._cause = self._looking.cause(report.ticket)
+            self._cause = self.looking.cause(report.ticket)
             self._do(self.steering.committed(report.ticket, now), now)
             self._cause = None
         elif isinstance(report, NotCommitted):
-            self._looking.cause(report.ticket)
+            self.looking.cause(report.ticket)
             self._do(self.steering.not_committed(report.ticket, report.why, now), now)
         elif isinstance(report, Down):
             self.store_why = report.why
@@ -148,7 +148,7 @@ class Core:
 
     def tick(self, now: float) -> None:
         """Time has passed."""
-        if self._looking.due is not None and now >= self._looking.due:
+        if self.looking.due is not None and now >= self.looking.due:
             self.evaluate(now)
         self._do(self.steering.tick(now), now)
         if now - self._stood >= 1.0:
@@ -157,12 +157,12 @@ class Core:
 
     def next_deadline(self) -> float:
         """When `tick` has something to do, if nothing happens before."""
-        due = self._stood + 1.0, self._looking.due, self.steering.next_deadline()
+        due = self._stood + 1.0, self.looking.due, self.steering.next_deadline()
         return min(one for one in due if one is not None)
 
     def evaluate(self, now: float) -> None:
         """Look at everything that is known, and act on it."""
-        self._looking.begin(now, len(self.observations.ues))
+        self.looking.begin(now, len(self.observations.ues))
         for cell in self.observations.cells:
             for snssai, (quota, since) in self.steering.quotas(cell).items():
                 self.observer.quota_is(cell, snssai, quota, since)
@@ -175,7 +175,7 @@ class Core:
         self._do(self.steering.observe(self.observations, now), now)
         if not (self.steering.killed or self.steering.stopping):
             self._decide(moving, now)
-        self._looking.end()
+        self.looking.end()
 
     # What an operator does.
 
@@ -279,7 +279,7 @@ class Core:
 
     def _look_soon(self, now: float) -> None:
         """At once, unless too much was looked at lately; what comes meanwhile is seen together."""
-        if self._looking.came(now, len(self.observations.ues)):
+        if self.looking.came(now, len(self.observations.ues)):
             self.evaluate(now)
 
     def _do(self, commands: Iterable[Command], now: float) -> None:
@@ -309,9 +309,9 @@ class Core:
         if command.record.kind is Kind.DECISION_ENDED:
             self.ends[str(command.record.body["state"])] += 1
         if command.ticket is not None:
-            self._looking.wait(command.ticket)
+            self.looking.wait(command.ticket)
         if not self._outward.put(command.record, command.ticket) and command.ticket is not None:
-            self._looking.cause(command.ticket)
+            self.looking.cause(command.ticket)
             self._do(self.steering.not_committed(command.ticket, "too much waits for the disk",
                                                  now), now)
 

@@ -67,6 +67,8 @@ class Code(enum.StrEnum):
     MAP_FAILED = "map_failed"
     POLICY = "policy"
     CAPTURE_ENDED = "capture_ended"
+    API_DOWN = "api_down"  # its process ended, and is started again
+    API_UP = "api_up"
     FAULT = "fault"  # one of the xApp's own
     # Of the store.
     STORE_DOWN = "store_down"

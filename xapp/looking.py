@@ -52,6 +52,11 @@ class Looking:
         if self._seen is not None:
             self._causes[ticket] = self._seen
 
+    @property
+    def waiting(self) -> bool:
+        """Something does."""
+        return bool(self._causes)
+
     def cause(self, ticket: str) -> float | None:
         """When what led to it came in; it waits no more."""
         return self._causes.pop(ticket, None)

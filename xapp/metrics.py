@@ -1,9 +1,9 @@
 """What an operator's Prometheus reads of one xApp.
 
-Nearly all of it is read off a `Picture` when somebody asks, so that it cannot drift from the truth;
-times are observed when they happen, by plain methods that any thread may call. Each xApp has a
-registry of its own. Every label's values are few: enumerations, classifier labels, and cells and
-slices up to a cap that is itself shown. UEs and flows are counted, never named.
+All of the xApp is read off a `Picture` when somebody asks, so that it cannot drift from the truth;
+requests are counted where they are answered. Each API has a registry of its own. Every label's
+values are few: enumerations, classifier labels, and cells and slices up to a cap that is itself
+shown. UEs and flows are counted, never named.
 """
 
 from __future__ import annotations
@@ -12,8 +12,13 @@ import platform
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from classifier.labels import MEANINGS
@@ -25,9 +30,6 @@ from xapp.operations import Counts, DecisionState, NodeState, Picture
 MAX_CELLS = 64
 MAX_SLICES_OF_CELL = 16  # a UE may have 8, a cell rarely more
 MAX_ANSWERS = 64  # pairs of actuator and answer
-# Near-RT is 10 ms to 1 s; the loop itself is to stay under 5 ms.
-LOOP_SECONDS = (.0005, .001, .002, .003, .005, .0075, .01, .02, .05, .1, .5, 1.)
-EFFECT_SECONDS = (.1, .2, .5, 1., 2., 3., 5., 10., 20., 60.)
 PREFIX = "airsplit_xapp_"
 PLACE = ("node", "cell")
 SLICE = (*PLACE, "slice")
@@ -39,27 +41,9 @@ class Metrics:
     def __init__(self, picture: Callable[[], Picture]) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_PictureCollector(picture))
-        self._loop = Histogram(
-            PREFIX + "loop_seconds", "From an indication's bytes in to a control's bytes out.",
-            buckets=LOOP_SECONDS, registry=self._registry)
-        self._ack = Histogram(
-            PREFIX + "acknowledgement_seconds", "From a control out to its answer in.",
-            buckets=LOOP_SECONDS, registry=self._registry)
-        self._effect = Histogram(
-            PREFIX + "effect_seconds", "From a control out to the report that showed its effect.",
-            buckets=EFFECT_SECONDS, registry=self._registry)
         self._requests = Counter(
             PREFIX + "api_requests", "Requests to the REST API, by class of status.", ("status",),
             registry=self._registry)
-
-    def loop(self, seconds: float) -> None:
-        self._loop.observe(seconds)
-
-    def acknowledged(self, seconds: float) -> None:
-        self._ack.observe(seconds)
-
-    def effect_seen(self, seconds: float) -> None:
-        self._effect.observe(seconds)
 
     def request(self, status: int) -> None:
         self._requests.labels(f"{status // 100}xx").inc()
@@ -82,6 +66,7 @@ class _PictureCollector(Collector):
         picture = self._picture()
         yield from _state(picture)
         yield from _counters(picture.counts)
+        yield from _times(picture)
         yield from _places(picture)
 
 
@@ -141,6 +126,16 @@ def _counters(counts: Counts) -> Iterator[Metric]:
     for (actuator, answered), count in sorted(counts.controls.items())[:MAX_ANSWERS]:
         controls.add_metric((actuator, answered), count)
     yield controls
+
+
+def _times(picture: Picture) -> Iterator[Metric]:
+    for name, what, times in (
+            ("loop", "From an indication's bytes in to a control's bytes out.", picture.loop),
+            ("acknowledgement", "From a control out to its answer in.", picture.acknowledgement),
+            ("effect", "From a control out to the report that showed its effect.",
+             picture.effect)):
+        yield HistogramMetricFamily(f"{PREFIX}{name}_seconds", what, buckets=times.cumulative(),
+                                    sum_value=times.total)
 
 
 class _Places:

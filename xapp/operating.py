@@ -1,8 +1,8 @@
 """What an operator sees and does, of a running xApp: `Operations` over its core and its store.
 
-The picture is made in the xApp's loop, a few times a second; readers in other threads take the last
-one. Lists and histories are read from the store, over a connection of each reader's own. Commands
-are run in the loop. It knows no HTTP.
+The picture is made in the xApp's loop, a few times a second; it is handed on to the process that
+serves the REST API, which reads lists and histories from the store itself. Commands are run in the
+loop. It knows no HTTP.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import dataclasses
 import enum
 import importlib.metadata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -23,43 +23,43 @@ from xapp.core import Core
 from xapp.e2.common import CCC_OIDS, KPM_OIDS, RC_OIDS
 from xapp.errors import XappError
 from xapp.events import Code, Level, warning
-from xapp.operating_views import at_of, audit_entry, decision_view, event_view
 from xapp.operations import (
     AssociationView,
-    AuditEntry,
     Clock,
     Counts,
     DecisionState,
-    DecisionView,
     Document,
-    EventView,
     FunctionView,
     Health,
-    Kind,
     Modes,
     NodeState,
     NodeView,
     Picture,
     PolicyView,
-    Series,
 )
-from xapp.store_read import Reader
+from xapp.recorded import Recorded
+from xapp.timings import LOOP_SECONDS, Timer
 
 PICTURE_SECONDS = 0.2  # between two pictures
+UES_A_PICTURE = 512  # beyond which the pause grows with their number
+HURRIED_SECONDS = 0.5  # between two pictures at most, where something is more urgent
 _MODELS = {**dict.fromkeys(KPM_OIDS, "KPM"), **dict.fromkeys(RC_OIDS, "RC"),
            **dict.fromkeys(CCC_OIDS, "CCC")}
 _SECRET = ("token", "secret", "key", "password")
 
 
-class Operating:
-    """`Operations` of one xApp."""
+class Operating(Recorded):
+    """`Operations` of one xApp, in its own process."""
 
     def __init__(
         self, core: Core, store: Path, loop: asyncio.AbstractEventLoop, shown: object,
         now: Callable[[], float], wall: Callable[[], float], peer: Callable[[int], str],
     ) -> None:
-        self._core, self._store, self._loop, self._shown = core, store, loop, shown
+        super().__init__(store, lambda: Clock(now(), wall()))
+        self._core, self._loop, self._shown = core, loop, shown
         self._now, self._wall, self._peer = now, wall, peer
+        self.loop_times, self.acknowledgements = Timer(LOOP_SECONDS), Timer(LOOP_SECONDS)
+        self.looked_at: Callable[[Picture], None] = lambda picture: None  # each new one
         self._started, self._made = now(), float("-inf")
         self._killed: tuple[float, str] | None = None
         self._bad_labels: Callable[[], int] = lambda: 0
@@ -68,10 +68,12 @@ class Operating:
 
     # In the loop.
 
-    def refresh(self, force: bool = False) -> None:
-        """A new picture, unless the last one is still new."""
+    def refresh(self, force: bool = False, hurried: bool = False) -> None:
+        """A new picture, unless the last one is still new; `hurried`: or can do for a while."""
         now = self._now()
-        if not force and now - self._made < PICTURE_SECONDS:
+        # Of many UEs it takes longer to make and to hand on, and is asked for less often.
+        pause = PICTURE_SECONDS * max(1.0, len(self._core.observations.ues) / UES_A_PICTURE)
+        if not force and now - self._made < (max(pause, HURRIED_SECONDS) if hurried else pause):
             return
         self._made = now
         core = self._core
@@ -80,13 +82,11 @@ class Operating:
             self._clock(), self._started, self._health(now),
             Modes(core.steering.dry_run, core.steering.killed, killed_at, killed_by),
             tuple(self._node(one) for one in core.stations.stations), core.observations,
-            self._counts(), self._version)
+            self._counts(), self._version, self.loop_times.times(), self.acknowledgements.times())
+        self.looked_at(self._picture)
 
     def count_bad_labels(self, count: Callable[[], int]) -> None:
         self._bad_labels = count
-
-    def _clock(self) -> Clock:
-        return Clock(self._now(), self._wall())
 
     def _health(self, now: float) -> Health:
         core, reasons = self._core, []
@@ -134,40 +134,6 @@ class Operating:
     def limits(self) -> Document:
         shown = plain(self._shown)
         return shown if isinstance(shown, dict) else {}
-
-    def history(
-        self, kind: Kind, metric: str, since: float, subject: str | None = None
-    ) -> Sequence[Series]:
-        clock = self._clock()
-        found: dict[str, list[tuple[float, float | None]]] = {}
-        with Reader(self._store) as reader:
-            for row in reader.samples(kind.value, clock.wall_time(since), subject):
-                found.setdefault(row["subject"], []).append(
-                    (at_of(clock, row["time"]), row["figures"].get(metric)))
-        return [Series(name, tuple(points)) for name, points in found.items()]
-
-    def decisions(self, count: int, before: int | None = None) -> Sequence[DecisionView]:
-        clock = self._clock()
-        with Reader(self._store) as reader:
-            return [decision_view(row, reader.steps(row["id"]), reader.actions(row["id"]), clock)
-                    for row in reader.decisions(count, before)]
-
-    def decision(self, number: int) -> DecisionView | None:
-        with Reader(self._store) as reader:
-            row = reader.decision(number)
-            return None if row is None else decision_view(
-                row, reader.steps(row["id"]), reader.actions(row["id"]), self._clock())
-
-    def events(self, count: int, before: int | None = None) -> Sequence[EventView]:
-        clock = self._clock()
-        with Reader(self._store) as reader:
-            return [event_view(row, clock) for row in reader.events(count, before)
-                    if row["code"] in set(Code)]
-
-    def audit(self, since: float | None = None) -> Iterator[AuditEntry]:
-        with Reader(self._store) as reader:
-            for row in reader.audit(since=since):
-                yield audit_entry(row)
 
     def policy_types(self) -> Mapping[int, Document]:
         return {one.id: one.document() for one in self._core.a1.types()}

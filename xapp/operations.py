@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from xapp.decisions import Decision, Expectation
 from xapp.events import Event, Level
 from xapp.observations import CellKey, Observations, Quota, Snssai
+from xapp.timings import NO_EFFECTS, NO_LOOPS, Times
 
 Document = Mapping[str, Any]  # a JSON object
 
@@ -235,6 +236,9 @@ class Picture:
     observations: Observations = field(default_factory=lambda: Observations(0.0))
     counts: Counts = Counts()
     version: str = "unknown"  # of this software
+    loop: Times = NO_LOOPS  # from an indication's bytes in to a control's bytes out
+    acknowledgement: Times = NO_LOOPS  # from a control out to its answer in
+    effect: Times = NO_EFFECTS  # from a control out to the report that showed its effect
 
 
 class Operations(Protocol):

@@ -44,7 +44,9 @@ def test_what_came_first_of_what_was_not_looked_at_is_the_cause() -> None:
     looking.wait("a")
     looking.end()
     looking.wait("b")  # led to by something else
+    assert looking.waiting
     assert looking.cause("a") == 0.9
+    assert not looking.waiting
     assert looking.cause("a") is None
     assert looking.cause("b") is None
     looking.came(2.0, 0)

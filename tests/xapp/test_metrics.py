@@ -12,6 +12,7 @@ from tests.xapp.fake_network import CELLS, LLM, NODE
 from xapp.metrics import MAX_CELLS, Metrics
 from xapp.observations import Cell, CellKey, Flow, Load, Observations, Slice, Snssai
 from xapp.operations import Clock, Counts, DecisionState, Health, Modes, Picture
+from xapp.timings import EFFECT_SECONDS, LOOP_SECONDS, Timer
 
 Sample = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -94,14 +95,17 @@ def test_a_cell_that_is_gone_leaves_no_series() -> None:
 
 
 def test_times_fall_into_buckets() -> None:
-    metrics = Metrics(bare)
-    metrics.loop(0.0042)
-    metrics.acknowledged(0.012)
-    metrics.effect_seen(1.1)
+    loop, answered, effect = Timer(LOOP_SECONDS), Timer(LOOP_SECONDS), Timer(EFFECT_SECONDS)
+    loop.measured(0.0042)
+    answered.measured(0.012)
+    effect.measured(1.1)
+    metrics = Metrics(lambda: bare(loop=loop.times(), acknowledgement=answered.times(),
+                                   effect=effect.times()))
     metrics.request(204)
     seen = scrape(metrics)
     assert seen["airsplit_xapp_loop_seconds_bucket", (("le", "0.003"),)] == 0
     assert seen["airsplit_xapp_loop_seconds_bucket", (("le", "0.005"),)] == 1
+    assert seen["airsplit_xapp_loop_seconds_bucket", (("le", "+Inf"),)] == 1
     assert seen["airsplit_xapp_acknowledgement_seconds_count", ()] == 1
     assert seen["airsplit_xapp_effect_seconds_sum", ()] == 1.1
     assert seen["airsplit_xapp_api_requests_total", (("status", "2xx"),)] == 1
