@@ -60,17 +60,17 @@ def make_namespaces(config: PlaneConfig) -> None:
     """Namespaces with nothing in them but what the kernel has to be told of each."""
     for name in all_namespaces(config):
         namespaces.add(name)
-        namespaces.inside(name, _set_kernel)
-    namespaces.inside(n6_namespace(config), _let_pass)
+        namespaces.inside(name, set_kernel)
+    namespaces.inside(n6_namespace(config), let_pass)
 
 
-def _set_kernel() -> None:
+def set_kernel() -> None:
     """Packets of one session may be answered over another."""
     _set("ipv4/conf/all/rp_filter", "0")
     _set("ipv4/conf/default/rp_filter", "0")
 
 
-def _let_pass() -> None:
+def let_pass() -> None:
     """The core passes packets on, from one UE to another too."""
     _set("ipv4/ip_forward", "1")
     _set("ipv6/conf/all/forwarding", "1")
@@ -99,7 +99,7 @@ def configure_network(config: PlaneConfig, dnn: DnnConfig) -> None:
     """The N6 side's device of a data network."""
     batch(n6_namespace(config), (
         *_device_lines(config, dnn.device),
-        *(f"address add {address} dev {dnn.device}{_at_once(address)}"
+        *(f"address add {address} dev {dnn.device}{at_once(address)}"
           for address in dnn.gateways()),
         f"link set {dnn.device} up"))
 
@@ -134,7 +134,7 @@ def _device_lines(config: PlaneConfig, device: str) -> Iterator[str]:
            f"txqueuelen {config.queue}")
 
 
-def _at_once(address: str) -> str:
+def at_once(address: str) -> str:
     """Nobody else can have the address: IPv6 need not look."""
     return " nodad" if ":" in address else ""
 
@@ -143,7 +143,7 @@ def _give_addresses(config: PlaneConfig, ue: str, place: int, session: SessionCo
     name, device = ue_namespace(config, ue), ue_device(place)
     table, metric = FIRST_TABLE + place, FIRST_METRIC + place
     batch(name, (*(f"address add {address}/{ipaddress.ip_address(address).max_prefixlen} "
-                   f"dev {device}{_at_once(address)}" for address in session.addresses),
+                   f"dev {device}{at_once(address)}" for address in session.addresses),
                  f"link set {device} up"))
     for address in session.addresses:
         way = f"default dev {device} src {address}"
