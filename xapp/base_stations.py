@@ -40,7 +40,6 @@ from xapp.errors import ConfigurationError, PolicyError, ProtocolError
 from xapp.events import Code, Event, error, info, warning
 from xapp.observations import CellKey
 from xapp.observing import Observer, Source
-from xapp.units import UNITS
 
 _UNITS = {Unit.DU: "du", Unit.CU_CP: "cu_cp", Unit.CU_UP: "cu_up", Unit.WHOLE: "gnb"}
 _BY_NAME = {text: unit for unit, text in _UNITS.items()}
@@ -198,7 +197,7 @@ class BaseStations:
                                station.name))
         self._judge_kind(station)
         if first or self._observer.names(station.name) is None:
-            self._observer.node_up(station.name, UNITS.get(station.profile.name, UNITS["spec"]),
+            self._observer.node_up(station.name, station.config.units(station.profile.name),
                                    self._cells(station))
         for cell, prbs in self._cells(station).items():
             self._observer.cell_is(cell, prbs)

@@ -1,7 +1,11 @@
 """Values of one KPM report, in the order in which a node sends them, as a load's figures.
 
 Which value goes where is worked out once for each list of measurements, not for each UE. Values
-that cannot be (below zero, not finite, none) are missing. It knows no UEs and keeps no loads.
+that cannot be (below zero, not finite, none) are missing.
+
+Volumes and counts are of a period: of the report's own, or, where a node renews its figures by a
+clock of its own (srsRAN, as its source says), of one of those, however often or seldom it is asked.
+Rates are reckoned from them by that period. It knows no UEs and keeps no loads.
 """
 
 from __future__ import annotations
@@ -85,10 +89,13 @@ def _figures(report: Report, steps: Steps) -> Figures:
 def load_of(
     figures: Figures, at: float, granularity: int, prbs: int | None, units: Units
 ) -> Load:
-    """A load; rates and shares are reckoned from volumes and counts where they are missing."""
+    """A load; rates and shares are reckoned from volumes and counts where they are missing.
+
+    `granularity`: milliseconds that a report says it covers.
+    """
     values = list(figures[:LOAD_FIELDS])
     if any(figure is not None for figure in figures[LOAD_FIELDS:]):
-        _reckon(values, figures, granularity / 1000, prbs, units)
+        _reckon(values, figures, units.period or granularity / 1000, prbs, units)
     for place in (DOWN_PRBS, UP_PRBS):
         share = values[place]
         if share is not None and share > 100:

@@ -57,7 +57,7 @@ class Units:
     """How one kind of base station reports."""
 
     measurements: Mapping[str, Unit] = field(default_factory=lambda: STANDARD)
-    period: float = 0.0  # seconds between renewals of its figures; 0: with every report
+    period: float = 0.0  # seconds between renewals of its figures, which cover it; 0: each report's
     slots_per_second: int = 1000  # for PRBs that are counted; by the subcarrier spacing
     oai_names: bool = False  # UEs by the number that OpenAirInterface gives
 

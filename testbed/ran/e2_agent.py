@@ -193,6 +193,7 @@ class E2Agent:
     def tick(self, now: float) -> list[Out]:
         """Time has passed."""
         self.ran.advance(now)
+        self._renew(now)
         outs: list[Out] = []
         for one in self._units.values():
             if one.connection is not None and not one.hung:
@@ -207,6 +208,8 @@ class E2Agent:
         times = [one.connection.next_deadline() for one in self._units.values()
                  if one.connection is not None and not one.hung]
         times += [self._later[0][0]] if self._later else []
+        times += ([self._renewed + self.behaviour.stale_seconds]
+                  if self.behaviour.stale_seconds and self.subscribed else [])
         return min((one for one in times if one is not None), default=None)
 
     def _do_at(self, when: float, unit: _Unit, act: Callable[[float], list[Out]]) -> None:
@@ -290,16 +293,20 @@ class E2Agent:
     def _window(self, asked: Asked, now: float) -> tuple[Snapshot, Snapshot]:
         """Begin and end of what a report covers; the same again until figures are renewed."""
         self.ran.advance(now)
-        stale = self.behaviour.stale_seconds
-        if not stale:
+        self._renew(now)
+        if not self.behaviour.stale_seconds:
             before, after = asked.before or self._old, self.ran.snapshot()
             asked.before = after
             return before, after
-        if now - self._renewed >= stale - 1e-9:
-            self._old, self._new = self._new, self.ran.snapshot()
-            # Its own clock goes on, whoever asks and when.
-            self._renewed += stale * int((now - self._renewed + 1e-9) / stale)
         return self._old, self._new
+
+    def _renew(self, now: float) -> None:
+        """Figures of the last period, where they are renewed by a clock of their own."""
+        stale = self.behaviour.stale_seconds
+        if stale and now - self._renewed >= stale - 1e-9:
+            self._old, self._new = self._new, self.ran.snapshot()
+            # It goes on, whoever asks and when.
+            self._renewed += stale * int((now - self._renewed + 1e-9) / stale)
 
     def _indicate(self, unit: _Unit, data: bytes, now: float) -> list[Out]:
         """Send an indication, as far as faults let it."""

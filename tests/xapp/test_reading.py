@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from xapp.e2.kpm import Report
 from xapp.e2.measurements import NO_LABEL, Label, Measurement, Values
 from xapp.observations import Load
 from xapp.reading import Reader, load_of
-from xapp.units import PLACE, UNITS
+from xapp.units import COUNTED, PLACE, UNITS
 
 DOWN = PLACE["down_kbps"]
 
@@ -41,3 +47,30 @@ def test_a_period_of_nothing_gives_no_rate() -> None:
         (Values((400,)),), (Measurement("DRB.RlcSduTransmittedVolumeDL"),)))
     assert load_of(figures, 1.0, 0, None, UNITS["spec"]) == Load(1.0)
     assert load_of(figures, 1.0, 2000, None, UNITS["spec"]).down_kbps == 200
+
+
+@pytest.mark.parametrize("kind", list(UNITS))
+@given(report=st.floats(0.1, 2.0), ratio=st.floats(0.1, 10.0),
+       kbps=st.floats(1, 1e6), share=st.floats(0, 100))
+def test_a_constant_flow_has_its_rate_however_often_it_is_reported(
+    kind: str, report: float, ratio: float, kbps: float, share: float
+) -> None:
+    """Volumes are of a renewal period, where there is one; else of the report's own."""
+    granularity = round(1000 * report)
+    units = UNITS[kind]
+    if units.period:
+        units = replace(units, period=granularity / 1000 * ratio)
+    covers = units.period or granularity / 1000
+    names = ["DRB.RlcSduTransmittedVolumeDL", "DRB.RlcSduTransmittedVolumeUL"]
+    values = [kbps * covers, kbps * covers / 2]
+    counted = units.measurements["RRU.PrbTotDl"] == COUNTED["RRU.PrbTotDl"]
+    names += ["RRU.PrbTotDl"] if counted else ["RRU.PrbUsedDl", "RRU.PrbAvailDl"]
+    values += ([share * units.slots_per_second * covers] if counted
+               else [share, 100 - share])  # of 100 PRBs
+    reader = Reader(None, units, (), granularity)
+    figures = reader.of_ue(Report((Values(tuple(values)),),
+                                  tuple(Measurement(name) for name in names)))
+    load = load_of(figures, 1.0, granularity, 100, units)
+    assert load.down_kbps == pytest.approx(kbps)
+    assert load.up_kbps == pytest.approx(kbps / 2)
+    assert load.down_prbs == pytest.approx(share)
