@@ -105,6 +105,8 @@ def _end_at_last() -> None:
 
 def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A real-time priority that the xApp was given is not for this either.
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     os.nice(NICENESS)
     link, listening = (socket.socket(fileno=int(one)) for one in sys.argv[1:3])
     try:
