@@ -177,8 +177,9 @@ def quiet_kernel(doors: Sequence[Door]) -> None:
     filtering), and the core's passes on nothing to it.
     """
     for name, devices in _by_namespace(doors).items():
-        # `replace` of a route that is there already changes nothing.
-        namespaces.command("ip", "-n", name, "route", "replace", "blackhole", PEER_NETWORK)
+        # The local table goes before all rules, those of a UE's sessions too.
+        namespaces.command("ip", "-n", name, "route", "replace", "blackhole", PEER_NETWORK,
+                           "table", "local")
         for device in devices:
             namespaces.inside(name, lambda device=device: _filter(device))  # type: ignore[misc]  # mypy infers no default's type
 
