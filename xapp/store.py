@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from xapp import store_schema, store_tables
 from xapp.errors import ConfigurationError, StoreError
+from xapp.store_checkpoint import MOST_PAGES, Checkpoints
 from xapp.store_history import prune
 from xapp.store_records import Kind, Record, Sample
 from xapp.store_schema import open_writer, told
@@ -118,10 +119,12 @@ class Store:
         try:
             self.run = self._begin_run()
             self._head = store_tables.head(self._connection)
+            self._connection.execute(f"PRAGMA wal_autocheckpoint={MOST_PAGES}")
         except (sqlite3.Error, StoreError) as error:
             self._connection.close()
             self._claim.release()
             raise told(path, error) if isinstance(error, sqlite3.Error) else error from error
+        self._checkpoints = Checkpoints(path)
         self._thread = threading.Thread(target=self._write_all, name="xapp-store", daemon=True)
         self._thread.start()
 
@@ -171,6 +174,7 @@ class Store:
                 self._ending.wait(self.config.retry_seconds)
             elif time.monotonic() - self._pruned > self.config.prune_seconds:
                 self._prune()
+        self._checkpoints.close()
         self._connection.close()
         self._claim.release()
 
@@ -220,6 +224,7 @@ class Store:
                 connection.execute("ROLLBACK")
             raise
         self._head = last
+        self._checkpoints.written()
 
     def _failed(self, batch: list[_Item], error: Exception) -> int:
         """What is to be done about it; how many are done with."""

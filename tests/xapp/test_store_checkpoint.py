@@ -1,0 +1,81 @@
+"""The store's log is moved into its file beside the writer, who never waits for it."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from xapp.store_checkpoint import Checkpoints
+
+WAIT = 30.0
+
+
+def until(done: Callable[[], bool]) -> None:
+    pause = threading.Event()
+    for _ in range(int(WAIT / 0.01)):
+        if done():
+            return
+        pause.wait(0.01)
+    raise AssertionError("it never came")
+
+
+def writer(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    connection.execute("CREATE TABLE things(name)")
+    return connection
+
+
+
+def test_what_was_written_is_moved_while_a_transaction_is_open(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    connection = writer(path)
+    before = path.stat().st_size
+    checkpoints = Checkpoints(path, 0.01)
+    try:
+        connection.executemany("INSERT INTO things VALUES(?)", [("x" * 4000,)] * 50)
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("INSERT INTO things VALUES('y')")
+        checkpoints.written()
+        until(lambda: path.stat().st_size > before + 100_000)
+        connection.execute("COMMIT")
+        assert checkpoints.why == ""
+    finally:
+        checkpoints.close()
+        connection.close()
+
+
+def test_nothing_is_done_where_nothing_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    writer(path).close()
+    checkpoints = Checkpoints(path, 0.0)
+    checkpoints.written()
+    until(lambda: checkpoints.done == 1)
+    threading.Event().wait(0.05)
+    assert checkpoints.done == 1
+    checkpoints.close()
+
+
+def test_one_that_fails_is_tried_again(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    path.write_bytes(b"this is no database" * 100)
+    checkpoints = Checkpoints(path, 0.0)
+    checkpoints.written()
+    until(lambda: checkpoints.done == 1)
+    assert "not a database" in checkpoints.why
+    path.unlink()
+    writer(path).close()
+    checkpoints.written()
+    until(lambda: checkpoints.done == 2)
+    assert checkpoints.why == ""
+    checkpoints.close()
+
+
+def test_it_ends_at_once_however_long_it_was_to_wait(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "store.db", 3600.0)
+    checkpoints.written()
+    checkpoints.close(WAIT)
+    assert "xapp-checkpoints" not in [thread.name for thread in threading.enumerate()]
