@@ -180,7 +180,7 @@ class CellModel(BaseModel):
 
 class NeighbourModel(BaseModel):
     cell: str
-    rsrp_dbm: float
+    rsrp_dbm: float | None = Field(description="null: how well the UE hears it is not reported")
 
 
 class UeModel(BaseModel):

@@ -201,6 +201,8 @@ class BaseStations:
                                    self._cells(station))
         for cell, prbs in self._cells(station).items():
             self._observer.cell_is(cell, prbs)
+            self._observer.neighbours_are(cell, tuple(
+                CellKey(station.name, one) for one in station.config.neighbours.get(cell.cell, ())))
         self._subscribe(station, event.unit, now)
         return [Ready(self._facts(station))]
 

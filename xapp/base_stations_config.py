@@ -25,6 +25,8 @@ class NodeConfig:
     name: str = "*"  # a name such as gnb_00101_0000019b, with * and ? for what may be any
     profile: str = "auto"  # its kind; auto: guessed from what it announces
     cells: Mapping[str, int | None] = field(default_factory=dict)  # NR cell identity: PRBs
+    # Where UEs of a cell may be sent: NR cell identity: those of its neighbours, of the same gNB.
+    neighbours: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     remote: str | None = None  # srsRAN's remote control, such as ws://127.0.0.1:8001
     renewal_ms: int | None = None  # its metrics.periodicity.du_report_period; None: as its kind has
 
@@ -35,7 +37,8 @@ class NodeConfig:
         if self.renewal_ms is not None and not 10 <= self.renewal_ms <= 60_000:
             raise ConfigurationError(f"{self.renewal_ms} ms between renewals cannot be meant.",
                                      "Give 10 to 60000, or leave `renewal_ms` out.")
-        for cell in self.cells:
+        beside = (one for cells in self.neighbours.values() for one in cells)
+        for cell in (*self.cells, *self.neighbours, *beside):
             if cell and not (len(cell) == 9 and all(one in "0123456789abcdef" for one in cell)):
                 raise ConfigurationError(f"{cell!r} is no NR cell identity.",
                                          "Write its 9 hexadecimal digits, lower case.")

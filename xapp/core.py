@@ -23,7 +23,7 @@ from xapp.actuators.registry import for_node
 from xapp.base_stations import Answered, BaseStations, Gone, Heard, Ready, Reported
 from xapp.core_config import CoreConfig, Outward
 from xapp.correlate import Correlator, single
-from xapp.decisions import Decision, SetQuotas
+from xapp.decisions import Decision, HandOver, SetQuotas
 from xapp.e2.common import CCC_OIDS
 from xapp.e2.nodes import NodeEvent, Nodes
 from xapp.errors import XappError
@@ -221,6 +221,8 @@ class Core:
             cell = decision.cell if isinstance(decision, SetQuotas) else decision.source
             if (cell not in moving and not self.steering.busy(cell)
                     and self._is_new(cell, decision, now)):
+                if isinstance(decision, HandOver):
+                    self.observer.moves(decision.ue, self.ue_map.addresses_of(decision.ue), now)
                 self._do(self.steering.decide(decision, now), now)
 
     def _is_new(self, cell: CellKey, decision: Decision, now: float) -> bool:

@@ -42,7 +42,7 @@ class Limits:
     kbps_per_prb: float = 150.0  # down or up, where nothing was measured: a poor channel
     settle: float = 3.0  # seconds by which a decision's effect has to show
     rsrp: float = -105.0  # dBm that a cell must at least be heard with to hand a UE over to it
-    handover_pause: float = 30.0  # seconds that a UE stays; kept by whoever hands over
+    handover_pause: float = 30.0  # seconds that a UE stays after it moved
     # What slices have without any policy, as found at start; the steering fills it in. What is
     # not in here is never put back.
     base: Mapping[tuple[CellKey, Snssai], Quota] = field(default_factory=dict)

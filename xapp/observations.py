@@ -113,7 +113,10 @@ class Ue:
     slice: Snssai | None
     load: Load
     address: str | None = None
-    neighbours: tuple[tuple[CellKey, float], ...] = ()  # with RSRP in dBm, best first
+    # With RSRP in dBm, best first. None: a neighbour by the operator's word, and nothing tells how
+    # well this UE hears it. KPM never does: srsRAN reports RSRP of the serving cell, of one UE.
+    neighbours: tuple[tuple[CellKey, float | None], ...] = ()
+    moved: float = float("-inf")  # when it was last told to go to another cell, or went
 
 
 @dataclass(frozen=True, slots=True)

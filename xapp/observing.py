@@ -5,17 +5,23 @@
     observations = observer.observe(flows, ue_map, tap_heard, now)
 
 Reports may be lost, doubled, late, stale or of UEs that nobody knows; each is noticed and counted,
-and none makes a figure look newer than it is. It decodes nothing, opens nothing, reads no clock.
+and none makes a figure look newer than it is.
+
+Where reports name no slice (srsRAN), that of a UE is known by its addresses. Of a UE with sessions
+in several slices the figures are one sum: they count for its cell and for none of its slices, whose
+loads are then those of their other UEs, or unknown. The slices are there all the same, and flows
+are in the slice of their address. It decodes nothing, opens nothing, reads no clock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from xapp.e2.kpm import Report, UeReports
 from xapp.e2.measurements import Measurement
 from xapp.histories import Histories
+from xapp.moves import Moves
 from xapp.observations import (
     Cell,
     CellKey,
@@ -84,7 +90,7 @@ class _Ue:
     heard: float = NEVER  # last report, new or not
     cell: CellKey | None = None
     slice: Snssai | None = None
-    neighbours: tuple[tuple[CellKey, float], ...] = ()
+    neighbours: tuple[tuple[CellKey, float | None], ...] = ()
 
 
 @dataclass(slots=True)
@@ -99,6 +105,7 @@ class _Cell:
     key: CellKey
     prbs: int | None
     load: Load | None = None
+    neighbours: tuple[CellKey, ...] = ()  # as the operator says
     slices: dict[Snssai, _Slice] = field(default_factory=dict)
 
 
@@ -120,6 +127,7 @@ class Observer:
         self._sequences = Sequences()
         self.counters = Counters()
         self.histories = Histories()
+        self._moves = Moves()
 
     # Facts.
 
@@ -146,6 +154,16 @@ class Observer:
         if cell is not None and prbs is not None:
             cell.prbs = prbs
 
+    def neighbours_are(self, key: CellKey, neighbours: tuple[CellKey, ...]) -> None:
+        """Where UEs of a cell may be sent, by the operator's word."""
+        cell = self._cell(key)
+        if cell is not None:
+            cell.neighbours = neighbours
+
+    def moves(self, key: UeKey, addresses: Iterable[str], now: float) -> None:
+        """A UE is told to go to another cell; its addresses go with it, its name may not."""
+        self._moves.told(key, addresses, now)
+
     def quota_is(self, key: CellKey, snssai: Snssai, quota: Quota | None, since: float) -> None:
         """What is in force for a slice, as was set and seen, or read; None: not known."""
         cell = self._cell(key)
@@ -160,7 +178,7 @@ class Observer:
             self._slice(cell, snssai)
 
     def ue_is(self, key: UeKey, cell: CellKey | None = None, slice_: Snssai | None = None,
-              neighbours: tuple[tuple[CellKey, float], ...] | None = None) -> None:
+              neighbours: tuple[tuple[CellKey, float | None], ...] | None = None) -> None:
         """Where a UE is, as told by another way than KPM."""
         node = self._nodes.get(key.node)
         ue = None if node is None else node.ues.get(key.ue)
@@ -289,10 +307,16 @@ class Observer:
                 mapped = ue_map.of_ue(one.key)
                 cell = one.cell or (mapped.cell if mapped else None)
                 snssai = one.slice or (mapped.slice if mapped else None)
-                if snssai is not None and cell is not None and (known := node.cells.get(cell)):
-                    self._slice(known, snssai)
+                known = None if cell is None else node.cells.get(cell)
+                mine = () if snssai is not None else ue_map.slices_of(one.key)
+                for each in mine if snssai is None else (snssai,):
+                    if known is not None:
+                        self._slice(known, each)
+                neighbours = one.neighbours or tuple(
+                    (key, None) for key in (known.neighbours if known else ()))
+                moved = self._moves.seen(one.key, ue_map.addresses_of(one.key), cell, now)
                 ues[one.key] = Ue(one.key, cell, snssai, one.load,
-                                  mapped.address if mapped else None, one.neighbours)
+                                  mapped.address if mapped else None, neighbours, moved)
                 totals.add(cell, snssai, one.load)
             for cell_ in node.cells.values():
                 cells[cell_.key] = self._observed(cell_, totals)

@@ -68,6 +68,7 @@ class UeMap:
         self._said: dict[Origin, tuple[float, tuple[UeEntry, ...]]] = {}
         self._addresses: dict[str, UeEntry] = {}
         self._ues: dict[UeKey, UeEntry] = {}
+        self._by_ue: dict[UeKey, list[UeEntry]] = {}
         self._tunnels: dict[int, str] = {}
         self.refused = 0  # entries beyond what is remembered of a source
 
@@ -100,6 +101,15 @@ class UeMap:
         """Of all its addresses; the slice only where they share one."""
         return self._ues.get(ue)
 
+    def addresses_of(self, ue: UeKey) -> tuple[str, ...]:
+        """All that are known to be a UE's."""
+        return tuple(entry.address for entry in self._by_ue.get(ue, ()) if entry.address)
+
+    def slices_of(self, ue: UeKey) -> tuple[Snssai, ...]:
+        """Those that its addresses are in."""
+        return tuple(dict.fromkeys(entry.slice for entry in self._by_ue.get(ue, ())
+                                   if entry.slice is not None))
+
     def address_of_tunnel(self, teid_up: int) -> str | None:
         """The UE's address behind a tunnel into the UPF."""
         return self._tunnels.get(teid_up)
@@ -108,7 +118,7 @@ class UeMap:
         return tuple(self._addresses.values())
 
     def _merge(self) -> None:
-        self._addresses, self._ues, self._tunnels = {}, {}, {}
+        self._addresses, self._ues, self._tunnels, self._by_ue = {}, {}, {}, {}
         for origin in Origin:
             _, entries = self._said.get(origin, (0.0, ()))
             for address, entry in _undisputed(entries).items():
@@ -117,6 +127,7 @@ class UeMap:
                 self._addresses[address] = mine if known is None else _filled(known, mine)
         for address, entry in self._addresses.items():
             if entry.ue is not None:
+                self._by_ue.setdefault(entry.ue, []).append(entry)
                 before = self._ues.get(entry.ue)
                 self._ues[entry.ue] = entry if before is None else _shared(before, entry)
             if entry.teid_up:

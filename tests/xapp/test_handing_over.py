@@ -26,7 +26,7 @@ def beside(key: CellKey = OTHER, up_kbps: float = 500) -> Cell:
 
 
 def moved(
-    *targets: Cell, near: tuple[tuple[CellKey, float], ...] = ((OTHER, -80.0),),
+    *targets: Cell, near: tuple[tuple[CellKey, float | None], ...] = ((OTHER, -80.0),),
     percent: float | None = 60.0, needs: dict[CellKey, float] | None = None,
     policy: SlicePolicy = POLICY, observations: Observations | None = None,
 ) -> HandOver | None:
@@ -35,6 +35,26 @@ def moved(
     group = Group(policy, LLM, [flow()])
     short = Short(HERE, group, Demand(percent, None, "", False), 40)
     return hand_over(short, seen, [policy], needs or {}, LIMITS, NOW)
+
+
+def test_who_just_moved_stays_for_the_pause() -> None:
+    for ago, goes in ((0.0, False), (LIMITS.handover_pause - 0.1, False),
+                      (LIMITS.handover_pause, True)):
+        one = replace(ue(neighbours=((OTHER, -80.0),), up_kbps=400), moved=NOW - ago)
+        move = moved(observations=network([HERE, beside()], [], [one]))
+        assert (move is not None) is goes
+
+
+def test_a_neighbour_by_configuration_alone_is_chosen_by_its_room_and_said_to_be_unheard() -> None:
+    near: tuple[tuple[CellKey, float | None], ...] = ((OTHER, None), (THIRD, None))
+    move = moved(beside(), beside(THIRD), near=near, needs={OTHER: 10.0})
+    assert move is not None
+    assert move.target == THIRD
+    assert "is not reported" in move.reason
+    heard = moved(beside(), beside(THIRD), near=((OTHER, -100.0), (THIRD, None)),
+                  needs={OTHER: 10.0})
+    assert heard is not None
+    assert heard.target == OTHER  # for certain
 
 
 def test_to_the_neighbour_that_is_heard_best_and_has_room() -> None:

@@ -297,3 +297,28 @@ def test_no_report_makes_a_figure_that_cannot_be(
                 assert share is None or 0 <= share <= 100
             for value in (load.down_kbps, load.up_kbps, load.down_delay_ms, load.up_delay_ms):
                 assert value is None or 0 <= value < float("inf")
+
+
+def test_a_ue_with_sessions_in_two_slices_counts_for_its_cell_alone() -> None:
+    seen, known = observer("srsran"), UeMap()
+    known.put(Origin.CORE, [UeEntry("10.45.0.1", du(1), WEB),
+                            UeEntry("10.46.0.1", du(1), LLM)], 0.0)
+    seen.report(SOURCE, of_ues({1: report(5000, 900, 50, 20, 30, 90)}), 1.0)
+    flows = {"a": Flow("a", "llm_split", 0.9, 0.0, 1.0, address="10.46.0.1")}
+    now = seen.observe(flows, known, 1.0, 1.0)
+    assert now.ues[du(1)].slice is None
+    assert (now.flows["a"].ue, now.flows["a"].slice) == (du(1), LLM)
+    cell = now.cells[CELL]
+    assert set(cell.slices) == {LLM, WEB}
+    assert cell.load.down_kbps == 5000
+    # Its figures are one sum: whose they are is not known.
+    assert {one.load for one in cell.slices.values()} == {Load(float("-inf"))}
+
+
+def test_neighbours_are_those_of_the_operator_and_nothing_tells_how_they_are_heard() -> None:
+    seen, other = observer(), CellKey("gnb", "000000002")
+    seen.neighbours_are(CELL, (other,))
+    seen.report(replace(SOURCE, cell=CELL), of_ues({1: report(5)}), 1.0)
+    assert observe(seen, 1.0).ues[du(1)].neighbours == ((other, None),)
+    seen.moves(du(1), (), 1.5)
+    assert observe(seen, 2.0).ues[du(1)].moved == 1.5

@@ -98,3 +98,14 @@ def test_nothing_is_made_up(said: dict[Origin, list[UeEntry]]) -> None:
 def test_addresses_have_one_form() -> None:
     assert canonical("2001:DB8::0001") == "2001:db8::1"
     assert canonical("10.45.0.256") is None
+
+
+def test_all_addresses_and_slices_of_a_ue() -> None:
+    known, ue = UeMap(), UeKey("gnb", "du:1")
+    known.put(Origin.CORE, [UeEntry("10.45.0.1", ue, Snssai(1)),
+                            UeEntry("10.46.0.1", ue, Snssai(1, 1)),
+                            UeEntry("10.47.0.1", ue), UeEntry("10.48.0.1", slice=Snssai(9))], 0.0)
+    assert known.addresses_of(ue) == ("10.45.0.1", "10.46.0.1", "10.47.0.1")
+    assert known.slices_of(ue) == (Snssai(1), Snssai(1, 1))
+    assert known.addresses_of(UeKey("gnb", "du:2")) == ()
+    assert known.slices_of(UeKey("gnb", "du:2")) == ()
