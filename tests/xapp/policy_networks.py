@@ -50,7 +50,8 @@ def flow(key: str = "a", **values: object) -> Flow:
     return replace(plain, **values)  # type: ignore[arg-type]  # tests name Flow's own fields
 
 
-def ue(key: str = "du:1", at: CellKey = CELL, neighbours: tuple[tuple[CellKey, float | None], ...] = (),
+def ue(key: str = "du:1", at: CellKey = CELL,
+       neighbours: tuple[tuple[CellKey, float | None], ...] = (),
        **values: float) -> Ue:
     return Ue(UeKey(at.node, key), at, LLM, load(**values), "10.45.0.2", neighbours)
 
