@@ -73,16 +73,16 @@ def one_slot(plane: Plane, air: Air, now: int) -> None:
         if packet < 0:
             break
         offer(plane, packet)
-    # What is read has to be written too; where it is read twice, each has a part of the slot.
+    # What is read has to be written too; where it is read twice, each time has a part of the slot.
     tunnelled = marks[UPF] >= 0
-    take_all(plane, 0, marks[TUNS], now, now + marks[SLOT_NS] * (1 if tunnelled else 2) // 5)
+    take_all(plane, 0, marks[TUNS], now, now + marks[SLOT_NS] * (35 if tunnelled else 40) // 100)
     if tunnelled:  # what the core's side just sent has come by now
-        take_all(plane, marks[TUNS], marks[TUNS] + 2, now, now + marks[SLOT_NS] // 2)
+        take_all(plane, marks[TUNS], marks[TUNS] + 2, now, now + marks[SLOT_NS] * 65 // 100)
     offer_all(plane, air, now)
     run_slot(air, marks[SLOT], now)
     deliver_all(plane, air, now)
     if tunnelled:
-        take_all(plane, marks[TUNS] + 1, marks[TUNS] + 2, now, now + marks[SLOT_NS] * 9 // 10)
+        take_all(plane, marks[TUNS] + 1, marks[TUNS] + 2, now, now + marks[SLOT_NS] * 90 // 100)
     marks[SLOT] += 1
 
 

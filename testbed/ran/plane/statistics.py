@@ -61,7 +61,8 @@ class PlaneStatistics:
     unread: int  # slots that left packets in the devices, for want of time or places
     pauses: tuple[Pause, ...]  # the last of them
     all_pauses: int
-    busy: float  # share of a processor that the loop's work took
+    busy: float  # share of the time in which a slot was worked on
+    processor_seconds: float | None  # that the loop's thread used, the kernel's work for it too
     lateness_us: Quantiles  # of slots
     work_us: Quantiles
     down: Direction
@@ -77,7 +78,8 @@ class PlaneStatistics:
 
 
 def read(plane: Plane, reasons: Mapping[int, str], now_ns: int, scheduling: str,
-         kernel_dropped: Mapping[str, int]) -> PlaneStatistics:
+         kernel_dropped: Mapping[str, int], processor_seconds: float | None = None,
+         ) -> PlaneStatistics:
     """`reasons` names those of the radio."""
     marks = plane.marks.copy()
     seconds = max(0.0, (now_ns - int(marks[Mark.ORIGIN_NS])) / SECOND)
@@ -85,7 +87,7 @@ def read(plane: Plane, reasons: Mapping[int, str], now_ns: int, scheduling: str,
         seconds, int(marks[Mark.SLOT]), int(marks[Mark.SKIPPED]), int(marks[Mark.OVERRUNS]),
         int(marks[Mark.BUDGET_SPENT]), _pauses(plane), int(marks[Mark.PAUSES]),
         int(marks[Mark.BUSY_NS]) / SECOND / seconds if seconds else 0.0,
-        quantiles(plane.lateness), quantiles(plane.work),
+        processor_seconds, quantiles(plane.lateness), quantiles(plane.work),
         _direction(plane, DOWN, reasons), _direction(plane, UP, reasons),
         int(marks[Mark.PLACES] - marks[Mark.FREE]), int(marks[Mark.ORDER_TAIL]),
         int(marks[Mark.ORDERS_REFUSED]), quantiles(plane.orders_delay),

@@ -268,7 +268,14 @@ class UserPlane:
         dropped = {} if self._counts is None else self._counts.dropped(
             {name for _, name in self._devices})
         return statistics.read(self._plane, self._reasons, time.monotonic_ns(), self._scheduling,
-                               dropped)
+                               dropped, self._processor_seconds())
+
+    def _processor_seconds(self) -> float | None:
+        """Of the loop's thread; None once that is no more."""
+        thread = self._thread
+        if thread is None or thread.ident is None or not thread.is_alive():
+            return None
+        return time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
 
 
 def _packed_name(address: str, port: int) -> bytes:

@@ -1,0 +1,23 @@
+"""Compiles the loop ahead of time: `python -m testbed.ran.plane.warm`.
+
+Set-up runs it, so that no user waits half a minute for a first packet. It moves none.
+"""
+
+from __future__ import annotations
+
+from testbed.ran.plane.air import make_air
+from testbed.ran.plane.loop import run
+from testbed.ran.plane.memory import PLACES, Mark, make
+from testbed.ran.plane.table import put
+
+
+def warm() -> None:
+    """Call every compiled function that Python calls, with the types that it is called with."""
+    plane = make(1400, 1_000_000, 1, 1)
+    put(plane.keys, plane.values, 1, 1)
+    plane.marks[Mark.STOP] = 1
+    run(plane, make_air(PLACES))
+
+
+if __name__ == "__main__":
+    warm()
