@@ -93,5 +93,6 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install -q $(PIP_OPTIONS) -c constraints.txt -e ".[dev]"
 	@$(BIN)/python -m edge_server.engine.kernels.build || true
 	@$(BIN)/python -m pcap_tools.warm  # numba compiles for half a minute, once
+	@$(BIN)/python -m testbed.radio.warm
 	@$(BIN)/python -m classifier.warm
 	@touch $(READY)

@@ -30,6 +30,11 @@ def inlined(function: Function) -> Function:
     return function if UNCOMPILED else _compile(function, inline="always")
 
 
+def arithmetic(function: Function) -> Function:
+    """Compiled for sums whose order the processor may choose; no NaN is told apart."""
+    return function if UNCOMPILED else _compile(function, fastmath=True)
+
+
 def _compile(function: Function, **options: Any) -> Function:
     import numba
 

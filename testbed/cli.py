@@ -16,6 +16,7 @@ import classifier.command
 import classifier.tap_command
 import edge_server.command
 import pcap_tools.pcap_command
+import testbed.radio.radio_command
 import testbed.ran.e2_node_command
 import testbed.record_sessions
 import testbed.split_command
@@ -96,6 +97,8 @@ def build_parser() -> argparse.ArgumentParser:
     xapp.console_command.configure(add("xapp-console", "watch and steer an xApp in the browser"))
     testbed.ran.e2_node_command.configure(
         add("e2-node", "be a base station to try an xApp or a RIC on"))
+    testbed.radio.radio_command.configure(
+        add("radio", "be the air between virtual radios, as srsRAN's"))
     _add_testbed(add("testbed", "emulated links, and data recorded over them"))
     return parser
 

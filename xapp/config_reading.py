@@ -29,10 +29,10 @@ _TAG = "tag:yaml.org,2002:"
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's plain words: `on` and `off` are names, and 00101 keeps its zeros."""
+    """YAML 1.2's plain words: `on` is a name, 00101 keeps its zeros, 11.52e6 is a number."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012  # so PyYAML has it, and copies it to add to it
-        first: [one for one in found if one[0] not in (f"{_TAG}bool", f"{_TAG}int")]
+        first: [one for one in found if one[0] not in (f"{_TAG}bool", f"{_TAG}int", f"{_TAG}float")]
         for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()}
 
 
@@ -41,6 +41,10 @@ _Loader.add_implicit_resolver(
 _Loader.add_implicit_resolver(
     f"{_TAG}int", re.compile(r"^(?:[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+)$"),
     list("-+0123456789"))
+_Loader.add_implicit_resolver(
+    f"{_TAG}float", re.compile(
+        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"), list("-+0123456789."))
 
 
 def yaml_document(path: Path) -> Mapping[str, Any]:

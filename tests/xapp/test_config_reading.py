@@ -124,10 +124,11 @@ def test_files_that_are_no_configuration(tmp_path: Path, data: bytes, says: str)
 def test_plain_words_are_what_they_look_like(tmp_path: Path) -> None:
     file = tmp_path / "xapp.yaml"
     file.write_text("on: true\noff: False\nyes: no\nplmn: 00101\ntime: 12:30\nfive: 5\n"
-                    "minus: -5\nhex: 0x1f\nshare: 0.5\nnone: ~\ncell: 000660001\n")
+                    "minus: -5\nrate: 11.52e6\nhex: 0x1f\nshare: 0.5\nnone: ~\ncell: 000660001\n")
     assert yaml_document(file) == {
         "on": True, "off": False, "yes": "no", "plmn": "00101", "time": "12:30", "five": 5,
-        "minus": -5, "hex": 31, "share": 0.5, "none": None, "cell": "000660001"}
+        "minus": -5, "rate": 11.52e6, "hex": 31, "share": 0.5, "none": None,
+        "cell": "000660001"}
 
 
 def test_files_are_read(tmp_path: Path) -> None:

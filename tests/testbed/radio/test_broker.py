@@ -1,0 +1,203 @@
+"""The broker with real ZeroMQ peers: who comes, goes, hangs and lies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zmq
+
+from testbed.radio.broker import Broker, Happened
+from testbed.radio.client import ask
+from testbed.radio.errors import RadioError
+from testbed.radio.mixer import BYTES, MOST_MESSAGE
+from testbed.radio.script import Script, read
+from testbed.radio.settings import PathSettings
+from tests.testbed.radio.peers import Radio, local, running
+
+PEER = """
+import sys
+from tests.testbed.radio.peers import Radio
+from testbed.radio.settings import Station
+Radio(Station("ue1", sys.argv[1], sys.argv[2]), lambda count: [5] * count)
+"""
+
+
+def until(true: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.005)
+
+
+def goes_on(radio: Radio) -> None:
+    seen = radio.count()
+    until(lambda: radio.count() > seen + 10_000)
+
+
+def constant(value: complex) -> Callable[[int], Any]:
+    return lambda count: np.full(count, value, np.complex64)
+
+
+def tells(told: list[Happened], station: str, what: str) -> bool:
+    return any((one.station, one.what) == (station, what) for one in told)
+
+
+def test_samples_go_through_both_ways(tmp_path: Path) -> None:
+    settings = local(tmp_path, 2, paths={"gnb-ue2": PathSettings(20)})
+    with running(settings) as (broker, told):
+        gnb = Radio(settings.cells[0], constant(1))
+        ues = [Radio(one, constant(2j)) for one in settings.ues]
+        try:
+            until(lambda: all(tells(told, name, "joined") for name in ("gnb", "ue1", "ue2")))
+            until(lambda: min(one.count() for one in (gnb, *ues)) > 20_000)
+        finally:
+            for radio in (gnb, *ues):
+                radio.stop()
+    np.testing.assert_allclose(gnb.fetched[10], 2.2j, rtol=1e-5)
+    np.testing.assert_allclose(ues[1].fetched[10], 0.1, rtol=1e-5)
+    assert broker.mixer.tallies["gnb"].lost == 1  # its sockets closed before the broker's
+
+
+def test_a_killed_peer_is_lost_at_once_and_may_return(tmp_path: Path) -> None:
+    settings = local(tmp_path, 1)
+    with running(settings, patience=60) as (broker, _):
+        gnb = Radio(settings.cells[0], constant(1))
+        command = [sys.executable, "-c", PEER, str(settings.ues[0].transmits),
+                   str(settings.ues[0].receives)]
+        try:
+            for round_ in (1, 2):
+                peer = subprocess.Popen(command)
+                try:
+                    until(lambda: "ue1" in broker.mixer.joined)
+                    until(lambda: bool(gnb.fetched) and gnb.fetched[-1][-1] == 5)
+                finally:
+                    peer.send_signal(signal.SIGKILL)
+                    peer.wait()
+                until(lambda: "ue1" not in broker.mixer.joined)
+                goes_on(gnb)
+                assert not gnb.fetched[-1].any()
+                assert broker.mixer.tallies["ue1"].lost == round_
+        finally:
+            gnb.stop()
+
+
+def test_a_peer_that_hangs_is_lost_after_patience_and_comes_back(tmp_path: Path) -> None:
+    settings = local(tmp_path, 1)
+    with running(settings, patience=0.3) as (broker, told):
+        gnb = Radio(settings.cells[0], constant(1))
+        peer = subprocess.Popen([sys.executable, "-c", PEER, str(settings.ues[0].transmits),
+                                 str(settings.ues[0].receives)])
+        try:
+            until(lambda: "ue1" in broker.mixer.joined)
+            os.kill(peer.pid, signal.SIGSTOP)
+            until(lambda: tells(told, "ue1", "lost"))
+            goes_on(gnb)
+            os.kill(peer.pid, signal.SIGCONT)
+            until(lambda: broker.mixer.tallies["ue1"].joined == 2)
+        finally:
+            peer.kill()
+            peer.wait()
+            gnb.stop()
+
+
+def test_the_air_changes_while_it_runs(tmp_path: Path) -> None:
+    settings = local(tmp_path, 1)
+    with running(settings):
+        radios = [Radio(one, constant(1)) for one in settings.stations]
+        try:
+            until(lambda: radios[0].count() > 5000)
+            reply = ask(settings.control, {"order": "path", "link": "gnb-ue1",
+                                           "set": {"path_loss": 20}})
+            assert reply["path"]["path_loss"] == 20
+            until(lambda: abs(radios[0].fetched[-1][-1] - 0.1) < 1e-6)
+            assert ask(settings.control, {"order": "status"})["stations"]["gnb"]["here"]
+            with pytest.raises(RadioError, match="gnb-ue7"):
+                ask(settings.control, {"order": "path", "link": "gnb-ue7", "set": {}})
+        finally:
+            for radio in radios:
+                radio.stop()
+        ask(settings.control, {"order": "stop"})
+
+
+def test_a_script_is_followed_to_the_sample(tmp_path: Path) -> None:
+    settings = local(tmp_path, 1)
+    lines = ["seconds,link,outage", "1.0105,gnb-ue1,yes", "1.020,gnb-ue1,no"]
+    with running(settings) as (broker, _):
+        broker.script = Script(read(lines), broker.mixer)
+        radios = [Radio(one, constant(1)) for one in settings.stations]
+        try:
+            until(lambda: broker.mixer.position > 1_060_000)
+        finally:
+            for radio in radios:
+                radio.stop()
+    heard = np.concatenate(radios[1].fetched) != 0
+    silences = np.diff(np.flatnonzero(heard)) - 1  # what is between two samples that were heard
+    assert list(silences[silences > 0]) == [9500]
+
+
+def test_hostile_messages_are_refused_and_nothing_ends(tmp_path: Path) -> None:
+    settings = local(tmp_path, 2)
+    with running(settings) as (broker, told):
+        gnb = Radio(settings.cells[0], constant(1))
+        liar = Radio(settings.ues[0], lambda count: np.full(count, np.nan, np.complex64))
+        flood = Radio(settings.ues[1], lambda count: np.zeros(MOST_MESSAGE + 1, np.complex64))
+        context: zmq.Context[Any] = zmq.Context()
+        try:
+            socket = context.socket(zmq.DEALER)
+            socket.setsockopt(zmq.LINGER, 0)
+            socket.connect(str(settings.ues[0].receives))
+            socket.send_multipart([b"", b"x" * 1000])  # longer than a request may be
+            socket.send(b"no envelope")
+            control = context.socket(zmq.DEALER)
+            control.setsockopt(zmq.LINGER, 0)
+            control.connect(settings.control)
+            control.send_multipart([b"", b"\x00garbage", b"of parts"])
+            until(lambda: gnb.count() > 30_000)
+            assert all(np.isfinite(one).all() for one in gnb.fetched)
+            assert not tells(told, "ue2", "joined")
+            assert broker.mixer.tallies["ue2"].sent == 0
+        finally:
+            context.destroy(0)
+            for radio in (gnb, liar, flood):
+                radio.stop()
+
+
+def test_it_keeps_to_real_time_when_asked(tmp_path: Path) -> None:
+    settings = replace(local(tmp_path, 1), pace=True, rate=50e3)
+    with running(settings) as (broker, _):
+        radios = [Radio(one, constant(1), 50) for one in settings.stations]
+        try:
+            until(lambda: broker.mixer.position > 0)
+            begun = time.monotonic()
+            until(lambda: broker.mixer.position > 25_000)
+            assert time.monotonic() - begun > 0.4
+        finally:
+            for radio in radios:
+                radio.stop()
+
+
+def test_an_address_that_is_taken_is_named(tmp_path: Path) -> None:
+    context: zmq.Context[Any] = zmq.Context()
+    try:
+        other = context.socket(zmq.REP)
+        port = other.bind_to_random_port("tcp://127.0.0.1")
+        settings = local(tmp_path, 1)
+        taken = replace(settings, control=f"tcp://127.0.0.1:{port}")
+        with pytest.raises(RadioError, match=str(port)):
+            Broker(taken).run()
+    finally:
+        context.destroy(0)
+
+
+def test_a_sample_has_eight_bytes() -> None:
+    assert np.dtype(np.complex64).itemsize == BYTES
