@@ -49,14 +49,14 @@ class Effect:
 
     @property
     def open(self) -> bool:
-        """It was looked for, and that it is not so tells nothing."""
-        return self.idle or (self.met is False and not self.expected.needed)
+        """That it is not so tells nothing."""
+        return self.idle or (not self.met and not self.expected.needed)
 
     def sentence(self) -> str:
         """For the operator."""
         known = "nothing was reported" if self.seen is None else f"{self.seen:g} was reported"
         was = "" if self.before is None else f", {self.before:g} before"
-        idle = ", and nothing competes any more" if self.idle else ""
+        idle = ", when nobody was held back" if self.idle else ""
         return (f"{self.expected.metric.value} of {text_of(self.expected.subject)}: "
                 f"{'no longer ' * self.negated}{_bounds(self.expected)} "
                 f"{'expected' if self.expected.needed else 'would prove it'}, "
@@ -126,13 +126,17 @@ def is_met(expected: Expectation, observations: Observations) -> bool | None:
 
 
 def is_idle(expected: Expectation, observations: Observations) -> bool:
-    """Whether a report can tell nothing: the cell has room, or a limited slice wants little."""
+    """Whether a report tells nothing: the cell has room, or the slice sends little or nothing."""
     if expected.under is not None:
         load = load_of(_cell_of(expected.subject, observations), observations)
         use: float | None = getattr(load, DIRECTIONS[expected.metric], None)
         if use is not None and use < expected.under:
             return True
-    value = value_of(expected, load_of(expected.subject, observations))
+    load = load_of(expected.subject, observations)
+    sent: float | None = getattr(load, DIRECTIONS[expected.metric].replace("prbs", "kbps"), None)
+    if isinstance(expected.subject, tuple) and expected.at_most != expected.at_least and sent == 0:
+        return True  # a pause, or nobody is left
+    value = value_of(expected, load)
     return (expected.metric in (Metric.UP_PRBS, Metric.DOWN_PRBS) and expected.at_most is not None
             and value is not None and value < expected.at_most * IDLE)
 
@@ -224,12 +228,16 @@ def look(watched: Watch, observations: Observations) -> Watch:
     for one in watched.effects:
         load = load_of(one.expected.subject, observations)
         met = is_met(one.expected, observations)
-        if load is None or met is None or not _counts(watched, load):
+        idle = is_idle(one.expected, observations)
+        known = met is not None or idle
+        # What was seen while it could tell goes before a pause.
+        if load is None or not known or not _counts(watched, load) or (
+                idle and one.met is not None and not one.idle):
             effects.append(one)
         else:
             effects.append(replace(
-                one, seen=value_of(one.expected, load), met=met != one.negated,
-                idle=is_idle(one.expected, observations)))
+                one, seen=value_of(one.expected, load),
+                met=None if met is None else met != one.negated, idle=idle))
     return replace(watched, effects=tuple(effects))
 
 

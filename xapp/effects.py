@@ -23,7 +23,6 @@ from xapp.sharing import in_force
 
 TOLERANCE = 5.0  # percent of the cell that a cap may be exceeded by: reports are averages
 BETTER = 0.8  # of a delay that was too long: less is an effect, if not all that is wanted
-KEPT = 0.5  # share of what a slice had that it must still have: traffic varies by itself
 FULL = 85.0  # percent of a cell's PRBs from which slices compete for them; schedulers leave some
 RISE = 0.5  # of the way from what a held slice had to what it is due: a report may begin too early
 LEAST_RISE = 3.0  # percent of the cell; averages move by less without any cause
@@ -57,7 +56,7 @@ def expectations(
     capped = {snssai for snssai, quota in quotas.items() if snssai not in wanting
               and quota.maximum < in_force(cell, snssai, limits).maximum}
     found: list[Expectation] = []
-    helped = set()
+    helped, changed = set(), False
     for group in groups:
         slice_ = cell.slices.get(group.snssai)
         if slice_ is None or group.snssai in helped or not group.believed:
@@ -65,6 +64,7 @@ def expectations(
         helped.add(group.snssai)
         raised = quotas[group.snssai].minimum > in_force(cell, group.snssai, limits).minimum
         if (raised or capped) and fresh(slice_.load, limits, now):
+            changed = True
             found.extend(_of_helped(cell, slice_, group, quotas, bool(capped), limits, now))
     for snssai in (one for one in quotas if one in capped):
         load = cell.slices[snssai].load
@@ -72,6 +72,9 @@ def expectations(
             Expectation((cell.key, snssai), way.prbs, limits.settle,
                         at_most=quotas[snssai].maximum + TOLERANCE)
             for way in WAYS if way.of(load, way.prbs) is not None and fresh(load, limits, now))
+    if (found or changed) and not any(one.needed for one in found):
+        # All may have what they want, so that nothing will tell; the cell must be reported at all.
+        found.append(Expectation(cell.key, Metric.DOWN_PRBS, limits.settle))
     return tuple(found)
 
 
@@ -83,12 +86,7 @@ def _of_helped(
              if (one := _held(cell, slice_, group, quotas, way, limits, now)) is not None]
     if capping:  # the cell may empty by that very decision
         shown = [replace(one, under=None) for one in shown]
-    if any(one.needed for one in shown):
-        return shown
-    # It may have what it wants, so that nothing will tell; what it has it must keep.
-    subject, load = (cell.key, slice_.snssai), slice_.load
-    return shown + [Expectation(subject, metric, limits.settle, at_least=value * KEPT, under=FULL)
-            for metric, value in ((way.kbps, way.of(load, way.kbps)) for way in WAYS) if value]
+    return shown
 
 
 def _held(

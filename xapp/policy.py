@@ -215,7 +215,7 @@ def _moves(
         for group, demand in zip(plan.groups, plan.demands, strict=True):
             if plan.changes or not _short(plan, group, demand, limits, now):
                 continue
-            given = plan.due[group.snssai]
+            given = plan.due.get(group.snssai, 0)  # as `_short` has it
             move = hand_over(Short(plan.cell, group, demand, given), observations, policies,
                              needs, limits, now)
             if move is not None:

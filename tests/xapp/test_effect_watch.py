@@ -88,7 +88,20 @@ def test_uplink_is_judged_by_uplink_under_load_and_by_whichever_figure_shows(
     watched = look(watched, after)
     assert judge(watched, after, 13.0) is verdict
     assert "or up_prbs at least 20" in outcome(watched)
-    assert ("competes" in outcome(watched)) is (verdict is Verdict.UNPROVEN)
+    assert ("nobody was held" in outcome(watched)) is (verdict is Verdict.UNPROVEN)
+
+
+def test_a_pause_tells_nothing_and_does_not_undo_what_was_seen() -> None:
+    def at(now: float, kbps: float, prbs: float) -> Observations:
+        load = Load(now, up_prbs=prbs, up_kbps=kbps)
+        return Observations(now, {CELL: Cell(CELL, 106, Load(now, up_prbs=99.0), {
+            LLM: Slice(LLM, None, 0.0, load)})})
+
+    watched = watch((MORE,), SETTINGS, at(9.0, 500.0, 10.0), 10.0, 0.0, 4.0)
+    pause = at(13.0, 0.0, 0.0)
+    assert judge(look(watched, pause), pause, 13.0) is Verdict.UNPROVEN
+    missed = look(watched, at(12.0, 500.0, 10.0))
+    assert judge(look(missed, pause), pause, 13.0) is Verdict.NOT_SEEN
 
 
 def test_a_load_that_is_away_is_waited_for_until_the_deadline() -> None:

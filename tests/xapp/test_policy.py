@@ -30,6 +30,7 @@ from tests.xapp.policy_networks import (
     ue,
 )
 from xapp.decisions import Decision, HandOver, Metric, SetQuotas
+from xapp.effect_watch import alive
 from xapp.limits import FREE, Limits
 from xapp.observations import CellKey, Observations, Quota, Snssai
 from xapp.placing import View
@@ -183,14 +184,13 @@ def test_an_llm_flow_gets_a_guarantee_and_others_keep_their_floor() -> None:
 
 def test_what_is_expected_is_what_the_node_reports() -> None:
     decided = only(decide(busy(up_delay_ms=20), [POLICY], LIMITS, NOW))
-    assert [(one.metric, one.at_least) for one in decided.expected] == [
-        (Metric.UP_KBPS, 250)]  # it waits for nothing, and keeps half at least
+    assert decided.expected == (alive(CELL, LIMITS.settle),)  # it waits for nothing
     late = only(decide(busy(up_delay_ms=200), [POLICY], LIMITS, NOW))
     assert [(one.metric, one.at_most) for one in late.expected] == [(Metric.UP_DELAY_MS, 160)]
     assert late.quotas[LLM].minimum == 13  # half as much again
     unknown = only(decide(busy(), [POLICY], LIMITS, NOW)).expected
     assert [(one.metric, one.needed) for one in unknown] == [
-        (Metric.UP_PRBS, False), (Metric.UP_KBPS, True)]
+        (Metric.UP_PRBS, False), (Metric.DOWN_PRBS, True)]
 
 
 def test_once_the_flows_are_gone_slices_get_back_what_they_had() -> None:
