@@ -85,6 +85,7 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 _VERSIONS = "Both processes have to be of one version."
+_NEVER = ("at", "since", "moved")  # of a load, a quota and a UE: when it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ def picture_document(picture: Picture) -> Any:
 
 def picture_of(document: Any) -> Picture:
     """The inverse of what `picture_document` and the link made."""
+    _restore_never(document)
     found: _Picture = _valid(_adapter(_Picture), document)
     counts = found.counts
     return Picture(
@@ -156,6 +158,22 @@ def picture_of(document: Any) -> Picture:
         Counts(*counts.plain, counts.decisions, counts.events,
                {(actuator, answer): count for actuator, answer, count in counts.controls}),
         found.version, found.loop, found.acknowledgement, found.effect)
+
+
+def _restore_never(document: Any) -> None:
+    """What never was is at minus infinity, which JSON has not: it came as null."""
+    if not isinstance(document, dict):
+        return
+    waiting: list[Any] = [document.get("cells"), document.get("ues")]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list):
+            waiting += one
+        elif isinstance(one, dict):
+            for name in _NEVER:
+                if name in one and one[name] is None:
+                    one[name] = float("-inf")
+            waiting += [one.get("load"), one.get("slices")]
 
 
 def policies_of(document: Any) -> tuple[PolicyView, ...]:

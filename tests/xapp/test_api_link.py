@@ -100,3 +100,17 @@ def test_a_damaged_picture_is_one_error() -> None:
             picture_of({key: value for key, value in whole.items() if key != name})
         with pytest.raises(TransportError):
             picture_of({**whole, name: object()})
+
+
+def test_what_never_was_stays_what_never_was() -> None:
+    """Before the first report a load has no time, and a quota that nobody set has none either."""
+    never = float("-inf")
+    picture = rich()
+    seen = picture.observations
+    picture = replace(picture, observations=replace(
+        seen, cells={key: replace(one, load=replace(one.load, at=never), slices={
+            name: replace(each, since=never, load=replace(each.load, at=never))
+            for name, each in one.slices.items()}) for key, one in seen.cells.items()},
+        ues={key: replace(one, load=replace(one.load, at=never))
+             for key, one in seen.ues.items()}))
+    assert picture_of(carried("picture", picture_document(picture))) == picture
