@@ -291,12 +291,14 @@ class Steering:
         return self._actions.take()
 
     def _put_all_as_found(self, why: str) -> None:
+        # Before anything ends: what a lane begins next must not aim at what was last decided.
+        self._book.aim_at_found()
         for lane in list(self._lanes.values()):
             self._drop_cases(lane, why)
             if lane.action is not None:
                 self._actions.signal(lane.action, Signal.ABANDON, why)
             lane.put_back_at = lane.put_back_wait = 0.0
-        self._book.aim_at_found()
+        self._book.aim_at_found()  # and what was withdrawn just now is as it was before
         self._all_on()
 
     def _drop_cases(self, lane: Lane, why: str) -> None:

@@ -82,6 +82,24 @@ def test_at_exit_what_was_found_is_put_back() -> None:
     assert scene.station.slices == {LLM: FREE, REST: FREE}
 
 
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_what_is_put_back_in_the_middle_of_a_second_action_is_what_was_found(how: str) -> None:
+    """And not what the first one set, which the lane would have gone back to by itself."""
+    scene = Scene(actuators=ONLY_REMOTE)
+    scene.decide(wish(minimum=60))
+    scene.wait(4)
+    scene.station.deaf.add("remote")  # acknowledged, and not to be seen yet
+    scene.decide(wish(minimum=80))
+    scene.wait(0.5)
+    assert not scene.steering.quiet
+    scene.station.deaf.clear()
+    scene.do(scene.steering.stop(scene.now) if how == "stop"
+             else scene.steering.kill("operator", "now.", scene.now))
+    scene.wait(6)
+    assert scene.steering.quiet
+    assert scene.station.slices == {LLM: FREE, REST: FREE}
+
+
 def test_at_exit_what_is_confirmed_may_be_left_and_what_is_not_is_undone() -> None:
     scene = Scene(SteeringConfig(at_exit=AtExit.LEAVE), actuators=ONLY_REMOTE)
     scene.decide(wish(minimum=60))
