@@ -185,7 +185,7 @@ def test_lists_out_of_bounds_are_refused() -> None:
 
 def test_elements_of_nothing_are_counted_too() -> None:
     nothings = sequence_of(sequence_of(null(), 0, 65535), 0, 65535)
-    assert nothings.decode(nothings.encode(((None,) * 8000,))) == ((None,) * 8000,)
+    assert nothings.decode(nothings.encode(((None,) * 5000,))) == ((None,) * 5000,)
     with pytest.raises(ProtocolError, match=str(MOST_ELEMENTS)):
         nothings.decode(b"\xff" * 100)
     inside = sequence_of(open_type(sequence_of(null(), 0, 65535)), 0, 65535)

@@ -222,3 +222,22 @@ def test_values_out_of_bounds_are_refused(layout: Kpm) -> None:
         layout.message.encode(Report((Values((2**32,)),)))
     with pytest.raises(ProtocolError):
         layout.message.encode(Report((Values((1,)),), (Measurement("Zürich"),)))
+
+
+def crafted(ues: int) -> UeReports:
+    """UEs that each have another name of measurement: the slowest that is no error."""
+    return UeReports(tuple(
+        UeReport(GnbDuUe(number), Report((Values((number,)),), (Measurement(f"M{number}"),)))
+        for number in range(ues)))
+
+
+def test_the_most_that_a_gnb_reports_is_let_through_and_little_more() -> None:
+    wanted = tuple(Measurement(f"M{number}") for number in range(8))
+    busy = UeReports(tuple(UeReport(GnbDuUe(number), Report((Values(tuple(range(8))),), wanted))
+                           for number in range(256)))
+    assert KPM_V3.message.decode(KPM_V3.message.encode(busy)) == busy
+    near, beyond = KPM_V3.message.encode(crafted(600)), KPM_V3.message.encode(crafted(1000))
+    assert KPM_V3.message.decode(near) == crafted(600)
+    with pytest.raises(ProtocolError, match="more than 5120 elements"):
+        KPM_V3.message.decode(beyond)
+    assault(KPM_V3.message.decode, iter((near, beyond)))
