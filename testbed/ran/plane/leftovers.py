@@ -1,7 +1,7 @@
 """A record of what a run made in the system, so that a later one can clean up after it.
 
 It is written before anything is made. What a killed process leaves behind is thus found by the
-next start of the same name, whatever happened; a process that still runs is left alone.
+next start, of whatever name; a process that still runs is left alone.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from testbed import namespaces
@@ -23,8 +24,9 @@ def record_of(name: str, folder: Path = FOLDER) -> Path:
 
 
 def claim(name: str, made: Iterable[str], folder: Path = FOLDER) -> None:
-    """Clean up after a run of this name that is no more, and write down what is going to be."""
+    """Clean up after runs that are no more, and write down what is going to be."""
     remove_leftovers(name, folder)
+    _remove_others(folder)
     record = record_of(name, folder)
     text = json.dumps({"pid": os.getpid(), "started": _started(os.getpid()),
                        "namespaces": list(made)})
@@ -56,6 +58,14 @@ def remove_leftovers(name: str, folder: Path = FOLDER) -> tuple[str, ...]:
         namespaces.remove(one)
     give_up(name, folder)
     return made
+
+
+def _remove_others(folder: Path) -> None:
+    """Runs of other names that were killed, too: nobody may ever start those again."""
+    for record in sorted(folder.glob("*.json")):
+        # One that still runs, or whose record is damaged, is for a start of its own name to judge.
+        with suppress(LinkFailure):
+            remove_leftovers(record.stem, folder)
 
 
 def _read(record: Path, name: str) -> tuple[int, int | None, tuple[str, ...]] | None:

@@ -37,6 +37,15 @@ def test_what_a_dead_process_made_is_removed(tmp_path: Path, removed: list[str])
     assert removed == ["cell-n6"]
 
 
+def test_runs_of_other_names_are_cleaned_up_after_as_well(
+        tmp_path: Path, removed: list[str]) -> None:
+    record_of("other", tmp_path).write_text(json.dumps(NOBODY | {"namespaces": ["other-n6"]}))
+    record_of("damaged", tmp_path).write_text("{")
+    claim("cell", ["cell-gnb"], tmp_path)
+    assert removed == ["other-n6"]
+    assert {one.stem for one in tmp_path.iterdir()} == {"cell", "damaged"}
+
+
 def test_what_a_live_process_made_is_left_alone(tmp_path: Path, removed: list[str]) -> None:
     began = int(Path("/proc/1/stat").read_text().rpartition(")")[2].split()[19])
     record_of("cell", tmp_path).write_text(

@@ -1,0 +1,93 @@
+"""Everything that can go wrong at once, for a while; then every packet is accounted for."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+
+import pytest
+
+from testbed import namespaces
+from testbed.ran.plane.config import TunnelConfig, simple_plane
+from testbed.ran.plane.user_plane import UserPlane
+from tests.testbed.ran.plane.scene import packet
+from tests.testbed.ran.plane.sockets import bound, echo, settled, until
+
+ROUNDS = 12  # of faults; each takes some tens of milliseconds
+
+
+def raw(namespace: str) -> socket.socket:
+    return namespaces.inside(namespace, lambda: socket.socket(
+        socket.AF_PACKET, socket.SOCK_DGRAM))
+
+
+class Noise(threading.Thread):
+    """Sends what it is given, over and over, until it is told to stop."""
+
+    def __init__(self, end: socket.socket, where: tuple[str, int], sent: list[bytes]) -> None:
+        super().__init__(daemon=True)
+        self._end, self._where, self._sent = end, where, sent
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        while not self.over.wait(0.0005):
+            for data in self._sent:
+                try:
+                    self._end.sendto(data, self._where)
+                except OSError:  # the device is down, or full: what this is about
+                    continue
+
+
+@pytest.mark.parametrize("tunnel", [None, TunnelConfig()], ids=["plain", "tunnel"])
+def test_faults_of_all_kinds_at_once(name: str, tunnel: TunnelConfig | None) -> None:
+    randomness = random.Random(1)
+    garbage = [randomness.randbytes(size) for size in (1, 19, 40, 333, 1399)]
+    with UserPlane(simple_plane(2, name, tunnel, queue=200)) as plane:
+        core, ue1, ue2 = (raw(space) for space in (
+            plane.n6, plane.namespace("ue1"), plane.namespace("ue2")))
+        noises = [
+            Noise(core, ("n6-internet", 0x0800), [packet("10.45.0.1", "10.45.0.2", 1400)] * 40),
+            Noise(core, ("n6-internet", 0x0800), [packet("10.45.0.1", "10.45.0.3"), *garbage]),
+            Noise(ue1, ("ue0", 0x0800), [packet("10.45.0.2", "10.45.0.1", 900)] * 20),
+            Noise(ue2, ("ue0", 0x0800), [packet("10.45.0.3", "10.45.0.1"), *garbage])]
+        if tunnel is not None:
+            stranger = bound(plane.n6, tunnel.upf)
+            noises.append(Noise(stranger, (tunnel.gnb, 2152), [*garbage, b"\x30\xff\0\0" * 3]))
+        for noise in noises:
+            noise.start()
+        for number in range(ROUNDS):
+            plane.set_backhaul(randomness.choice((0.0, 0.1, 1.0)), randomness.choice((0.0, 20.0)))
+            if number % 2:
+                plane.detach("ue2")
+            else:
+                plane.attach("ue2", {0: (f"10.45.0.{3 + number}", None)})
+        for noise in noises:
+            noise.over.set()
+            noise.join()
+        plane.set_backhaul()
+        figures = settled(plane)
+        for side in (figures.down, figures.up):
+            assert side.inside == side.in_tunnel >= 0
+            assert side.dropped["malformed"] > 0
+        if tunnel is None:
+            assert figures.down.in_tunnel == figures.up.in_tunnel == 0
+        else:
+            assert figures.tunnel["garbage"] > 0
+            stranger.close()
+        assert figures.orders_refused == figures.devices_lost == 0
+        for end in (core, ue1, ue2):
+            end.close()
+        plane.attach("ue2", {0: ("10.45.0.3", None)})
+        for ue, own in (("ue1", "10.45.0.2"), ("ue2", "10.45.0.3")):
+            echo(plane, ue, own, "10.45.0.1")
+
+
+def test_a_device_that_is_taken_away_costs_only_its_ue(name: str) -> None:
+    with UserPlane(simple_plane(2, name)) as plane:
+        namespaces.command("ip", "-n", plane.namespace("ue2"), "link", "delete", "ue0")
+        echo(plane, "ue1", "10.45.0.2", "10.45.0.1")
+        with bound(plane.n6, "10.45.0.1") as server:
+            server.sendto(b"to nobody", ("10.45.0.3", 9))
+        until(lambda: plane.statistics().down.dropped.get("device", 0) == 1)
+        assert plane.statistics().devices_lost == 1
