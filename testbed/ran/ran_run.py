@@ -1,0 +1,155 @@
+"""Runs a cell until it is over: lets its time pass, draws it, keeps E2 beside it, sums it up.
+
+    summary = run_cell(cell, RunOptions(seconds=30.0, view=True))
+
+A cell is paced by the clock, or goes as fast as it can in simulated time. SIGINT and SIGTERM end it
+in order; what happened until then is summed up all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from testbed.ran.cell_model import Ran, Snapshot
+from testbed.ran.ran_view import Extras, Figures, Row, between, draw
+
+if TYPE_CHECKING:
+    from testbed.ran.ran_e2 import E2Config, E2Side
+
+STEP = 0.01  # seconds of cell time between two looks of E2
+CHUNK = 0.1  # seconds of simulated time at once
+DRAW_SECONDS = 0.5
+
+
+class Cell(Protocol):
+    """A cell that runs, whatever carries it."""
+
+    @property
+    def ran(self) -> Ran: ...
+
+    def advance(self, now: float) -> None:
+        """It is `now`: by the monotonic clock where it is paced, else by the cell's own.
+
+        Nothing is to do where a thread does it.
+        """
+
+    def extras(self) -> Extras: ...
+
+    def account(self) -> Mapping[str, Any]:
+        """Where every packet went, and how late slots were."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How it is run."""
+
+    seconds: float | None = None  # of the cell's time; None: until it is ended
+    view: bool = False  # tables on the terminal
+    paced: bool = True  # by the clock; else as fast as it goes
+    e2: E2Config | None = None
+    seed: int = 1
+
+
+def run_cell(cell: Cell, options: RunOptions,
+             say: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
+    """Until it is over; what happened."""
+    return asyncio.run(_Run(cell, options, say).run())
+
+
+class _Run:
+    def __init__(self, cell: Cell, options: RunOptions, say: Callable[[str], None]) -> None:
+        self.cell, self.options, self.say = cell, options, say
+        self.over = asyncio.Event()
+        self.lines: list[str] = []  # the last of what was said, below the tables
+        self.at = 0.0  # seconds of the cell's time
+        self.first = self.last = Snapshot(0.0)
+
+    async def run(self) -> dict[str, Any]:
+        loop = asyncio.get_running_loop()
+        async with AsyncExitStack() as stack:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, self.over.set)
+                stack.callback(loop.remove_signal_handler, number)
+            self.first = self.last = self.cell.ran.snapshot()
+            side = await self._e2(stack)
+            show = self._view(stack)
+            began = time.monotonic()
+            await self._pass(began, side, show)
+            took = time.monotonic() - began
+        return self._summary(took)
+
+    async def _e2(self, stack: AsyncExitStack) -> E2Side | None:
+        if self.options.e2 is None:
+            return None
+        from testbed.ran.ran_e2 import e2_beside
+        return await stack.enter_async_context(e2_beside(
+            self.cell.ran, self.options.e2, self.options.seed, self._said))
+
+    def _view(self, stack: AsyncExitStack) -> Callable[[], None]:
+        if not self.options.view:
+            return lambda: None
+        from rich.console import Console
+        from rich.live import Live
+        live = stack.enter_context(Live(console=Console(file=sys.stderr), auto_refresh=False,
+                                        screen=True))
+
+        def show() -> None:
+            now = self.cell.ran.snapshot()
+            if now.at > self.last.at:
+                figures = between(self.last, now, self.cell.ran, self._extras())
+                live.update(draw(replace(figures, at=now.at - self.first.at)), refresh=True)
+                self.last = now
+        return show
+
+    def _extras(self) -> Extras:
+        extras = self.cell.extras()
+        return Extras(extras.names, extras.queued_bytes, extras.mcs, extras.late_us,
+                      (*extras.notes, *self.lines[-3:]))
+
+    def _said(self, text: str) -> None:
+        self.lines.append(text)
+        del self.lines[:-100]
+        if not self.options.view:
+            self.say(text)
+
+    async def _pass(self, began: float, side: E2Side | None, show: Callable[[], None]) -> None:
+        """Time, until it is over."""
+        options, shown = self.options, began
+        base = began if options.paced else self.first.at
+        end = float("inf") if options.seconds is None else options.seconds
+        while not self.over.is_set() and self.at < end:
+            if options.paced:
+                await asyncio.sleep(STEP)
+                self.at = min(end, time.monotonic() - began)
+            else:
+                await asyncio.sleep(0)
+                self.at = min(end, self.at + CHUNK)
+            self.cell.advance(base + self.at)
+            if side is not None:
+                side.check()
+            if time.monotonic() - shown >= DRAW_SECONDS:
+                shown = time.monotonic()
+                show()
+
+    def _summary(self, took: float) -> dict[str, Any]:
+        figures = between(self.first, self.cell.ran.snapshot(), self.cell.ran, self._extras())
+        return summary(figures, took) | {"account": dict(self.cell.account())}
+
+
+def summary(figures: Figures, took: float) -> dict[str, Any]:
+    """All figures of a run as plain values; None is what nobody measured."""
+    def rows(found: tuple[Row, ...]) -> list[dict[str, Any]]:
+        return [asdict(one) for one in found]
+
+    return {"seconds": figures.seconds, "took_seconds": took,
+            "times_real_time": figures.seconds / took if took > 0 else None,
+            "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "cells": rows(figures.cells), "slices": rows(figures.slices),
+            "ues": rows(figures.ues), "late_us": dict(figures.extras.late_us)}
