@@ -57,7 +57,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--remote-port", type=int, metavar="PORT",
                         help="srsRAN's remote control (WebSocket) on this machine")
     parser.add_argument("--map-port", type=int, metavar="PORT",
-                        help="the UE map as JSON at http://127.0.0.1:PORT/ues")
+                        help="the UE map as JSON at http://127.0.0.1:PORT/ues, and what quotas are "
+                             "in force at /state; 0 picks a free port")
     parser.add_argument("--e2-capture", type=Path, metavar="FILE",
                         help="write every E2 message as SCTP packets that Wireshark opens")
     parser.add_argument("--check", action="store_true",

@@ -20,7 +20,7 @@ from websockets.asyncio.server import Server
 
 from testbed.ran.e2_agent import E2Agent
 from testbed.ran.e2_node import E2Node, day_time
-from testbed.ran.emulator_config import EmulatorConfig, ue_map
+from testbed.ran.emulator_config import EmulatorConfig, state, ue_map
 from testbed.ran.faults import Fault
 from testbed.ran.fluid_cell import FluidCells
 from testbed.ran.map_server import serve_map
@@ -87,7 +87,8 @@ async def _listen(agent: E2Agent, ran: FluidCells, options: Options, say: Callab
         say(f"remote control at ws://{HOST}:{_port_of(server)}")
     if options.map_port is not None:
         server = await stack.enter_async_context(serve_map(
-            lambda: ue_map(ran, agent.name, agent.behaviour.ue_ran_ids), HOST, options.map_port))
+            lambda: ue_map(ran, agent.name, agent.behaviour.ue_ran_ids), HOST, options.map_port,
+            lambda: state(ran, agent.name)))
         say(f"UE map at http://{HOST}:{_port_of(server)}/ues")
 
 

@@ -10,12 +10,19 @@ that file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from testbed.ran.cell_model import Ran
-from testbed.ran.fluid_cell import CellConfig, FluidConfig, SessionConfig, SliceConfig, UeConfig
+from testbed.ran.fluid_cell import (
+    CellConfig,
+    FluidCells,
+    FluidConfig,
+    SessionConfig,
+    SliceConfig,
+    UeConfig,
+)
 from testbed.ran.node_config import NodeConfig
 from testbed.ran.offered_load import Kind, LoadConfig
 from xapp.config_reading import build, yaml_document
@@ -78,3 +85,11 @@ def ue_map(ran: Ran, node: str, ran_ids: bool) -> dict[str, list[dict[str, Any]]
          "ue": f"oai:{one.ran_id}" if ran_ids else f"du:{one.f1_id}",
          "cell": f"{one.cell:09x}", "dnn": session.dnn}
         for one in ran.ues for session in one.sessions]}
+
+
+def state(ran: FluidCells, node: str) -> dict[str, Any]:
+    """What is in force in its cells, for who compares it with what a RIC believes."""
+    return {"node": node, "tokens": ran.tokens,
+            "slices": [{"cell": f"{nci:09x}", "slice": str(snssai), **asdict(share)}
+                       for (nci, snssai), share in ran.shares.items()],
+            "ues": [{"f1_id": number, **asdict(share)} for number, share in ran.limits.items()]}

@@ -1,7 +1,8 @@
 """The UE map of an emulated cell over HTTP: `GET /ues`, JSON in the xApp's format.
 
-It serves one document and nothing else, to whoever can reach the port; it listens on this machine
-unless told otherwise.
+Beside it `GET /state` says what is in force in the cells, whatever a RIC believes. It serves these
+two documents and nothing else, to whoever can reach the port; it listens on this machine unless
+told otherwise.
 """
 
 from __future__ import annotations
@@ -17,18 +18,20 @@ from websockets.http11 import Request, Response
 
 from xapp.errors import ConfigurationError
 
-PATHS = ("/", "/ues")
+MAP, STATE = "/ues", "/state"
 
 
 @asynccontextmanager
-async def serve_map(document: Callable[[], dict[str, Any]], host: str,
-                    port: int) -> AsyncIterator[Server]:
-    """Answer with what `document` says at that moment."""
+async def serve_map(document: Callable[[], dict[str, Any]], host: str, port: int,
+                    state: Callable[[], dict[str, Any]] = dict) -> AsyncIterator[Server]:
+    """Answer with what `document` and `state` say at that moment."""
+    documents = {"/": document, MAP: document, STATE: state}
 
     def answer(connection: ServerConnection, request: Request) -> Response:
-        if request.path not in PATHS:
-            return connection.respond(HTTPStatus.NOT_FOUND, "there is /ues\n")
-        response = connection.respond(HTTPStatus.OK, json.dumps(document()))
+        said = documents.get(request.path)
+        if said is None:
+            return connection.respond(HTTPStatus.NOT_FOUND, "there are /ues and /state\n")
+        response = connection.respond(HTTPStatus.OK, json.dumps(said()))
         del response.headers["Content-Type"]
         response.headers["Content-Type"] = "application/json"
         return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -10,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from testbed.ran.emulator_config import preset, ue_map
+from testbed.ran.cell_model import Share
+from testbed.ran.emulator_config import LLM, preset, state, ue_map
 from testbed.ran.fluid_cell import FluidCells
 from testbed.ran.map_server import serve_map
 from xapp.errors import ConfigurationError
@@ -48,6 +50,24 @@ def test_it_is_json_and_nothing_else_is_there() -> None:
         return kind
 
     assert served(ask) == "application/json"
+
+
+def test_beside_it_stands_what_is_in_force() -> None:
+    ran = FluidCells(preset().cells)
+    ran.set_share(None, LLM, Share(20, 90, 5))
+    ran.limit_ue(1, Share(3, 40, 0))
+
+    def ask(port: int) -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/state") as answer:
+            return json.load(answer)
+
+    async def scene() -> Any:
+        async with serve_map(dict, "127.0.0.1", 0, lambda: state(ran, "gnb_1")) as server:
+            return await asyncio.to_thread(ask, next(iter(server.sockets)).getsockname()[1])
+
+    found = asyncio.run(asyncio.wait_for(scene(), 60))
+    assert {one["slice"]: one["minimum"] for one in found["slices"]} == {"1": 0, "1-000001": 20}
+    assert found["ues"][0] == {"f1_id": 1, "minimum": 3, "maximum": 40, "dedicated": 0}
 
 
 def test_garbage_does_not_end_it() -> None:
