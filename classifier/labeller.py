@@ -13,7 +13,7 @@ are then a few hundred calls.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -79,6 +79,7 @@ class Labeller:
         self._said: dict[int, Said] = {}  # by flow, while it lives
         self.drift = Drift(bundle, judged)
         self.judged = 0  # samples, since the start
+        self.seen: Callable[[NDArray[Any]], None] = lambda samples: None  # for who counts, too
 
     def warm(self) -> None:
         """Load what is compiled, now and not when the first frames wait."""
@@ -91,6 +92,7 @@ class Labeller:
         self._engine.feed(records)
         self._engine.advance(now)
         samples = self._engine.samples()
+        self.seen(samples)
         self._engine.flows()  # their statistics are nobody's business here
         news = list(self._news(samples)) if len(samples) else []
         return sorted(self._messages(samples, news), key=lambda message: message.at)

@@ -3,7 +3,8 @@
 A message has two parts: the topic, and one JSON object. `Labelled` goes out when a flow's label is
 first known, when it changes and when the flow ends; of a split model's also while it lasts. Its
 topic is `label.` and the label, so that a subscriber may ask for one label alone. `TapStatus` goes
-out every second. Each topic counts its own messages, so a subscriber sees what it missed (`Gaps`).
+out every second, and so do `AddressRates`: what the UEs' addresses sent and received. Each topic
+counts its own messages, so a subscriber sees what it missed (`Gaps`).
 
 Bytes from the network are a stranger's: sizes are capped, every field is checked, and what does not
 fit is one `BadMessage`. It knows neither sockets nor packets.
@@ -23,7 +24,8 @@ from classifier.errors import BadMessage
 
 VERSION = 1
 MOST_BYTES = 4096  # of a message; they have some hundred
-LABEL_TOPIC, STATUS_TOPIC = "label.", "status"
+LABEL_TOPIC, STATUS_TOPIC, RATES_TOPIC = "label.", "status", "rates"
+MOST_RATES = 32  # addresses in one message: at most 100 B each
 _ADVICE = "Run the same version of airsplit on both sides."
 _LARGEST = 2**64 - 1
 
@@ -91,7 +93,25 @@ class TapStatus:
     MOST: ClassVar[dict[str, int]] = {}
 
 
-Message = Labelled | TapStatus
+@dataclass(frozen=True)
+class AddressRates:
+    """What addresses of UEs sent and received in the last `seconds`, all their flows together."""
+
+    at: int  # nanoseconds since 1970: the end of that time
+    seconds: float
+    rates: tuple[tuple[str, int, int], ...]  # address, bytes of payload a second from it and to it
+    tap: str = ""
+    sequence: int = 0
+    version: int = VERSION
+
+    @property
+    def topic(self) -> str:
+        return RATES_TOPIC
+
+    MOST: ClassVar[dict[str, int]] = {}
+
+
+Message = Labelled | TapStatus | AddressRates
 
 
 def encode(message: Message, sequence: int | None = None) -> tuple[bytes, bytes]:
@@ -110,7 +130,7 @@ def decode(parts: list[bytes]) -> Message:
         raise BadMessage(f"A label message is no JSON: {error}.", _ADVICE) from None
     if not isinstance(values, dict) or values.get("version") != VERSION:
         raise BadMessage(f"A label message of another version than {VERSION}.", _ADVICE)
-    kind: type[Message] = TapStatus if parts[0] == STATUS_TOPIC.encode() else Labelled
+    kind = _KINDS.get(parts[0], Labelled)
     message = _build(kind, values)
     if message.topic.encode() != parts[0]:
         raise BadMessage("A label message under another topic than its own.", _ADVICE)
@@ -128,16 +148,36 @@ def _build(kind: type[Message], values: dict[str, Any]) -> Message:
     if isinstance(message, Labelled):
         if not 0 <= message.confidence <= 1:
             raise BadMessage(f"A confidence of {message.confidence}.", _ADVICE)
-        for address in (message.source, message.destination):
-            try:
-                socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
-            except OSError:
-                raise BadMessage("A label message whose address is none.", _ADVICE) from None
+        _check_addresses((message.source, message.destination))
     return message
+
+
+def _check_addresses(addresses: tuple[str, ...]) -> None:
+    for address in addresses:
+        try:
+            socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+        except (OSError, ValueError):  # or an octet 0 within
+            raise BadMessage("A label message whose address is none.", _ADVICE) from None
+
+
+def _rates(value: Any) -> tuple[tuple[str, int, int], ...]:
+    """The list of an `AddressRates`."""
+    if type(value) is not list or len(value) > MOST_RATES:
+        raise BadMessage(f"Rates of more than {MOST_RATES} addresses, or no list.", _ADVICE)
+    found = []
+    for one in value:
+        if type(one) is not list or len(one) != 3:
+            raise BadMessage("A rate that is not of an address, up and down.", _ADVICE)
+        found.append((_checked("address", str, one[0], 0), _checked("rate", int, one[1], _LARGEST),
+                      _checked("rate", int, one[2], _LARGEST)))
+    _check_addresses(tuple(address for address, _, _ in found))
+    return tuple(found)
 
 
 def _checked(name: str, wanted: Any, value: Any, most: int) -> Any:
     """`value`, if it is what the field holds."""
+    if wanted is tuple:
+        return _rates(value)
     if wanted is float and type(value) is int:
         value = float(value)
     if type(value) is not wanted:
@@ -152,11 +192,13 @@ def _checked(name: str, wanted: Any, value: Any, most: int) -> Any:
 def _fields(kind: type[Message]) -> list[tuple[str, type, int, bool]]:
     """Of each field its name, its type, the largest number, and whether it has to be there."""
     types: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
-    return [(entry.name, types[str(entry.type)], kind.MOST.get(entry.name, _LARGEST),
+    return [(entry.name, types.get(str(entry.type), tuple), kind.MOST.get(entry.name, _LARGEST),
              entry.default is dataclasses.MISSING) for entry in dataclasses.fields(kind)]
 
 
-_FIELDS = {kind: _fields(kind) for kind in (Labelled, TapStatus)}
+_KINDS: dict[bytes, type[Message]] = {STATUS_TOPIC.encode(): TapStatus,
+                                      RATES_TOPIC.encode(): AddressRates}
+_FIELDS = {kind: _fields(kind) for kind in (Labelled, TapStatus, AddressRates)}
 
 
 @dataclass

@@ -14,7 +14,7 @@ import zmq
 import zmq.auth
 
 from classifier.errors import TapError
-from classifier.messages import MOST_BYTES, STATUS_TOPIC, Gaps, Message, decode, encode
+from classifier.messages import MOST_BYTES, RATES_TOPIC, STATUS_TOPIC, Gaps, Message, decode, encode
 
 MOST_QUEUED = 10_000  # messages for one subscriber: about 4 MB
 _MORE, _LAST = int(zmq.NOBLOCK | zmq.SNDMORE), int(zmq.NOBLOCK)  # parts of a message
@@ -39,7 +39,7 @@ class Publisher:
         self._socket.setsockopt(zmq.SNDHWM, MOST_QUEUED)
         self._socket.setsockopt(zmq.LINGER, LINGER_MS)
         self._numbers: Counter[str] = Counter()
-        self.sent = 0  # labels; not statuses
+        self.sent = 0  # labels; neither statuses nor rates
         try:
             if keys is not None:
                 self._socket.curve_secretkey, self._socket.curve_publickey = (
@@ -58,7 +58,7 @@ class Publisher:
         topic, payload = encode(message, self._numbers[message.topic])
         self._socket.send(topic, _MORE)
         self._socket.send(payload, _LAST)
-        self.sent += message.topic != STATUS_TOPIC
+        self.sent += message.topic not in (STATUS_TOPIC, RATES_TOPIC)
 
     def close(self) -> None:
         self._socket.close()

@@ -20,6 +20,7 @@ from classifier.bundle import Bundle
 from classifier.labeller import HASH_DIGITS, Labeller
 from classifier.messages import TapStatus
 from classifier.publisher import Keys, Publisher
+from classifier.rates import DEFAULT_NETWORKS, Rates
 from pcap_tools.flow_engine import FlowEngine
 from pcap_tools.flows import FlowConfig, Sampled
 from pcap_tools.records import Counters, Records, RecordSource
@@ -42,6 +43,7 @@ class TapConfig:
     wanted: frozenset[str] = frozenset()  # labels to speak of; empty: all but `unknown`
     windows: bool = True  # judge flows that last by each new window, too
     status_every: float = 1.0  # seconds between statuses
+    rates_of: tuple[str, ...] = DEFAULT_NETWORKS  # UEs' networks: what they carry is told, too
     lag: float = 0.025  # seconds that a frame may wait in the ring: silence proves nothing sooner
     flows: FlowConfig = field(default_factory=lambda: FlowConfig(idle=30.0, most=1 << 17))
 
@@ -67,6 +69,8 @@ class Tap:
             room=min(flows.most, ROOM)))
         self._labeller = Labeller(
             self.engine, bundle, self.name, config.wanted, config.windows)
+        self._rates = Rates(config.rates_of, self.name)
+        self._labeller.seen = self._rates.ended
         # Compiled code is loaded now, not when the first frames wait.
         self.engine.feed(NO_FRAMES)
         self._labeller.warm()
@@ -92,6 +96,8 @@ class Tap:
             self.publisher.close()
 
     def _tell(self, now: int) -> TapStatus:
+        for message in self._rates.take(self.engine.state, now):
+            self.publisher.send(message)
         status = self._status(now, self._source.counters)
         self.publisher.send(status)
         return status

@@ -51,6 +51,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--most-flows", type=int, default=1 << 17, metavar="N",
                         help="flows at a time; then the longest silent one makes room "
                              "(default: %(default)s)")
+    parser.add_argument("--rates-of", nargs="*", metavar="NETWORK",
+                        help="UEs' networks, of whose addresses rates are told each second; none "
+                             "to tell none (default: Open5GS's 10.45.0.0/16, 10.46.0.0/16, IPv6)")
     parser.add_argument("--no-windows", action="store_true",
                         help="judge flows by their beginning alone")
     parser.add_argument("--duration", type=float, metavar="SECONDS",
@@ -85,6 +88,7 @@ def _listen(arguments: argparse.Namespace) -> int:
     from classifier.bundle import load
     from classifier.errors import UsageError
     from classifier.publisher import read_keys
+    from classifier.rates import DEFAULT_NETWORKS
     from classifier.tap import Tap, TapConfig, default_bundle
     from pcap_tools.flows import FlowConfig
     from pcap_tools.live import LiveConfig, RingShape, RingSource
@@ -97,6 +101,8 @@ def _listen(arguments: argparse.Namespace) -> int:
     keys = None if arguments.curve is None else read_keys(arguments.curve)
     config = TapConfig(arguments.publish, keys, frozenset(arguments.labels),
                        not arguments.no_windows,
+                       rates_of=(DEFAULT_NETWORKS if arguments.rates_of is None
+                                 else tuple(arguments.rates_of)),
                        flows=FlowConfig(idle=arguments.idle, most=arguments.most_flows))
     # A label waits for the block that its packet is in; more and smaller ones cost more calls.
     ring = RingShape(block_bytes=1 << 20, blocks=64, retire_ms=8)
@@ -132,7 +138,7 @@ def _watch(arguments: argparse.Namespace) -> int:
     import dataclasses
 
     from classifier.errors import BadMessage
-    from classifier.messages import TapStatus
+    from classifier.messages import Labelled
     from classifier.publisher import Subscriber, read_keys, read_public
 
     topics = tuple(f"label.{label}" for label in arguments.labels) or ("",)
@@ -155,7 +161,7 @@ def _watch(arguments: argparse.Namespace) -> int:
                 continue
             if arguments.json:
                 print(json.dumps(dataclasses.asdict(message)), flush=True)
-            elif not isinstance(message, TapStatus):
+            elif isinstance(message, Labelled):
                 end = "ended" if message.ended else message.stage
                 print(f"{message.label:12} {message.confidence:5.2f} {end:14} "
                       f"{message.source}:{message.source_port} > "

@@ -15,14 +15,13 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
-from classifier.messages import Message, TapStatus
+from classifier.messages import AddressRates, Message, TapStatus
 from xapp.a1 import A1
 from xapp.a1_types import Document
 from xapp.actuators.base import Actuator, E2Control, NodeFacts, RemoteRequest
 from xapp.actuators.registry import for_node
 from xapp.base_stations import Answered, BaseStations, Gone, Heard, Ready, Reported
 from xapp.core_config import CoreConfig, Outward
-from xapp.correlate import Correlator, single
 from xapp.decisions import Decision, HandOver, SetQuotas
 from xapp.e2.common import CCC_OIDS
 from xapp.e2.nodes import NodeEvent, Nodes
@@ -32,6 +31,7 @@ from xapp.flows import FlowTable
 from xapp.kpi_flows import KpiFlows
 from xapp.limits import Limits
 from xapp.looking import Looking
+from xapp.matching import Matching
 from xapp.observations import CellKey, Observations, Quota, Snssai, UeKey
 from xapp.observing import Observer
 from xapp.policy import STRATEGIES, decide, standing
@@ -64,7 +64,7 @@ class Core:
         self.ends: Counter[str] = Counter()  # of decisions, by how they ended
         self.controls: Counter[tuple[str, str]] = Counter()  # (actuator, answer)
         self.store_why: str | None = None  # why nothing can be kept
-        self._kpi, self._correlator = kpi_flows, Correlator() if config.correlate else None
+        self._kpi, self._matching = kpi_flows, Matching() if config.correlate else None
         self._limits = config.limits
         self._handles: dict[int, tuple[int, str, float]] = {}  # E2 handle: call, actuator, sent
         self._wishes: dict[CellKey, tuple[object, float]] = {}
@@ -109,7 +109,10 @@ class Core:
             self._tell(warning(Code.LABELS_LOST, f"{lost - self._lost_labels} messages of taps "
                                "never came: what they said of flows is doubted.", source), now)
             self._lost_labels = lost
-        if not isinstance(message, TapStatus):
+        if isinstance(message, AddressRates):
+            if self._matching is not None:
+                self._matching.heard(message, now)
+        elif not isinstance(message, TapStatus):
             self._look_soon(now)
 
     def mapped(self, origin: Origin, entries: Iterable[UeEntry], now: float) -> None:
@@ -170,6 +173,8 @@ class Core:
         if self._kpi is not None:
             flows |= self._kpi.flows()
         self.observations = self.observer.observe(flows, self.ue_map, self.flows.heard, now)
+        if self._matching is not None:
+            self._matching.reported(self.observations)
         # Where an action ends with this look, the quotas above are those from before it.
         moving = {cell for cell in self.observations.cells if self.steering.busy(cell)}
         self._do(self.steering.observe(self.observations, now), now)
@@ -345,7 +350,8 @@ class Core:
             self._tell(warning(Code.MAP_FAILED, f"The UE map of {origin.value} is too old; what "
                                "it said is forgotten."), now)
         self._watch_taps(now)
-        self._correlate(now)
+        if self._matching is not None:
+            self.mapped(Origin.CORRELATION, self._matching.each_second(self.observations, now), now)
         if self._kpi is not None:
             self._kpi.take(self.observations.ues.values(), self._covered(now), now)
         self.evaluate(now)
@@ -377,23 +383,6 @@ class Core:
         if heard is None or now - heard > self._limits.silent:
             return set()
         return {key for key, ue in self.observations.ues.items() if ue.address is not None}
-
-    def _correlate(self, now: float) -> None:
-        if self._correlator is None:
-            return
-        rates: Counter[str] = Counter()
-        for flow in self.observations.flows.values():
-            if flow.address is not None and flow.down_bytes_per_second is not None:
-                rates[flow.address] += int(flow.down_bytes_per_second / 125)
-        for address, kbps in rates.items():
-            self._correlator.address(address, float(kbps), now)
-        for key, ue in self.observations.ues.items():
-            if ue.load.down_kbps is not None:
-                self._correlator.ue(key, ue.load.down_kbps, now)
-        matches = self._correlator.matches(now)
-        if not matches and len(self.observations.ues) == 1:
-            matches = single(list(rates), list(self.observations.ues))
-        self.ue_map.put(Origin.CORRELATION, matches, now)
 
 
 def _name(step: E2Control) -> str:

@@ -5,8 +5,12 @@ together if they are one. A match is claimed only where enough was seen, the tra
 to be told apart, the rates agree in size, each is the other's best, and the next best on both sides
 is worse by a stated margin. Alike traffic therefore matches nothing, and nothing is said.
 
-    correlator.address("10.45.0.2", kbps, now); correlator.ue(key, kbps, now)
+    correlator.address("10.45.0.2", kbps, now, 1.0); correlator.ue(key, kbps, now, 0.5)
     correlator.matches(now)
+
+A rate counts for the seconds that it is of, so that reports of other times and lengths compare.
+Much is compared a part at a time (`work`), so that nobody waits for it: up to `PAIRS` pairs of an
+address and a UE in one go, which takes some milliseconds; a thousand of each take a minute.
 
 The one UE of a network with one address needs no such thing: see `single`. It keeps rates, and
 knows neither taps nor KPM.
@@ -17,7 +21,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict, deque
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +29,7 @@ from numpy.typing import NDArray
 from xapp.observations import UeKey
 from xapp.ue_map import UeEntry
 
+PAIRS = 16_384  # that are compared in one go
 SINGLE_CONFIDENCE = 0.8  # another UE may be there that neither side has reported yet
 
 
@@ -50,14 +55,15 @@ class Correlator:
         self._addresses = _Rates(config)
         self._ues = _Rates(config)
         self._keys: dict[str, UeKey] = {}
+        self._round: _Round | None = None  # what is being compared
 
-    def address(self, address: str, kbps: float, now: float) -> None:
-        """What a tap saw of an address, both ways, lately."""
-        self._addresses.add(address, kbps, now)
+    def address(self, address: str, kbps: float, now: float, seconds: float = 0.0) -> None:
+        """What a tap saw of an address, both ways, in the last seconds."""
+        self._addresses.add(address, kbps, now, seconds)
 
-    def ue(self, key: UeKey, kbps: float, now: float) -> None:
-        """What a node reported of a UE, both ways, lately."""
-        self._ues.add(str(key), kbps, now)
+    def ue(self, key: UeKey, kbps: float, now: float, seconds: float = 0.0) -> None:
+        """What a node reported of a UE, both ways, in the last seconds."""
+        self._ues.add(str(key), kbps, now, seconds)
         self._keys[str(key)] = key
         if len(self._keys) > 2 * self._config.most:
             self._keys = {text: key for text, key in self._keys.items() if text in self._ues}
@@ -66,14 +72,40 @@ class Correlator:
         self._ues.drop(str(key))
 
     def matches(self, now: float) -> tuple[UeEntry, ...]:
-        """Addresses and the UEs that they are, with confidence."""
-        names, first = self._addresses.table(now)
-        keys, second = self._ues.table(now)
-        if not names or not keys:
-            return ()
-        scores = _scores(first, second, self._config)
-        return tuple(UeEntry(names[row], self._keys[keys[column]], confidence=confidence)
-                     for row, column, confidence in _pairs(scores, self._config))
+        """Addresses and the UEs that they are, with confidence; all at once."""
+        self._round = None
+        while (found := self.work(now)) is None:
+            pass
+        return found
+
+    def work(self, now: float) -> tuple[UeEntry, ...] | None:
+        """Compare some more; the matches once all has been compared, else None."""
+        if self._round is None:
+            names, first = self._addresses.table(now)
+            keys, second = self._ues.table(now)
+            if not names or not keys:
+                return ()
+            self._round = _Round(names, first, [self._keys[key] for key in keys], second)
+        one = self._round
+        rows = max(PAIRS // len(one.keys), 1)
+        part = one.first[len(one.done):len(one.done) + rows]
+        one.done.extend(_scores(part, one.second, self._config))
+        if len(one.done) < len(one.names):
+            return None
+        self._round = None
+        return tuple(UeEntry(one.names[row], one.keys[column], confidence=confidence)
+                     for row, column, confidence in _pairs(np.array(one.done), self._config))
+
+
+@dataclass
+class _Round:
+    """Rates as they were when it began, and the scores of the first addresses."""
+
+    names: list[str]
+    first: NDArray[np.float64]
+    keys: list[UeKey]
+    second: NDArray[np.float64]
+    done: list[NDArray[np.float64]] = field(default_factory=list)
 
 
 class _Rates:
@@ -81,14 +113,15 @@ class _Rates:
 
     def __init__(self, config: CorrelateConfig) -> None:
         self._config = config
-        self._bins: OrderedDict[str, deque[tuple[int, float, int]]] = OrderedDict()
+        # Of each bin its number, kbps times weight, weight.
+        self._bins: OrderedDict[str, deque[tuple[int, float, float]]] = OrderedDict()
         self._count = int(config.window / config.bin)
 
     def __contains__(self, name: str) -> bool:
         return name in self._bins
 
-    def add(self, name: str, kbps: float, now: float) -> None:
-        if not (math.isfinite(kbps) and kbps >= 0):
+    def add(self, name: str, kbps: float, now: float, seconds: float) -> None:
+        if not (math.isfinite(kbps) and kbps >= 0 and 0 <= seconds <= self._config.window):
             return
         bins = self._bins.get(name)
         if bins is None:
@@ -96,12 +129,25 @@ class _Rates:
             if len(self._bins) > self._config.most:
                 self._bins.popitem(last=False)
         self._bins.move_to_end(name)
-        number = int(now / self._config.bin)
-        if bins and bins[-1][0] == number:
-            _, total, values = bins[-1]
-            bins[-1] = (number, total + kbps, values + 1)
-        elif not bins or bins[-1][0] < number:
-            bins.append((number, kbps, 1))
+        width = self._config.bin
+        for number in range(int((now - seconds) / width), int(now / width) + 1):
+            within = min(now, (number + 1) * width) - max(now - seconds, number * width)
+            self._count_in(bins, number, kbps, within if seconds else 1.0)
+
+    @staticmethod
+    def _count_in(bins: deque[tuple[int, float, float]], number: int, kbps: float,
+                  weight: float) -> None:
+        if weight <= 0:
+            return
+        for place in range(len(bins) - 1, -1, -1):
+            if bins[place][0] == number:
+                _, total, weights = bins[place]
+                bins[place] = (number, total + kbps * weight, weights + weight)
+                return
+            if bins[place][0] < number:
+                break
+        if not bins or bins[-1][0] < number:
+            bins.append((number, kbps * weight, weight))
 
     def drop(self, name: str) -> None:
         self._bins.pop(name, None)

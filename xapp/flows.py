@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from classifier.labels import LLM_SPLIT
-from classifier.messages import Gaps, Labelled, Message, TapStatus
+from classifier.messages import AddressRates, Gaps, Labelled, Message, TapStatus
 from xapp.errors import ConfigurationError
 from xapp.observations import Flow
 from xapp.ue_map import UeMap
@@ -124,6 +124,8 @@ class FlowTable:
         lost = tap.gaps.saw(message)
         if isinstance(message, TapStatus):
             lost += self._took_status(tap, message, source)
+        elif isinstance(message, AddressRates):
+            return  # it says nothing of flows, so that a lost one makes none doubtful
         else:
             self.counters.labels += 1
             tap.labels += 1

@@ -7,12 +7,23 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from classifier.errors import BadMessage
-from classifier.messages import MOST_BYTES, Gaps, Labelled, Message, TapStatus, decode, encode
+from classifier.messages import (
+    MOST_BYTES,
+    MOST_RATES,
+    AddressRates,
+    Gaps,
+    Labelled,
+    Message,
+    TapStatus,
+    decode,
+    encode,
+)
 
 LABELLED = Labelled(7, "llm_split", 0.97, "AFTER_1_S", 1_700_000_000_000_000_000, "10.45.0.2",
                     "2001:db8::1", 40000, 8470, 6, False, 0xCAFE, 1, 9, "edge-1-2", "0a1b", 3)
@@ -91,3 +102,23 @@ def test_what_a_flow_sends_may_be_left_out() -> None:
     values = {name: value for name, value in json.loads(payload).items()
               if name not in ("up_rate", "down_rate", "step_bytes", "step_us")}
     assert decode([topic, json.dumps(values).encode()]) == LABELLED
+
+
+RATES = AddressRates(5, 1.0, (("10.45.0.2", 100, 2000), ("2001:db8:cafe::2", 0, 1)), "tap-1", 3)
+
+
+def test_rates_of_addresses_come_back_and_the_largest_fits() -> None:
+    assert decode(list(encode(RATES))) == RATES
+    longest = ("2001:0db8:cafe:1111:2222:3333:4444:5555", 2**64 - 1, 2**64 - 1)
+    most = replace(RATES, rates=(longest,) * MOST_RATES)
+    assert decode(list(encode(most))) == most
+
+
+@pytest.mark.parametrize("rates", [
+    None, {}, 5, [5], [["10.45.0.2", 1]], [["10.45.0.2", 1, -1]], [["10.45.0.2", 1, 2.5]],
+    [["10.45.0.2", 1, True]], [["ten", 1, 2]], [[5, 1, 2]], [["10.45.0.2", 1, 2, 3]],
+    [["10.45.0.2", 1, 2]] * (MOST_RATES + 1)])
+def test_rates_that_are_none_are_refused(rates: object) -> None:
+    document = orjson.dumps({**vars(RATES), "rates": rates})
+    with pytest.raises(BadMessage):
+        decode([b"rates", document])
