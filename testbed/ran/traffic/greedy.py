@@ -75,7 +75,8 @@ class GreedyFlows:
                     with suppress(TimeoutError):  # the cell is full
                         sending.send(CHUNK)
         except (OSError, LinkFailure) as error:
-            self.failures[user, direction] = str(error)
+            if not self._over.is_set():  # else the other end went first, as it should
+                self.failures[user, direction] = str(error)
 
     def _receive(self) -> None:
         """All receiving ends; who connects is read from."""
