@@ -10,6 +10,7 @@ written when there is room again (`Up`). Wall time is only written down, never c
 
 from __future__ import annotations
 
+import enum
 import queue
 import sqlite3
 import threading
@@ -98,6 +99,15 @@ class _Item:
     time: float
 
 
+class _Touch(enum.Enum):
+    """In the queue: have the log begin anew."""
+
+    NOW = enum.auto()
+
+
+_TOUCH = _Touch.NOW
+
+
 class Store:
     """The one who writes."""
 
@@ -111,7 +121,7 @@ class Store:
         except StoreError:
             self._claim.release()
             raise
-        self._queue: queue.Queue[_Item | None] = queue.Queue()
+        self._queue: queue.Queue[_Item | _Touch | None] = queue.Queue()
         self._lock, self._queued = threading.Lock(), 0
         self._ending = threading.Event()
         self._down = False
@@ -124,7 +134,7 @@ class Store:
             self._connection.close()
             self._claim.release()
             raise told(path, error) if isinstance(error, sqlite3.Error) else error from error
-        self._checkpoints = Checkpoints(path)
+        self._checkpoints = Checkpoints(path, lambda: self._queue.put(_TOUCH))
         self._thread = threading.Thread(target=self._write_all, name="xapp-store", daemon=True)
         self._thread.start()
 
@@ -186,6 +196,9 @@ class Store:
                 item = self._queue.get(block=block, timeout=self.config.prune_seconds)
                 if item is None:
                     return True
+                if isinstance(item, _Touch):
+                    self._begin_log()
+                    continue
                 waiting.append(item)
                 block = False
         except queue.Empty:
@@ -225,6 +238,14 @@ class Store:
             raise
         self._head = last
         self._checkpoints.written()
+
+    def _begin_log(self) -> None:
+        """Write what was there already, so that the log begins anew now: see `Checkpoints`."""
+        try:
+            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+            self._connection.execute(f"PRAGMA user_version={version}")
+        except sqlite3.Error:
+            self._checkpoints.written()  # the next record meets the same, and tells it
 
     def _failed(self, batch: list[_Item], error: Exception) -> int:
         """What is to be done about it; how many are done with."""

@@ -1,27 +1,30 @@
 """Moves what was written from the store's log (WAL) into its file, beside the one who writes.
 
 SQLite would do it within a commit every thousand pages, for as long as the disk needs to sync: some
-milliseconds in which an intent waits. A passive checkpoint holds up no writer. What it cannot do
-now it does the next time; the writer does it by itself where the log has grown too long.
+milliseconds in which an intent waits. A passive checkpoint holds up no writer. Once all is moved,
+the log begins anew with the next thing written, which waits for its sync: `after` has the writer
+write something at once, so that this is seldom an intent. What cannot be moved now is moved the
+next time; the writer does it by itself where the log has grown too long.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from xapp.store_schema import BUSY_MS
 
-SECONDS = 5.0  # between two
+SECONDS = 60.0  # between two
 MOST_PAGES = 16_384  # of 4 KiB in the log; beyond that the writer checkpoints by itself
 
 
 class Checkpoints:
     """A thread that does it, from its making to `close`."""
 
-    def __init__(self, path: Path, seconds: float = SECONDS) -> None:
-        self._path, self._seconds = path, seconds
+    def __init__(self, path: Path, after: Callable[[], None], seconds: float = SECONDS) -> None:
+        self._path, self._after, self._seconds = path, after, seconds
         self._written, self._ending = threading.Event(), threading.Event()
         self.done = 0  # checkpoints that moved something, or failed
         self.why = ""  # the last one failed, where it did
@@ -45,6 +48,7 @@ class Checkpoints:
             self._written.clear()
             self.why = _checkpoint(self._path)
             self.done += 1
+            self._after()
 
 
 def _checkpoint(path: Path) -> str:

@@ -7,7 +7,11 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from xapp.store import Committed, Report, Store
 from xapp.store_checkpoint import Checkpoints
+from xapp.store_records import Kind, Record
 
 WAIT = 30.0
 
@@ -34,7 +38,7 @@ def test_what_was_written_is_moved_while_a_transaction_is_open(tmp_path: Path) -
     path = tmp_path / "store.db"
     connection = writer(path)
     before = path.stat().st_size
-    checkpoints = Checkpoints(path, 0.01)
+    checkpoints = Checkpoints(path, lambda: None, 0.01)
     try:
         connection.executemany("INSERT INTO things VALUES(?)", [("x" * 4000,)] * 50)
         connection.execute("BEGIN IMMEDIATE")
@@ -51,7 +55,7 @@ def test_what_was_written_is_moved_while_a_transaction_is_open(tmp_path: Path) -
 def test_nothing_is_done_where_nothing_was_written(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     writer(path).close()
-    checkpoints = Checkpoints(path, 0.0)
+    checkpoints = Checkpoints(path, lambda: None, 0.0)
     checkpoints.written()
     until(lambda: checkpoints.done == 1)
     threading.Event().wait(0.05)
@@ -62,7 +66,7 @@ def test_nothing_is_done_where_nothing_was_written(tmp_path: Path) -> None:
 def test_one_that_fails_is_tried_again(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     path.write_bytes(b"this is no database" * 100)
-    checkpoints = Checkpoints(path, 0.0)
+    checkpoints = Checkpoints(path, lambda: None, 0.0)
     checkpoints.written()
     until(lambda: checkpoints.done == 1)
     assert "not a database" in checkpoints.why
@@ -75,7 +79,25 @@ def test_one_that_fails_is_tried_again(tmp_path: Path) -> None:
 
 
 def test_it_ends_at_once_however_long_it_was_to_wait(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path / "store.db", 3600.0)
+    checkpoints = Checkpoints(tmp_path / "store.db", lambda: None, 3600.0)
     checkpoints.written()
     checkpoints.close(WAIT)
     assert "xapp-checkpoints" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_the_writer_begins_the_log_anew_so_that_it_stays_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Checkpoints.__init__, "__defaults__", (0.0,))
+    heard: list[Report] = []
+    store = Store(tmp_path / "xapp.db", heard.append)
+    try:
+        for number in range(50):
+            store.put(Record(Kind.POLICY, "20981/a", "anna", "put", {
+                "type_id": 20981, "instance": "a", "policy": {"x": "y" * 20_000}}), f"{number}")
+            until(lambda: len(heard) > number)  # noqa: B023  # it is over before the next
+        assert heard == [Committed(f"{number}") for number in range(50)]
+        # Fifty times five pages and more would be in it.
+        assert (tmp_path / "xapp.db-wal").stat().st_size < 50 * 5 * 4096
+    finally:
+        store.close()
