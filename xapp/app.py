@@ -30,14 +30,14 @@ from xapp.a1_types import Document
 from xapp.access import default_token_file, load_or_make_token
 from xapp.actuators.base import RemoteRequest
 from xapp.api_process import ApiProcess, ApiSettings
-from xapp.base_stations import Station
+from xapp.base_stations import MOST_BAD, Station
 from xapp.config import TapSource, XappConfig
 from xapp.core import Core
 from xapp.e2.capture import Capture
 from xapp.e2.common import plmn_octets
 from xapp.e2.e2ap_identities import GlobalRicId
 from xapp.e2.nodes import NodeEvent, Nodes
-from xapp.errors import ConfigurationError, XappError
+from xapp.errors import ConfigurationError, ProtocolError, XappError
 from xapp.events import Code, Event, Level, warning
 from xapp.kpi_flows import KpiFlows, load_or_none
 from xapp.label_source import LabelSource
@@ -45,8 +45,16 @@ from xapp.map_source import MapSource
 from xapp.observations import CellKey
 from xapp.operating import Operating
 from xapp.ric.osc_shell import OscTermination
+from xapp.ric.srsran_metrics import read_metrics
 from xapp.ric.srsran_remote import Heard as RemoteHeard
-from xapp.ric.srsran_remote import RemoteConfig, RemoteDown, RemoteUp, SrsranRemote
+from xapp.ric.srsran_remote import (
+    RemoteConfig,
+    RemoteDown,
+    RemoteGarbage,
+    RemoteMetrics,
+    RemoteUp,
+    SrsranRemote,
+)
 from xapp.ric.srsran_remote import Unanswered as RemoteSilent
 from xapp.ric.termination import Termination
 from xapp.store import Report, Store
@@ -179,9 +187,11 @@ class XappServer:
     # What comes in.
 
     def _hear(self, events: Sequence[NodeEvent]) -> None:
-        here = self.termination
-        self.core.node_events(events, self._now(),
-                              here.arrived if isinstance(here, Termination) else None)
+        here, arrived = self.termination, None
+        if isinstance(here, Termination):
+            arrived, self.core.looking.more = here.arrived, here.more
+        self.core.node_events(events, self._now(), arrived)
+        self.core.looking.more = False
         self._after()
 
     def _tell(self, event: Event) -> None:
@@ -270,11 +280,25 @@ class XappServer:
                 self._connect_remote(station, station.config.remote)
 
     def _connect_remote(self, station: Station, url: str) -> None:
-        name, up = station.name, False
+        name, up, bad = station.name, False, 0
+
+        def damaged(problem: str) -> None:
+            nonlocal bad
+            bad += 1
+            if bad <= MOST_BAD:
+                self.core.tell(warning(Code.GARBAGE, f"The remote control of {name} sent what "
+                                       f"cannot be read: {problem}.", name), self._now())
 
         def heard(what: RemoteHeard) -> None:
             nonlocal up
-            if isinstance(what, RemoteUp) or (isinstance(what, RemoteDown) and up):
+            if isinstance(what, RemoteMetrics):
+                try:
+                    self.core.observer.stream_is(name, read_metrics(what.metrics), self._now())
+                except ProtocolError as problem:
+                    damaged(problem.problem)
+            elif isinstance(what, RemoteGarbage):
+                damaged(what.problem)
+            elif isinstance(what, RemoteUp) or (isinstance(what, RemoteDown) and up):
                 up = isinstance(what, RemoteUp)
                 why = what.why if isinstance(what, RemoteDown) else ""
                 self.core.remote(name, up, self._now(), why)

@@ -15,7 +15,7 @@ are in the slice of their address. It decodes nothing, opens nothing, reads no c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from xapp.e2.kpm import Report, UeReports
@@ -35,6 +35,7 @@ from xapp.observations import (
     UeKey,
 )
 from xapp.reading import Figures, Reader, load_of
+from xapp.ric.srsran_metrics import StreamCell
 from xapp.sequences import Sequences
 from xapp.totals import Totals
 from xapp.ue_map import UeMap
@@ -105,6 +106,7 @@ class _Cell:
     key: CellKey
     prbs: int | None
     load: Load | None = None
+    stream: Load | None = None  # of another stream of metrics than KPM
     neighbours: tuple[CellKey, ...] = ()  # as the operator says
     slices: dict[Snssai, _Slice] = field(default_factory=dict)
 
@@ -192,6 +194,16 @@ class Observer:
         node = self._nodes.get(key.node)
         if node is not None and (ue := self._ue(node, key.node, key.ue)) is not None:
             ue.load, ue.heard = load, load.at
+
+    def stream_is(self, node: str, cells: Sequence[StreamCell], now: float) -> None:
+        """What a node's own stream tells, in the place of KPM where that is silent.
+
+        It names cells by another number than E2, so it counts where there is one on both sides.
+        """
+        known = self._nodes.get(node)
+        if known is not None and len(known.cells) == len(cells) == 1:
+            cell = next(iter(known.cells.values()))
+            cell.stream = Load(now, cells[0].down_kbps, cells[0].up_kbps)
 
     # Reports.
 
@@ -319,18 +331,21 @@ class Observer:
                                   mapped.address if mapped else None, neighbours, moved)
                 totals.add(cell, snssai, one.load)
             for cell_ in node.cells.values():
-                cells[cell_.key] = self._observed(cell_, totals)
+                cells[cell_.key] = self._observed(cell_, totals, now - self._config.fresh)
         placed = {key: _placed(flow, ue_map) for key, flow in flows.items()}
         observations = Observations(now, cells, ues, placed, tap_heard)
         self.histories.take(observations)
         return observations
 
     @staticmethod
-    def _observed(cell: _Cell, totals: Totals) -> Cell:
+    def _observed(cell: _Cell, totals: Totals, oldest: float) -> Cell:
         slices = {snssai: Slice(snssai, one.quota, one.since,
                                 totals.of(cell.key, snssai, one.load))
                   for snssai, one in cell.slices.items()}
-        return Cell(cell.key, cell.prbs, totals.of(cell.key, None, cell.load), slices)
+        load = totals.of(cell.key, None, cell.load)
+        if cell.stream is not None and load.at < oldest <= cell.stream.at:
+            load = cell.stream
+        return Cell(cell.key, cell.prbs, load, slices)
 
     def _expire(self, node: _Node, now: float) -> None:
         for text in [text for text, ue in node.ues.items()

@@ -6,8 +6,8 @@
 
 It is off by default in the gNB and has no names for requests: answers come in the order of the
 requests, with the command's name in them. An answer says that the gNB took the command, and nothing
-more. Metrics are handed on as they came; it does not know what they mean. The connection is opened
-again, with growing pauses, until `run` is cancelled.
+more. Metrics are handed on as they came; `srsran_metrics` knows what they mean. The connection is
+opened again, with growing pauses, until `run` is cancelled.
 """
 
 from __future__ import annotations
