@@ -19,6 +19,7 @@ class Looking:
         self._every = every
         self.due: float | None = None  # when to look, where what came has to wait
         self.arrived: float | None = None  # when what is being taken in came; None: now
+        self.more = False  # more is taken in right after it, and looked at together
         self._paced = float("-inf")  # when the next look were due, had each had its pause
         self._unseen: float | None = None  # when the first of what was not looked at came
         self._seen: float | None = None  # the same of what is being looked at
@@ -28,6 +29,9 @@ class Looking:
         """Something is to be looked at: whether that may be now; else it is `due`."""
         if self._unseen is None:
             self._unseen = now if self.arrived is None else self.arrived
+        if self.more:
+            self.due = now if self.due is None else min(self.due, now)
+            return False
         free = self._paced - (LOOKS_IN_A_ROW - 1) * self._pause(ues)
         if now >= free:
             return True

@@ -55,6 +55,18 @@ def test_what_came_first_of_what_was_not_looked_at_is_the_cause() -> None:
     assert looking.cause("c") == 2.0
 
 
+def test_what_comes_together_is_looked_at_once_when_all_is_there() -> None:
+    looking = Looking(0.1)
+    looking.more = True
+    assert not looking.came(1.0, 0)
+    assert looking.due == 1.0  # at the latest with what happens next
+    looking.more = False
+    assert looking.came(1.01, 0)
+    looking.begin(1.01, 0)
+    looking.wait("a")
+    assert looking.cause("a") == 1.0
+
+
 def test_with_many_ues_pauses_are_longer() -> None:
     looking = Looking(1.0)
     for _ in range(LOOKS_IN_A_ROW):

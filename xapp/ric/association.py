@@ -66,6 +66,11 @@ class QueuedAssociation(ABC):
 
     # What users call.
 
+    @property
+    def waiting(self) -> int:
+        """Messages that came and were not received."""
+        return len(self._inbox)
+
     async def receive(self) -> Message | None:
         """The next message; None when there will be none."""
         while not self._inbox:

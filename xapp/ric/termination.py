@@ -28,6 +28,7 @@ class Termination:
                  capture: Capture | None = None) -> None:
         self._nodes, self._hear, self._now, self._capture = nodes, hear, now, capture
         self.arrived: float | None = None  # when the message that is taken in came
+        self.more = False  # another is taken in right after it
         self._listeners: list[Listener] = []
         self._associations: dict[int, Association] = {}
         self._captured: dict[int, CapturedAssociation] = {}
@@ -107,6 +108,7 @@ class Termination:
 
     async def _receive(self, number: int, association: Association) -> None:
         while (message := await association.receive()) is not None:
+            self.more = association.waiting > 0
             self._take(number, message)
         self._associations.pop(number, None)
         self._captured.pop(number, None)

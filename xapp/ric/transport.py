@@ -69,6 +69,10 @@ class Association(Protocol):
     host: str  # its IP address
     ended: str | None  # why there is no association any more; None while there is
 
+    @property
+    def waiting(self) -> int:
+        """Messages that came and were not received."""
+
     async def receive(self) -> Message | None:
         """The next message; None when the peer is gone, with the reason in `ended`."""
 
