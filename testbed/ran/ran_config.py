@@ -1,0 +1,233 @@
+"""A whole emulated cell as one file: carriers, slices, UEs with their radio, traffic, E2.
+
+    config = load(Path("cell.yaml"))
+
+The dataclasses are the schema, with units in their comments. Files that it names are looked for
+beside it. What follows from it is worked out here too: bearers by number, addresses, and which
+sessions a piece of traffic is for. It runs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+from testbed.ran.fluid_cell import SliceConfig
+from testbed.ran.mac.channel import Channel, ChannelConfig, make_channel
+from testbed.ran.mac.tables import MOST_PRBS, carrier_prbs
+from testbed.ran.plane import config as plane
+from testbed.ran.ran_e2 import E2Config
+from testbed.ran.traffic.arrivals import Source, User
+from testbed.ran.traffic.config import TrafficConfig
+from testbed.ran.traffic.sources import make_source
+from xapp.config_reading import build, yaml_document
+from xapp.e2.common import plmn_octets
+from xapp.errors import ConfigurationError, ProtocolError
+from xapp.observations import Snssai
+
+MOST_UES = 1024  # beyond it a slot takes longer than it stands for
+_Described = TypeVar("_Described", ChannelConfig, TrafficConfig)
+
+
+@dataclass(frozen=True)
+class CarrierConfig:
+    """A cell's carrier."""
+
+    nci: int  # NR cell identity
+    bandwidth_mhz: int = 20
+    spacing_khz: int = 15  # of subcarriers: 15 has slots of 1 ms, 30 of 0.5 ms
+    prbs: int | None = None  # None: what 38.101-1 has for that bandwidth; 50 is LTE's 10 MHz
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.nci < 1 << 36:
+            raise ConfigurationError(f"nci {self.nci:#x} is no NR cell identity.",
+                                     "It has 36 bits.")
+        if self.spacing_khz not in (15, 30):
+            raise ConfigurationError(f"spacing_khz is {self.spacing_khz}.", "Give 15 or 30.")
+        if self.prbs is not None and not 1 <= self.prbs <= MOST_PRBS:
+            raise ConfigurationError(f"prbs is {self.prbs}.", f"Give 1 to {MOST_PRBS}.")
+        _ = self.blocks  # a bandwidth that is none says so now
+
+    @property
+    def blocks(self) -> int:
+        """Resource blocks."""
+        return self.prbs or carrier_prbs(self.bandwidth_mhz, self.spacing_khz)
+
+    @property
+    def slot_us(self) -> int:
+        return 15_000 // self.spacing_khz
+
+
+@dataclass(frozen=True)
+class SessionConfig:
+    """A PDU session of a UE."""
+
+    dnn: str = "internet"
+    slice: Snssai = field(default_factory=lambda: Snssai(1))
+    qfi: int = 1
+
+
+@dataclass(frozen=True)
+class UeConfig:
+    """A UE, or `count` of them that are alike but for chance."""
+
+    name: str = "ue"  # with a count: a number follows, from 1
+    count: int | None = None
+    cell: int = 0  # place in `cells` where it begins
+    sessions: tuple[SessionConfig, ...] = (SessionConfig(),)
+    channel: ChannelConfig = field(default_factory=ChannelConfig)
+
+    def __post_init__(self) -> None:
+        if self.count is not None and not 1 <= self.count <= MOST_UES:
+            raise ConfigurationError(f"count is {self.count}.", f"Give 1 to {MOST_UES}.")
+        if not self.sessions:
+            raise ConfigurationError(f"UE {self.name} has no session.",
+                                     "Leave `sessions` out for one of `internet`.")
+
+
+@dataclass(frozen=True)
+class WayConfig:
+    """What carries packets, and the way to the core."""
+
+    name: str = "airsplit-ran"  # that namespaces begin with; one run of a name at a time
+    tunnel: plane.TunnelConfig | None = None  # N3 with GTP-U; `{}` for its usual addresses
+    mtu: int = 1400  # bytes
+    backhaul_loss: float = 0.0  # share of packets
+    backhaul_ms: float = 0.0  # each way
+    real_time: bool = True  # ask for SCHED_FIFO
+
+
+@dataclass(frozen=True)
+class RanConfig:
+    """All of it."""
+
+    cells: tuple[CarrierConfig, ...]
+    ues: tuple[UeConfig, ...] = (UeConfig(),)
+    slices: tuple[SliceConfig, ...] = (SliceConfig(),)
+    dnns: tuple[plane.DnnConfig, ...] = (
+        plane.DnnConfig(), plane.DnnConfig("llm", "n6-llm", "10.46.0.0/16", "fd46::/48"))
+    traffic: tuple[TrafficConfig, ...] = ()
+    way: WayConfig = field(default_factory=WayConfig)
+    e2: E2Config | None = None  # `{}` for the usual; none without
+    plmn: str = "00101"
+    seed: int = 1  # of all that is by chance
+
+    def __post_init__(self) -> None:
+        try:
+            plmn_octets(self.plmn)
+        except ProtocolError as error:
+            raise ConfigurationError(f"plmn: {error.problem}", "Write such as 00101.") from None
+        if not self.cells or len({one.nci for one in self.cells}) < len(self.cells):
+            raise ConfigurationError("cells: each needs an identity of its own, and one is needed.",
+                                     "Give each another `nci`.")
+        if len({one.spacing_khz for one in self.cells}) > 1:
+            raise ConfigurationError("cells: their slots are of different lengths.",
+                                     "Give all the same `spacing_khz`.")
+        _check_ues(self)
+        for place, traffic in enumerate(self.traffic):
+            _check_traffic(self, traffic, f"traffic[{place}]")
+        _ = plane_config(self)
+
+    @property
+    def phones(self) -> tuple[UeConfig, ...]:
+        """Every UE by itself."""
+        return tuple(replace(one, name=name, count=None)
+                     for one in self.ues for name in _names(one))
+
+
+def _names(ue: UeConfig) -> list[str]:
+    return [ue.name] if ue.count is None else [f"{ue.name}{1 + n}" for n in range(ue.count)]
+
+
+def _check_ues(config: RanConfig) -> None:
+    names = [name for one in config.ues for name in _names(one)]
+    if not names or len(names) > MOST_UES or len(set(names)) < len(names):
+        raise ConfigurationError(f"ues: there are {len(names)}, or two of one name.",
+                                 f"Name 1 to {MOST_UES}, each once.")
+    slices = {one.slice for one in config.slices}
+    dnns = {one.name for one in config.dnns}
+    for place, ue in enumerate(config.ues):
+        where = f"ues[{place}]"
+        if not 0 <= ue.cell < len(config.cells):
+            raise ConfigurationError(f"{where}.cell: {ue.cell} is none.",
+                                     f"There are 0 to {len(config.cells) - 1}.")
+        for session in ue.sessions:
+            if session.slice not in slices:
+                raise ConfigurationError(f"{where}.sessions: slice {session.slice} is none.",
+                                         f"`slices` has {', '.join(map(str, slices))}.")
+            if session.dnn not in dnns:
+                raise ConfigurationError(f"{where}.sessions: there is no network {session.dnn!r}.",
+                                         f"`dnns` has {', '.join(dnns)}.")
+
+
+def _check_traffic(config: RanConfig, traffic: TrafficConfig, where: str) -> None:
+    known = {one.name for one in config.phones} | {one.name for one in config.ues}
+    for name in traffic.ues:
+        if name not in known:
+            raise ConfigurationError(f"{where}.ues: there is no UE {name!r}.",
+                                     f"There are {', '.join(sorted(known)[:12])}.")
+    if not users_of(config, traffic):
+        raise ConfigurationError(f"{where}.dnn: none of its UEs has a session of {traffic.dnn!r}.",
+                                 "Name a network that they have, or other UEs.")
+
+
+def users_of(config: RanConfig, traffic: TrafficConfig) -> list[User]:
+    """The sessions that a piece of traffic is for; a name with a count means all of them."""
+    groups = {name: one.name for one in config.ues for name in _names(one)}
+    found = []
+    for place, ue in enumerate(config.phones):
+        if traffic.ues and not {ue.name, groups[ue.name]} & set(traffic.ues):
+            continue
+        for number, session in enumerate(ue.sessions):
+            if traffic.dnn in (None, session.dnn):
+                found.append((place, number))
+                break
+    return found
+
+
+def sources_of(config: RanConfig) -> list[Source]:
+    """All traffic, each piece with chances of its own."""
+    return [make_source(one, users_of(config, one), config.seed * 1000 + place)
+            for place, one in enumerate(config.traffic)]
+
+
+def channels_of(config: RanConfig) -> list[Channel]:
+    """Each UE's radio."""
+    return [make_channel(ue.channel, config.seed * 100_003 + place)
+            for place, ue in enumerate(config.phones)]
+
+
+def bearers_of(config: RanConfig) -> dict[User, int]:
+    """Each session's number for scheduler and user plane."""
+    users = ((place, number) for place, ue in enumerate(config.phones)
+             for number in range(len(ue.sessions)))
+    return {user: bearer for bearer, user in enumerate(users)}
+
+
+def plane_config(config: RanConfig) -> plane.PlaneConfig:
+    """The user plane's view of it: the n-th session of a network has its n-th address."""
+    dnns = {one.name: one for one in config.dnns}
+    numbers: Mapping[str, Iterator[int]] = {name: iter(range(1, 1 << 20)) for name in dnns}
+    bearers = bearers_of(config)
+    ues = tuple(plane.UeConfig(ue.name, tuple(
+        plane.SessionConfig(bearers[place, number], one.dnn, *plane.nth_addresses(
+            dnns[one.dnn], next(numbers[one.dnn])), qfi=one.qfi)
+        for number, one in enumerate(ue.sessions))) for place, ue in enumerate(config.phones))
+    way = config.way
+    return plane.PlaneConfig(ues, config.dnns, way.tunnel, way.name, way.mtu,
+                             config.cells[0].slot_us, real_time=way.real_time, seed=config.seed)
+
+
+def load(path: Path) -> RanConfig:
+    """What a file says."""
+    config = build(RanConfig, yaml_document(path))
+    folder = path.resolve().parent
+    return replace(
+        config, traffic=tuple(_beside(one, folder) for one in config.traffic),
+        ues=tuple(replace(one, channel=_beside(one.channel, folder)) for one in config.ues))
+
+
+def _beside(one: _Described, folder: Path) -> _Described:
+    return one if one.file is None else replace(one, file=folder / one.file)

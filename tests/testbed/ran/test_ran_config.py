@@ -1,0 +1,84 @@
+"""A cell's file: what follows from it, and errors that name the setting and the remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from testbed.ran.mac.channel import Kind as ChannelKind
+from testbed.ran.ran_config import (
+    RanConfig,
+    bearers_of,
+    channels_of,
+    load,
+    plane_config,
+    sources_of,
+    users_of,
+)
+from testbed.ran.traffic.arrivals import SECOND
+from testbed.ran.traffic.config import Kind
+from xapp.errors import ConfigurationError
+
+EXAMPLE = Path(__file__).resolve().parents[3] / "docs" / "examples" / "cell.yaml"
+
+
+def _load(folder: Path, text: str) -> RanConfig:
+    path = folder / "cell.yaml"
+    path.write_text(text)
+    return load(path)
+
+
+def test_the_example_is_sound_and_all_that_follows_fits_together() -> None:
+    config = load(EXAMPLE)
+    assert [one.name for one in config.phones] == ["phone", *(f"crowd{n}" for n in range(1, 6))]
+    assert config.cells[0].blocks == 106
+    assert config.cells[0].slot_us == 1000
+    assert bearers_of(config) == {(0, 0): 0, (0, 1): 1, **{(n, 0): n + 1 for n in range(1, 6)}}
+    plane = plane_config(config)
+    assert [one.sessions[0].address for one in plane.ues] == [f"10.45.0.{n}" for n in range(2, 8)]
+    assert plane.ues[0].sessions[1].address == "10.46.0.2"
+    assert [users_of(config, one) for one in config.traffic] == [
+        [(0, 1)], [(n, 0) for n in range(1, 6)], [(0, 0)]]
+    sources = sources_of(config)
+    assert [one.kind for one in config.traffic] == [Kind.SPLIT_LLM, Kind.SATURATION, Kind.ON_OFF]
+    assert len(sources[1].until(SECOND)) > 5 * 1000
+    channels = channels_of(config)
+    assert len(channels) == 6
+    assert channels[1].cqi.tolist() != channels[2].cqi.tolist()  # alike but for chance
+
+
+def test_files_are_looked_for_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("seconds,cqi\n0,7\n")
+    config = _load(tmp_path, """
+cells: [{nci: 1}]
+ues: [{name: a, channel: {kind: csv, file: c.csv}}]
+traffic: [{kind: replay, file: phone.pcap}]
+""")
+    assert config.ues[0].channel.kind is ChannelKind.CSV
+    assert channels_of(config)[0].cqi.tolist() == [7]
+    assert config.traffic[0].file == tmp_path.resolve() / "phone.pcap"
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("", "is not complete"),
+    ("cells: []", "cells: each needs an identity"),
+    ("cells: [{nci: 1}, {nci: 1}]", "cells: each needs an identity"),
+    ("cells: [{nci: 1, bandwidth_mhz: 7}]", r"cells\[0\]: There is no carrier of 7 MHz"),
+    ("cells: [{nci: 1, spacing_khz: 60}]", "Give 15 or 30"),
+    ("cells: [{nci: 1}, {nci: 2, spacing_khz: 30}]", "slots are of different lengths"),
+    ("cells: [{nci: 1, colour: red}]", r"no setting 'cells\[0\].colour'"),
+    ("cells: [{nci: 1}]\nues: [{cell: 1}]", r"ues\[0\].cell: 1 is none. There are 0 to 0"),
+    ("cells: [{nci: 1}]\nues: [{}, {}]", "two of one name"),
+    ("cells: [{nci: 1}]\nues: [{sessions: [{slice: 2}]}]", r"ues\[0\].sessions: slice 2 is none"),
+    ("cells: [{nci: 1}]\nues: [{sessions: [{dnn: ims}]}]", "no network 'ims'"),
+    ("cells: [{nci: 1}]\nues: [{channel: {kind: rain}}]", r"ues\[0\].channel.kind"),
+    ("cells: [{nci: 1}]\nues: [{channel: {kind: csv}}]", "needs a file"),
+    ("cells: [{nci: 1}]\ntraffic: [{ues: [nobody]}]", r"traffic\[0\].ues: there is no UE 'nobody'"),
+    ("cells: [{nci: 1}]\ntraffic: [{dnn: llm}]", r"traffic\[0\].dnn: none of its UEs"),
+    ("cells: [{nci: 1}]\nplmn: xyz", "plmn"),
+    ("cells: [{nci: 1}]\nway: {name: Big}", "cannot name a namespace"),
+    ("cells: [{nci: 1}]\ne2: {map_port: 99999}", "map_port 99999 is no port")])
+def test_what_is_wrong_is_said_by_its_place(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        _load(tmp_path, text)
