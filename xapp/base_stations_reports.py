@@ -49,12 +49,23 @@ def wanted(
 
 
 def _of_ues(profile: Profile, metrics: Sequence[str], config: RanConfig) -> Iterator[Wanted]:
-    """One subscription a slice tells whose UE is in which; unless the kind reports them all."""
+    """One subscription a slice tells whose UE is in which; unless the kind reports them all.
+
+    Where a condition is an SST alone, slices of one SST cannot be told apart by it: then only
+    addresses tell who is in which.
+    """
     every = [WireSnssai(one.sst, one.sd) for one in config.slices]
     if profile.conditions is Conditions.IGNORED:
         for one in slice_subscriptions(profile, metrics, config.period_ms, every):
             yield Wanted(one, None, None)
         return
+    asked = set()
     for snssai, wire in zip(config.slices, every, strict=True):
+        alike = [one for one in config.slices if one.sst == snssai.sst]
+        if profile.slice_as_number:  # the SST alone: all its slices' UEs come, once
+            if snssai.sst in asked:
+                continue
+            asked.add(snssai.sst)
+        told = not profile.slice_as_number or len(alike) == 1
         for one in slice_subscriptions(profile, metrics, config.period_ms, [wire]):
-            yield Wanted(one, None, snssai)
+            yield Wanted(one, None, snssai if told else None)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.xapp.core_scene import ANNOUNCED, Gnb, Scene, octets, ran
+from tests.xapp.core_scene import ANNOUNCED, Gnb, Scene, kpm_function, octets, ran
 from tests.xapp.steering_scene import LLM, REST
 from xapp.base_stations_config import NodeConfig
+from xapp.base_stations_reports import wanted
 from xapp.core_config import CoreConfig
+from xapp.e2.announced import read_functions
 from xapp.e2.kpm import CellAction, CommonConditionAction
 from xapp.e2.measurements import Aspect, Relation
+from xapp.e2.profiles import PROFILES
 from xapp.events import Code
+from xapp.observations import Snssai
 
 
 def auto(kind: str) -> CoreConfig:
@@ -48,3 +52,12 @@ def test_only_what_is_announced_is_asked_for() -> None:
         inner = action.action if isinstance(action, CommonConditionAction) else action
         assert isinstance(inner, CellAction)
         assert {each.name for each in inner.measurements} <= known
+
+
+def test_slices_of_one_sst_are_asked_for_once_where_only_the_sst_is_told() -> None:
+    kpm = read_functions([(1, one.oid, one.definition) for one in (kpm_function("oai"),)])
+    (_, function), = kpm.kpm
+    config = replace(ran("oai-old"), slices=(Snssai(1), Snssai(1, 1), Snssai(2)))
+    found = [one for one in wanted(PROFILES["oai-old"], function, b"\x00\xf1\x10", (), config)
+             if one.cell is None]
+    assert [one.snssai for one in found] == [None, Snssai(2)]

@@ -16,7 +16,8 @@ from xapp.errors import ProtocolError
 from xapp.observations import Load
 from xapp.ric.srsran_metrics import MOST_CELLS, MOST_UES, StreamCell, StreamUe, read_metrics
 
-UE: dict[str, Any] = {"pci": 1, "rnti": 17921, "cqi": 14, "dl_brate": 11312392.0, "ul_brate": 169600, "ta_ns": None}
+UE: dict[str, Any] = {"pci": 1, "rnti": 17921, "cqi": 14, "dl_brate": 11312392.0,
+                      "ul_brate": 169600, "ta_ns": None}
 READ = StreamUe(1, 17921, 11312.392, 169.6)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
