@@ -9,9 +9,12 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from xapp.ric import kernel_sctp, usrsctp
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -49,6 +52,44 @@ def test_the_commands_run(tmp_path: Path) -> None:
     assert "alice" not in listed
     assert '"turns"' in out.read_text()  # the JSON object of the two-turn question
     assert "layers [0, 1) here and [7, 8), [1, 7) at the edge" in err.read_text()
+
+
+@pytest.mark.skipif(not (usrsctp.available() or kernel_sctp.available()), reason="no SCTP here")
+def test_one_box_steers_its_emulated_cell(tmp_path: Path) -> None:
+    """The two commands as they stand, beside files of their own; what is set is put back."""
+    block = next(one for one in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+                 if "airsplit e2-node" in one)
+    station, xapp = (line.removeprefix("$ airsplit ").split() for line in block.splitlines())
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    environment = os.environ | {"XDG_CONFIG_HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+
+    def start(arguments: list[str]) -> tuple[subprocess.Popen[bytes], Path]:
+        lines = tmp_path / f"{arguments[0]}.lines"
+        with lines.open("wb") as out:
+            return subprocess.Popen([sys.executable, "-m", "testbed.cli", *arguments],
+                                    cwd=tmp_path, stdout=out, stderr=subprocess.STDOUT,
+                                    env=environment | {"PYTHONPATH": str(ROOT)}), lines
+
+    def says(lines: Path, words: str) -> None:
+        deadline = time.monotonic() + 60
+        while words not in lines.read_text(encoding="utf-8"):
+            assert time.monotonic() < deadline, lines.read_text(encoding="utf-8")
+            time.sleep(0.05)
+
+    (node, told), (ours, log) = start(station), start(xapp)
+    try:
+        says(log, "REST API at http://127.0.0.1:8480")
+        says(told, "slices have 1: 10 to 100 %")
+        ours.terminate()
+        assert ours.wait(40) == 0
+        says(told, "slices have 1: 0 to 100 %, 0 % dedicated; 1-000001: 0 to 100 %, 0 % dedicated")
+        node.terminate()
+        assert node.wait(20) == 0
+    finally:
+        for one in (ours, node):
+            if one.poll() is None:
+                one.kill()
+                one.wait()
 
 
 def tree_names() -> list[str]:

@@ -86,7 +86,11 @@ def hello_html(reasons: Sequence[str]) -> str:
             "slices and UEs appear here by themselves.</p>"
             "<pre># srsRAN: in the gNB's configuration\n"
             "e2: {enable_du_e2: true, enable_cu_cp_e2: true,\n"
-            "     addr: THIS-MACHINE, port: 36421}</pre></div>")
+            "     addr: THIS-MACHINE, port: 36421}\n\n"
+            "# No base station at hand: one that is emulated\n"
+            "airsplit e2-node --profile oai --map-port 8002</pre>"
+            "<p><code>airsplit xapp decode</code> prints E2 messages, <code>airsplit xapp audit"
+            "</code> what was done; docs/osc.md is for an OSC RIC.</p></div>")
 
 
 def brand_html() -> str:
@@ -119,7 +123,7 @@ def legend_html() -> str:
             '<span><i class="as-least"></i>guaranteed minimum</span>'
             '<span data-tone="good"><i class="as-mark"></i>decision, confirmed</span>'
             '<span data-tone="bad"><i class="as-mark"></i>rolled back</span>'
-            '<span data-tone="wait"><i class="as-mark"></i>under way</span>'
+            '<span data-tone="wait"><i class="as-mark"></i>under way, or not proven</span>'
             '<span data-tone="quiet"><i class="as-mark"></i>not sent</span></div>')
 
 
@@ -234,7 +238,7 @@ def moment(at: float) -> str:
 
 def short(name: str | None) -> str:
     """The last part of NODE/CELL, NODE/UE: what tells it from its neighbours."""
-    return "" if name is None else name.rsplit("/", 1)[-1] or name
+    return "" if name is None else name.rsplit("/", 1)[-1] or name.rstrip("/")
 
 
 

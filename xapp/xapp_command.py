@@ -23,7 +23,13 @@ EXAMPLES = """examples:
   airsplit xapp audit xapp.db                     what it did, for whom, why, and what came of it
   airsplit xapp decode e2.pcap                    any E2 message as a tree
 
-  airsplit xapp-console shows it in the browser.
+  airsplit xapp-console                           all of it in the browser
+  airsplit e2-node --profile oai                  a base station to try it on
+
+On one box, with a base station that is emulated:
+  airsplit e2-node --profile oai --load overload --map-port 8002 --tap-port 5556
+  airsplit xapp --config docs/examples/one-box.yaml
+On an OSC near-RT RIC: docs/osc.md.
 """
 
 

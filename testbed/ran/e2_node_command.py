@@ -19,9 +19,16 @@ EXAMPLES = """examples:
   airsplit e2-node                                    as srsRAN's gNB, to a RIC on this machine
   airsplit e2-node --profile oai --ric 192.0.2.7      as OpenAirInterface's gNB with slicing
   airsplit e2-node --profile ocudu --load overload --remote-port 8001 --map-port 8002
+  airsplit e2-node --profile oai --load overload --map-port 8002 --tap-port 5556
   airsplit e2-node --ric 'usrsctp://127.0.0.1:36421?udp=9899' --e2-capture node.pcap
   airsplit e2-node --fault no-effect --fault drop-indications
   airsplit e2-node --config cell.yaml --check         is it sound? then show it whole
+
+  With --map-port and --tap-port it is all that this needs:
+  airsplit xapp --config docs/examples/one-box.yaml
+
+  `airsplit xapp decode node.pcap` prints what was said, docs/osc.md is for a RIC that others
+  made.
 
   SIGHUP restarts the base station, such as one whose DU hangs. Ctrl-C ends it.
 """
@@ -59,6 +66,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--map-port", type=int, metavar="PORT",
                         help="the UE map as JSON at http://127.0.0.1:PORT/ues, and what quotas are "
                              "in force at /state; 0 picks a free port")
+    parser.add_argument("--tap-port", type=int, metavar="PORT",
+                        help="speak as a tap that knows the split LLMs' flows, at "
+                             "tcp://127.0.0.1:PORT: a reckoned cell has no packets to see")
     parser.add_argument("--e2-capture", type=Path, metavar="FILE",
                         help="write every E2 message as SCTP packets that Wireshark opens")
     parser.add_argument("--check", action="store_true",
@@ -94,6 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
     options = Options(
         arguments.ric, frozenset(Fault(name) for name in arguments.fault),
         _port(arguments.remote_port, "--remote-port"), _port(arguments.map_port, "--map-port"),
+        _port(arguments.tap_port, "--tap-port"),
         arguments.e2_capture, not arguments.quiet and sys.stderr.isatty())
     asyncio.run(serve(config, options))
     return 0

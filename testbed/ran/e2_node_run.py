@@ -11,8 +11,8 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +24,10 @@ from testbed.ran.emulator_config import EmulatorConfig, state, ue_map
 from testbed.ran.faults import Fault
 from testbed.ran.fluid_cell import FluidCells
 from testbed.ran.map_server import serve_map
+from testbed.ran.offered_load import Kind
 from testbed.ran.remote_control import RemoteControl
 from testbed.ran.remote_control import serve as serve_remote
+from testbed.ran.tap_speaker import TapSpeaker
 from xapp.e2.capture import Capture
 from xapp.ric.address import Address
 
@@ -41,6 +43,7 @@ class Options:
     faults: frozenset[Fault] = frozenset()
     remote_port: int | None = None
     map_port: int | None = None
+    tap_port: int | None = None
     capture: Path | None = None
     status: bool = False  # draw a status line
 
@@ -60,6 +63,8 @@ async def serve(config: EmulatorConfig, options: Options) -> None:
             stack.callback(capture.close)
         node = E2Node(agent, Address.parse(options.ric), screen.say, capture)
         await _listen(agent, ran, options, screen.say, stack)
+        if options.tap_port is not None:
+            await stack.enter_async_context(_tap(config, options.tap_port, screen.say))
         for number, act in ((signal.SIGINT, node.stop), (signal.SIGTERM, node.stop),
                             (signal.SIGHUP, node.restart)):
             loop.add_signal_handler(number, act)
@@ -90,6 +95,23 @@ async def _listen(agent: E2Agent, ran: FluidCells, options: Options, say: Callab
             lambda: ue_map(ran, agent.name, agent.behaviour.ue_ran_ids), HOST, options.map_port,
             lambda: state(ran, agent.name)))
         say(f"UE map at http://{HOST}:{_port_of(server)}/ues")
+
+
+@asynccontextmanager
+async def _tap(config: EmulatorConfig, port: int,
+               say: Callable[[str], None]) -> AsyncIterator[None]:
+    """The tap that a cell without packets cannot have."""
+    speaker = TapSpeaker(port, [
+        session.address for ue in config.cells.ues for session in ue.sessions
+        if session.load.kind is Kind.SPLIT_LLM])
+    say(f"tap at {speaker.address}")
+    speaking = asyncio.create_task(speaker.speak())
+    try:
+        yield
+    finally:
+        speaking.cancel()
+        await asyncio.gather(speaking, return_exceptions=True)
+        speaker.close()
 
 
 def _port_of(server: Server) -> int:
