@@ -25,7 +25,7 @@ from xapp.errors import Behind, TransportError
 # It gives way to steering on a machine that is short of processors.
 NICENESS = 10
 SEND_SECONDS = 2.0  # for which a command may wait that the xApp does not read
-END_SECONDS = 6.0  # after the link's end; what then still runs is cut off
+END_SECONDS = 2.0  # after it serves no more, for threads that read the disk
 READ_BYTES = 1 << 18
 _log = logging.getLogger("xapp.api")
 
@@ -91,7 +91,6 @@ def serve(link: Link, listening: socket.socket) -> None:
         while (message := link.receive()) is not None:
             operations.take(message)
     finally:
-        _end_at_last()
         operations.closed()
         server.stop()
 
@@ -117,6 +116,7 @@ def main() -> int:
     finally:
         link.close()
         listening.close()
+        _end_at_last()
     return 0
 
 

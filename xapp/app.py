@@ -64,6 +64,7 @@ from xapp.store_records import Left, Record, Sample
 REQUESTOR = 1  # of our RIC request ids; an own termination has no other
 SWITCH_SECONDS = 0.0005  # that the store's thread may keep the loop waiting: Python's own is 5 ms
 TICK_LEAST = 0.001  # seconds between ticks
+FAULT_SECONDS = 0.5  # after one that failed
 LEVELS = {Level.INFO: logging.INFO, Level.WARNING: logging.WARNING, Level.ERROR: logging.ERROR}
 _log = logging.getLogger("xapp")
 
@@ -217,16 +218,20 @@ class XappServer:
                 warning(Code.CAPTURE_ENDED, why), self._now()))
 
     def _tick(self) -> None:
-        self._timer = None
-        self.core.tick(self._now())
-        self._look_for_remotes()
-        self._after()
+        self._timer, least = None, FAULT_SECONDS
+        try:
+            self.core.tick(self._now())
+            self._look_for_remotes()
+            least = TICK_LEAST
+        finally:
+            # A fault of ours is logged by the loop; without a next tick nothing were put back.
+            self._after(least)
 
-    def _after(self) -> None:
+    def _after(self, least: float = TICK_LEAST) -> None:
         """After anything happened: a picture for readers, and the next time to wake."""
         self.operating.refresh(hurried=self.core.looking.waiting)
         self._stop_timer()
-        wait = max(self.core.next_deadline() - self._now(), TICK_LEAST)
+        wait = max(self.core.next_deadline() - self._now(), least)
         self._timer = self._loop.call_later(wait, self._tick)
 
     def _listen_to_taps(self, stack: AsyncExitStack) -> None:
