@@ -35,7 +35,8 @@ def written(path: Path) -> Recorded:
 
 def test_histories_are_on_the_xapps_clock(tmp_path: Path) -> None:
     recorded = written(tmp_path / "xapp.db")
-    found: dict[str, object] = {one.subject: one.points for one in recorded.history(Kind.CELL, "down_prbs", 0.0)}
+    seen = recorded.history(Kind.CELL, "down_prbs", 0.0)
+    found: dict[str, object] = {one.subject: one.points for one in seen}
     assert found == {"n/c": ((pytest.approx(90.0), 40.0),), "n/d": ((pytest.approx(90.0), None),)}
     assert [one.subject for one in recorded.history(Kind.CELL, "down_prbs", 0.0, "n/d")] == ["n/d"]
     assert recorded.history(Kind.CELL, "down_prbs", 95.0) == []
