@@ -25,10 +25,10 @@ class NodeConfig:
     name: str = "*"  # a name such as gnb_00101_0000019b, with * and ? for what may be any
     profile: str = "auto"  # its kind; auto: guessed from what it announces
     cells: Mapping[str, int | None] = field(default_factory=dict)  # NR cell identity: PRBs
-    # Where UEs of a cell may be sent: NR cell identity: those of its neighbours, of the same gNB.
-    neighbours: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     remote: str | None = None  # srsRAN's remote control, such as ws://127.0.0.1:8001
     renewal_ms: int | None = None  # its metrics.periodicity.du_report_period; None: as its kind has
+    # Where UEs of a cell may be sent: NR cell identity: those of its neighbours, of the same gNB.
+    neighbours: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.profile != "auto" and self.profile not in PROFILES:
