@@ -1,7 +1,7 @@
 """The REST API: what an operator sees of the xApp and can do to it, and A1; served from a thread.
 
 It puts together: routes are in `routes_*`, who may use them is in `access`, what they stand on in
-`operations`. The thread has an event loop of its own: making JSON does not hold up the xApp's.
+`operations`. The thread is one of the API's own process: see `api_worker`.
 """
 
 from __future__ import annotations

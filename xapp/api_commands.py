@@ -1,4 +1,4 @@
-"""The way of a command from the thread that serves the API to the xApp's event loop, and back.
+"""The way of a command from whoever serves the API to the xApp's event loop, and back.
 
 A caller that waited long enough takes its command back: what it is told was not done never is. It
 knows no command, and no HTTP.
