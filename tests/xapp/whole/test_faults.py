@@ -1,0 +1,209 @@
+"""What goes wrong between two processes, and what has to be true after it.
+
+Whatever a base station, a tap or a stranger does: what the audit log says is in force is
+what the base station has, no other slice is below its floor, and an event says what happened. One
+xApp meets all base stations that err; the rest is done to it alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from classifier.labels import LLM_SPLIT
+from classifier.messages import Labelled
+from classifier.publisher import Publisher
+from tests.xapp.whole.scene import Node, World, hang_up, until
+from xapp.ric import usrsctp
+from xapp.ric.transport import PPID_DU, Address, connect
+from xapp.store_read import Row
+
+pytestmark = pytest.mark.skipif(not usrsctp.available(), reason="libusrsctp2 is not installed")
+QUICK = """
+limits: {hold: 2, most_changes: 30, linger: 60, silent: 1.5, abandon: 3600}
+steering: {actions_per_minute: 120, actions_in_a_row: 20, ack_seconds: 3, put_back_seconds: 0.5}
+exit_seconds: 5
+"""
+FAULTS = ("refuse-subscriptions", "drop-indications", "duplicate-indications",
+          "delay-indications", "unknown-ue", "control-failure", "no-effect", "late-ack", "no-ack",
+          "garbage", "die-on-control")
+# By what the operator learns of it; none: it is counted, and disturbs nothing.
+EVENTS = {"control-failure": "control_refused", "late-ack": "control_unanswered",
+          "no-ack": "control_unanswered", "garbage": "garbage",
+          "die-on-control": "node_lost_midway"}
+ENDED = ("confirmed", "unproven", "rolled_back", "failed")
+STEERED = ("drop-indications", "duplicate-indications", "delay-indications", "unknown-ue")
+
+
+def quota_held(node: Node, audit: list[Row]) -> dict[str, tuple[int, int, int]]:
+    """What the last lines of the audit log say is in force in a base station's slices."""
+    found = {one["slice"]: (0, 100, 0) for one in node.ask("/state")["slices"]}
+    for line in audit:
+        if not line["subject"].startswith(f"slice {node.name}/"):
+            continue
+        name = line["subject"].rpartition("/")[2]
+        if line["kind"] == "forgotten":
+            found[name] = (0, 100, 0)
+        elif line["kind"] == "target" and line["body"]["certain"]:
+            value = line["body"]["confirmed"]
+            # OpenAirInterface reserves what is dedicated, and looks at nothing else.
+            found[name] = (value["dedicated"], 100, value["dedicated"])
+    return found
+
+
+def floors_hold(world: World) -> None:
+    for node in world.nodes:
+        if node.process.poll() is None:
+            assert node.shares()["1"][1] >= 10
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with World(tmp_path_factory.mktemp("faults"), QUICK) as world:
+        for fault in FAULTS:
+            world.node("oai", "--fault", fault)
+        for node in world.nodes:
+            node.ready()
+        # All report but the one that refuses to.
+        until(lambda: world.xapp.get("status")["ues"] >= 4 * (len(FAULTS) - 1), "all UEs")
+        for node in world.nodes:
+            world.tap.sees(node.llm_address)
+        yield world
+        # Those that answer wrongly leave it uncertain; the others have what was found.
+        world.xapp.end()
+        for node in (world.nodes[FAULTS.index(one)] for one in STEERED):
+            assert node.untouched
+            assert node.name not in str(world.xapp.held())
+
+
+@pytest.mark.parametrize("fault", STEERED)
+def test_indications_that_err_do_not_keep_it_from_steering(faulty: World, fault: str) -> None:
+    node = faulty.nodes[FAULTS.index(fault)]
+    until(lambda: faulty.xapp.decisions(node.name, *ENDED), f"a decision of {fault}")
+    found = faulty.xapp.get("ues?limit=500")["items"]
+    assert len([one for one in found if one["id"].startswith(node.name)]) in (4, 5)
+    mapped = [one for one in found if one["id"].startswith(node.name) and one["address"]]
+    assert len(mapped) == 4  # whom nobody knows has no address, and nothing is set on it
+    floors_hold(faulty)
+
+
+@pytest.mark.parametrize("fault", EVENTS)
+def test_an_event_says_what_happened(faulty: World, fault: str) -> None:
+    node = faulty.nodes[FAULTS.index(fault)]
+    until(lambda: [one for one in faulty.xapp.audit() if one["kind"] == "event"
+                   and one["body"]["code"] == EVENTS[fault]
+                   and node.name in one["subject"] + one["why"]], f"{EVENTS[fault]} of {fault}")
+    floors_hold(faulty)
+
+
+def test_a_refused_control_changes_nothing_and_is_in_the_log(faulty: World) -> None:
+    node = faulty.nodes[FAULTS.index("control-failure")]
+    decision = until(lambda: faulty.xapp.decisions(node.name, "failed", "rolled_back"),
+                     "a decision that fails")[0]
+    assert "refused" in [one["what"] for one in decision["steps"]]
+    assert node.untouched
+    assert set(quota_held(node, faulty.xapp.audit()).values()) == {(0, 100, 0)}
+
+
+def test_an_acknowledgement_without_effect_is_not_believed(faulty: World) -> None:
+    node = faulty.nodes[FAULTS.index("no-effect")]
+    decision = until(lambda: faulty.xapp.decisions(node.name, *ENDED), "a decision that ends")[0]
+    assert decision["state"] != "confirmed"
+    assert node.untouched
+
+
+def test_who_refuses_subscriptions_is_seen_and_not_steered(faulty: World) -> None:
+    node = faulty.nodes[FAULTS.index("refuse-subscriptions")]
+    until(lambda: [one for one in faulty.xapp.audit() if one["kind"] == "event"
+                   and one["body"]["level"] != "info" and node.name in one["why"]
+                   and "refuse" in one["why"]], "an event of the refusal")
+    assert not faulty.xapp.decisions(node.name)
+    assert node.untouched
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with World(tmp_path_factory.mktemp("alone"), QUICK) as world:
+        node = world.node("oai")
+        node.ready()
+        until(lambda: world.xapp.get("status")["ues"] == 4, "all UEs")
+        yield world
+
+
+def steered(world: World) -> None:
+    world.tap.sees(world.nodes[0].llm_address)
+    until(lambda: world.xapp.decisions(world.nodes[0].name, "confirmed", "unproven"),
+          "a decision that is kept")
+
+
+def agree(world: World) -> None:
+    """The audit log and the base station say the same, once nothing is under way."""
+    node = world.nodes[0]
+    until(lambda: quota_held(node, world.xapp.audit()) == _shares(node), "both sides agree")
+    floors_hold(world)
+
+
+def _shares(node: Node) -> dict[str, tuple[int, int, int]]:
+    return node.shares()
+
+
+def test_garbage_from_a_stranger_over_sctp(alone: World) -> None:
+    async def scene() -> None:
+        stranger = await connect(Address.parse(alone.xapp.address))
+        for data in (b"\x00" * 40, bytes(range(256)) * 8, b"GET / HTTP/1.1\r\n\r\n"):
+            if stranger.ended is None:
+                stranger.send(data, PPID_DU)
+        stranger.close()
+        await stranger.wait_closed()
+
+    asyncio.run(asyncio.wait_for(scene(), 60))
+    alone.xapp.has("garbage")
+    steered(alone)
+    agree(alone)
+
+
+def test_garbage_and_a_flood_from_the_tap(alone: World) -> None:
+    flooded = 0
+
+    def flood(publisher: Publisher) -> None:
+        nonlocal flooded
+        flooded += 1
+        if flooded > 4:
+            return
+        for number in range(100):
+            publisher.send(Labelled(
+                100 + number, LLM_SPLIT, 0.9, "AFTER_2_S", 1, "192.0.2.9", "192.0.2.1", number,
+                8470, 6, tap=f"made-up-{number}", model="0"))
+            publisher._socket.send_multipart([b"label.x", b"{" * 100])
+
+    before = len(alone.xapp.get("nodes")["items"])
+    alone.tap.aside = flood
+    until(lambda: flooded > 6, "the flood")
+    until(lambda: "labels_bad" in str(alone.xapp.get("status")) or alone.xapp.get("flows")["total"]
+          > 1, "its flows")
+    assert len(alone.xapp.get("nodes")["items"]) == before
+    agree(alone)
+
+
+def test_a_tap_that_falls_silent_is_told_and_nothing_is_lowered(alone: World) -> None:
+    alone.tap.aside = lambda publisher: None
+    alone.tap.silent = True
+    alone.xapp.has("tap_silent")
+    assert alone.nodes[0].shares()["1-000001"] != (0, 100, 0)
+    alone.tap.silent = False
+    agree(alone)
+
+
+def test_a_base_station_that_is_killed_comes_back_with_other_ids(alone: World) -> None:
+    alone.nodes[0].kill()
+    alone.xapp.has("node_lost", alone.nodes[0].name)
+    node = alone.again(alone.nodes[0])
+    node.ready()
+    node.says("gnb is accepted")
+    hang_up(node)  # and once more: its UEs have other numbers now
+    until(lambda: {one["ue"] for one in node.ask("/ues")["ues"]} == {
+        f"oai:{number}" for number in range(1001, 1005)}, "other numbers")
+    until(lambda: node.shares()["1-000001"] != (0, 100, 0), "it is steered again")
+    agree(alone)
