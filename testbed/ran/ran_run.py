@@ -153,3 +153,23 @@ def summary(figures: Figures, took: float) -> dict[str, Any]:
             "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "cells": rows(figures.cells), "slices": rows(figures.slices),
             "ues": rows(figures.ues), "late_us": dict(figures.extras.late_us)}
+
+
+def told(found: Mapping[str, Any]) -> str:
+    """A run's summary in lines."""
+    lines = [f"{found['seconds']:,.1f} s of the cell's time in {found['took_seconds']:,.1f} s"]
+    late = {name: value for name, value in found["late_us"].items() if value is not None}
+    if late:
+        lines.append("slots late by " + ", ".join(
+            f"{name} {value / 1000:.2f} ms" for name, value in late.items()))
+    for one in found["slices"]:
+        lines.append(f"slice {one['name']} of cell {one['where']}: " + "; ".join((
+            _way("down", one), _way("up", one),
+            f"lost {one['down_dropped'] + one['up_dropped']:,.0f} kbit/s")))
+    return "\n".join(lines)
+
+
+def _way(name: str, one: Mapping[str, Any]) -> str:
+    wait = one[f"{name}_ms"]
+    waited = "nothing delivered" if wait is None else f"waited {wait:,.1f} ms"
+    return f"{name} {one[f'{name}_mbps']:,.2f} Mbit/s, {one[f'{name}_prbs']:.0f} % PRBs, {waited}"

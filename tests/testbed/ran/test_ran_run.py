@@ -14,7 +14,7 @@ import pytest
 from testbed.ran.emulator_config import preset
 from testbed.ran.fluid_cell import FluidCells
 from testbed.ran.ran_e2 import E2Config
-from testbed.ran.ran_run import RunOptions, run_cell
+from testbed.ran.ran_run import RunOptions, run_cell, told
 from testbed.ran.ran_view import Extras
 
 
@@ -44,6 +44,11 @@ def test_simulated_time_is_as_long_as_asked_and_faster() -> None:
     assert found["cells"][0]["down_prbs"] == pytest.approx(100, abs=1)
     assert found["late_us"] == {"p50": None}
     assert found["account"]["steps"] == 200
+    lines = told(found).splitlines()
+    assert lines[0].startswith("20.0 s of the cell's time in ")
+    assert len(lines) == 3  # no lateness was measured
+    assert lines[1].startswith("slice 1 of cell 0: down 7")
+    assert "nothing delivered" not in lines[1]
 
 
 def test_by_the_clock_with_tables_and_e2(capsys: pytest.CaptureFixture[str],
