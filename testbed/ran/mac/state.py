@@ -217,7 +217,8 @@ def make(config: MacConfig, layout: Layout, slot_us: int, seed: int, packets: in
         N.GIVE_UP_SLOTS: round(config.give_up_ms * per_ms),
         N.OVERHEAD: config.overhead_bytes,
         N.FAIR: config.scheduler is Scheduler.PROPORTIONAL_FAIR,
-        N.SEED: (seed * 2 + 1) & 0x7FFF_FFFF, N.SLOT_NS: slot_us * 1000, N.CAPACITY: max(1, packets)}
+        N.SEED: (seed * 2 + 1) & 0x7FFF_FFFF, N.SLOT_NS: slot_us * 1000,
+        N.CAPACITY: max(1, packets)}
     for name, value in plain.items():
         numbers[name] = value
     pattern, sizes = _sizes(config)
