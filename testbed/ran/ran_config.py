@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from testbed.ran.fluid_cell import SliceConfig
 from testbed.ran.mac.channel import Channel, ChannelConfig, make_channel
+from testbed.ran.mac.config import PROFILES, Bearer, Layout, MacConfig
 from testbed.ran.mac.tables import MOST_PRBS, carrier_prbs
 from testbed.ran.plane import config as plane
 from testbed.ran.ran_e2 import E2Config
@@ -109,6 +110,8 @@ class RanConfig:
     dnns: tuple[plane.DnnConfig, ...] = (
         plane.DnnConfig(), plane.DnnConfig("llm", "n6-llm", "10.46.0.0/16", "fd46::/48"))
     traffic: tuple[TrafficConfig, ...] = ()
+    profile: str | None = None  # lte-lab or 5g-lab: where `mac` begins; None: its own defaults
+    mac: MacConfig = field(default_factory=MacConfig)
     way: WayConfig = field(default_factory=WayConfig)
     e2: E2Config | None = None  # `{}` for the usual; none without
     plmn: str = "00101"
@@ -122,6 +125,9 @@ class RanConfig:
         if not self.cells or len({one.nci for one in self.cells}) < len(self.cells):
             raise ConfigurationError("cells: each needs an identity of its own, and one is needed.",
                                      "Give each another `nci`.")
+        if self.profile is not None and self.profile not in PROFILES:
+            raise ConfigurationError(f"profile: there is no {self.profile!r}.",
+                                     f"There are {', '.join(PROFILES)}.")
         if len({one.spacing_khz for one in self.cells}) > 1:
             raise ConfigurationError("cells: their slots are of different lengths.",
                                      "Give all the same `spacing_khz`.")
@@ -153,6 +159,9 @@ def _check_ues(config: RanConfig) -> None:
         if not 0 <= ue.cell < len(config.cells):
             raise ConfigurationError(f"{where}.cell: {ue.cell} is none.",
                                      f"There are 0 to {len(config.cells) - 1}.")
+        if len({one.slice for one in ue.sessions}) < len(ue.sessions):
+            raise ConfigurationError(f"{where}.sessions: two are in one slice.",
+                                     "Put them into slices of their own, or leave one out.")
         for session in ue.sessions:
             if session.slice not in slices:
                 raise ConfigurationError(f"{where}.sessions: slice {session.slice} is none.",
@@ -194,9 +203,22 @@ def sources_of(config: RanConfig) -> list[Source]:
 
 
 def channels_of(config: RanConfig) -> list[Channel]:
-    """Each UE's radio."""
-    return [make_channel(ue.channel, config.seed * 100_003 + place)
+    """Each UE's radio, with CQIs of the table that the scheduler reads them by."""
+    return [make_channel(replace(ue.channel, cqi_table=config.mac.cqi_table),
+                         config.seed * 100_003 + place)
             for place, ue in enumerate(config.phones)]
+
+
+def layout_of(config: RanConfig) -> Layout:
+    """The scheduler's view of it."""
+    slices = {one.slice: place for place, one in enumerate(config.slices)}
+    phones = config.phones
+    return Layout(
+        tuple(one.blocks for one in config.cells), tuple(ue.cell for ue in phones),
+        tuple(Bearer(place, slices[session.slice]) for place, ue in enumerate(phones)
+              for session in ue.sessions),
+        tuple((one.minimum, one.maximum, one.dedicated) for one in config.slices),
+        tuple(channels_of(config)))
 
 
 def bearers_of(config: RanConfig) -> dict[User, int]:
@@ -222,11 +244,20 @@ def plane_config(config: RanConfig) -> plane.PlaneConfig:
 
 def load(path: Path) -> RanConfig:
     """What a file says."""
-    config = build(RanConfig, yaml_document(path))
+    document = yaml_document(path)
+    config = _with_profile(build(RanConfig, document), document)
     folder = path.resolve().parent
     return replace(
         config, traffic=tuple(_beside(one, folder) for one in config.traffic),
         ues=tuple(replace(one, channel=_beside(one.channel, folder)) for one in config.ues))
+
+
+def _with_profile(config: RanConfig, document: Mapping[str, Any]) -> RanConfig:
+    """What the file says of `mac` goes before what the profile says."""
+    if config.profile is None:
+        return config
+    said = {name: getattr(config.mac, name) for name in document.get("mac") or {}}
+    return replace(config, mac=replace(PROFILES[config.profile], **said))
 
 
 def _beside(one: _Described, folder: Path) -> _Described:

@@ -11,6 +11,7 @@ from testbed.ran.ran_config import (
     RanConfig,
     bearers_of,
     channels_of,
+    layout_of,
     load,
     plane_config,
     sources_of,
@@ -60,6 +61,24 @@ traffic: [{kind: replay, file: phone.pcap}]
     assert config.traffic[0].file == tmp_path.resolve() / "phone.pcap"
 
 
+def test_a_profile_is_where_the_scheduler_begins(tmp_path: Path) -> None:
+    config = _load(tmp_path, """
+profile: lte-lab
+mac: {bler: 0.2}
+cells: [{nci: 1, prbs: 50}]
+""")
+    assert (config.mac.request_jitter, config.mac.bler) == (16, 0.2)
+    assert layout_of(config).prbs == (50,)
+
+
+def test_the_schedulers_view_has_every_session_in_its_slice() -> None:
+    layout = layout_of(load(EXAMPLE))
+    assert [(one.ue, one.slice) for one in layout.bearers] == [
+        (0, 0), (0, 1), *((n, 0) for n in range(1, 6))]
+    assert layout.shares == ((0, 100, 0), (0, 100, 0))
+    assert len(layout.channels) == 6
+
+
 @pytest.mark.parametrize(("text", "said"), [
     ("", "is not complete"),
     ("cells: []", "cells: each needs an identity"),
@@ -76,6 +95,10 @@ traffic: [{kind: replay, file: phone.pcap}]
     ("cells: [{nci: 1}]\nues: [{channel: {kind: csv}}]", "needs a file"),
     ("cells: [{nci: 1}]\ntraffic: [{ues: [nobody]}]", r"traffic\[0\].ues: there is no UE 'nobody'"),
     ("cells: [{nci: 1}]\ntraffic: [{dnn: llm}]", r"traffic\[0\].dnn: none of its UEs"),
+    ("cells: [{nci: 1}]\nues: [{sessions: [{}, {}]}]", r"ues\[0\].sessions: two are in one slice"),
+    ("cells: [{nci: 1}]\nprofile: 6g", "profile: there is no '6g'. There are lte-lab"),
+    ("cells: [{nci: 1}]\nmac: {pattern: DDD}", "mac.pattern: 'DDD' is none"),
+    ("cells: [{nci: 1}]\nmac: {bler: 2}", "mac.bler is 2"),
     ("cells: [{nci: 1}]\nplmn: xyz", "plmn"),
     ("cells: [{nci: 1}]\nway: {name: Big}", "cannot name a namespace"),
     ("cells: [{nci: 1}]\ne2: {map_port: 99999}", "map_port 99999 is no port")])
