@@ -19,6 +19,7 @@ from testbed.ran.mac.state import (
     Ue,
 )
 from testbed.ran.plane.compiled import compiled
+from testbed.ran.plane.histogram import note
 
 FIRST, NEXT, TAIL, BYTES, SENT, ARRIVED, PART, AGAIN, EARLY, RLC_TIMES = (int(one) for one in (
     Bearer.FIRST, Bearer.NEXT, Bearer.TAIL, Bearer.BYTES, Bearer.SENT, Bearer.ARRIVED,
@@ -191,8 +192,9 @@ def _deliver(mac: Mac, bearer: int, direction: int, now: int) -> None:
             mac.numbers[N_INSIDE] -= 1
             mac.delivered_packets[direction] += 1
             mac.counts[bearer, direction, BITS] += 8.0 * size
-            mac.counts[bearer, direction, WAITED] += (
-                8e-9 * size * (now - mac.came[bearer, direction, at]))
+            waited = now - mac.came[bearer, direction, at]
+            mac.counts[bearer, direction, WAITED] += 8e-9 * size * waited
+            note(mac.delays[bearer, direction], waited)
         st[FIRST] += 1
 
 

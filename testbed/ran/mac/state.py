@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from testbed.ran.mac.channel import Direction, mcs_slots, period_slots
 from testbed.ran.mac.config import HARQ_PROCESSES, Discipline, Layout, MacConfig, Scheduler
 from testbed.ran.mac.tables import MOST_PRBS, mcs_by_cqi, transport_block_table
+from testbed.ran.plane.histogram import BUCKETS
 
 WHEEL = 64  # slots ahead that a block's end can be
 GRANTS = 64  # blocks of a cell, a direction and a slot at most
@@ -186,6 +187,7 @@ class Mac(NamedTuple):
     cell_used: NDArray[np.float64]  # [C, 2]: PRBs times slots
     dropped_packets: NDArray[np.int64]  # [2, len(Reason) + 1]
     delivered_packets: NDArray[np.int64]  # [2]
+    delays: NDArray[np.int64]  # [B, 2, BUCKETS]: of what was delivered, since it came
     delivered: NDArray[np.int32]  # what a slot gave back; the driver empties it
     dropped: NDArray[np.int32]
     reasons: NDArray[np.int32]
@@ -258,6 +260,7 @@ def make(config: MacConfig, layout: Layout, slot_us: int, seed: int, packets: in
         np.zeros(slices, np.int64), np.zeros(ues, np.int64),
         np.zeros((ORDERS, ORDER_WORDS), np.int64), np.zeros((bearers, 2, 4)),
         np.zeros((cells, 2)), np.zeros((2, len(Reason) + 1), np.int64), np.zeros(2, np.int64),
+        np.zeros((bearers, 2, BUCKETS), np.int64),
         np.zeros(many, np.int32), np.zeros(many, np.int32), np.zeros(many, np.int32),
         np.zeros(2, np.int64))
 
