@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from testbed.ran.plane.air import Air
 from testbed.ran.plane.calls import DONT_WAIT, sendto, write
 from testbed.ran.plane.compiled import compiled
 from testbed.ran.plane.counting import count, drop, drop_packet, is_lost, release
@@ -10,6 +9,7 @@ from testbed.ran.plane.headers import DOWN, GTP_BYTES, UP, encapsulate
 from testbed.ran.plane.histogram import note
 from testbed.ran.plane.intake import from_line, name_of, put_on_line, to_network
 from testbed.ran.plane.memory import OF_DELIVERED, Count, Mark, Of, Plane
+from testbed.ran.plane.radio import Radio
 
 GNB = int(Mark.GNB)
 R_BACKHAUL, R_DETACHED, R_TUNNEL, R_DEVICE, R_AIR = (int(one) for one in (
@@ -21,7 +21,7 @@ UPF_NAME = 1
 
 
 @compiled
-def deliver_all(plane: Plane, air: Air, now: int) -> None:
+def deliver_all(plane: Plane, air: Radio, now: int) -> None:
     """Hand on what the radio gave back in this slot, in its order."""
     for place in range(air.ends[1]):
         drop_packet(plane, air.dropped[place], R_AIR + air.reasons[place])

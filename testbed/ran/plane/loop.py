@@ -10,7 +10,6 @@ gaps; its time is the clock's.
 
 from __future__ import annotations
 
-from testbed.ran.plane.air import Air, enqueue, run_slot
 from testbed.ran.plane.compiled import compiled
 from testbed.ran.plane.counting import drop_packet, now_ns, sleep_until
 from testbed.ran.plane.delivery import deliver_all
@@ -19,6 +18,7 @@ from testbed.ran.plane.histogram import note
 from testbed.ran.plane.intake import from_line, offer, take_all
 from testbed.ran.plane.memory import MOST_PAUSES, Count, Mark, Plane
 from testbed.ran.plane.obeying import obey
+from testbed.ran.plane.radio import Radio, enqueue, run_slot
 
 MOST_BEHIND = 10  # slots that are made up for: a burst of as many slots' data
 STOP, SLOT, SLOT_NS, SKIPPED, PAUSES, OVERRUNS, BUSY_NS, ORIGIN_NS, UPF, TUNS, OFFERED = (
@@ -29,7 +29,7 @@ R_AIR = int(Count.AIR)
 
 
 @compiled
-def run(plane: Plane, air: Air) -> None:
+def run(plane: Plane, air: Radio) -> None:
     """Slots until the mark to stop is set."""
     marks = plane.marks
     due = now_ns(plane)
@@ -64,7 +64,7 @@ def skip(plane: Plane, due: int, now: int) -> int:
 
 
 @compiled
-def one_slot(plane: Plane, air: Air, now: int) -> None:
+def one_slot(plane: Plane, air: Radio, now: int) -> None:
     """Orders, packets in, the radio's slot, packets out."""
     marks = plane.marks
     obey(plane, now)
@@ -87,7 +87,7 @@ def one_slot(plane: Plane, air: Air, now: int) -> None:
 
 
 @compiled
-def offer_all(plane: Plane, air: Air, now: int) -> None:
+def offer_all(plane: Plane, air: Radio, now: int) -> None:
     """Hand to the radio what came; what it does not take is dropped by its reason."""
     for place in range(plane.marks[OFFERED]):
         packet = plane.offered[place]

@@ -5,6 +5,10 @@ Set-up runs it, so that no user waits half a minute for a first packet. It moves
 
 from __future__ import annotations
 
+from testbed.ran.mac.channel import ChannelConfig, make_channel
+from testbed.ran.mac.config import Bearer, Layout, MacConfig
+from testbed.ran.mac.state import Mac
+from testbed.ran.mac.state import make as make_mac
 from testbed.ran.plane.air import make_air
 from testbed.ran.plane.loop import run
 from testbed.ran.plane.memory import PLACES, Mark, make
@@ -17,6 +21,14 @@ def warm() -> None:
     put(plane.keys, plane.values, 1, 1)
     plane.marks[Mark.STOP] = 1
     run(plane, make_air(PLACES))
+    run(plane, smallest())
+
+
+def smallest() -> Mac:
+    """A scheduler with one UE."""
+    channel = make_channel(ChannelConfig(), 1)
+    layout = Layout((6,), (0,), (Bearer(0, 0),), ((0, 100, 0),), (channel,))
+    return make_mac(MacConfig(), layout, 1000, 1, 16)
 
 
 if __name__ == "__main__":
