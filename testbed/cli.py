@@ -18,6 +18,7 @@ import edge_server.command
 import pcap_tools.pcap_command
 import testbed.radio.radio_command
 import testbed.ran.e2_node_command
+import testbed.ran.ran_command
 import testbed.record_sessions
 import testbed.split_command
 import ue_app.app_command
@@ -44,6 +45,7 @@ EXAMPLES = """examples:
   airsplit tap eth0                    say which flows are split-LLM traffic
   airsplit xapp --dry-run              say what it would do for them in a cell
   airsplit e2-node --profile oai       a base station to try it on
+  airsplit ran --config cell.yaml      a cell that carries packets
 """
 TESTBED_EXAMPLES = """examples:
   airsplit testbed record-sessions --out sessions --count 12
@@ -99,6 +101,8 @@ def build_parser() -> argparse.ArgumentParser:
         add("e2-node", "be a base station to try an xApp or a RIC on"))
     testbed.radio.radio_command.configure(
         add("radio", "be the air between virtual radios, as srsRAN's"))
+    testbed.ran.ran_command.configure(
+        add("ran", "run an emulated cell that carries packets"))
     _add_testbed(add("testbed", "emulated links, and data recorded over them"))
     return parser
 

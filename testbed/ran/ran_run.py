@@ -80,7 +80,8 @@ class _Run:
             self.first = self.last = self.cell.ran.snapshot()
             side = await self._e2(stack)
             show = self._view(stack)
-            began = time.monotonic()
+            # What is paced began with the cell, whose clock is the monotonic one.
+            began = self.first.at if self.options.paced else time.monotonic()
             await self._pass(began, side, show)
             took = time.monotonic() - began
         return self._summary(took)
@@ -122,7 +123,7 @@ class _Run:
     async def _pass(self, began: float, side: E2Side | None, show: Callable[[], None]) -> None:
         """Time, until it is over."""
         options, shown = self.options, began
-        base = began if options.paced else self.first.at
+        base = self.first.at
         end = float("inf") if options.seconds is None else options.seconds
         while not self.over.is_set() and self.at < end:
             if options.paced:

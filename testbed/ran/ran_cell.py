@@ -1,0 +1,151 @@
+"""A file's cell of slots, made and run: in simulated time, or with real packets.
+
+    with opened(config, simulated=True, paced=False) as cell:
+        run_cell(cell, RunOptions(seconds=10.0, paced=False))
+
+It joins what others made: the scheduler, its two drivers, and the file's traffic.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from testbed.ran.cell_model import CellFacts, Ran, Session
+from testbed.ran.mac.cell import SlotCell
+from testbed.ran.mac.simulated import Simulated
+from testbed.ran.mac.state import Mac, N, Reason, make
+from testbed.ran.plane.memory import PLACES
+from testbed.ran.plane.user_plane import UserPlane
+from testbed.ran.ran_config import (
+    RanConfig,
+    bearers_of,
+    layout_of,
+    plane_config,
+    sources_of,
+)
+from testbed.ran.ran_run import Cell
+from testbed.ran.ran_traffic import RunningTraffic, left_out_of_recordings, running_traffic
+from testbed.ran.ran_view import Extras
+from testbed.ran.traffic.arrivals import Mix
+
+PACKETS = 1 << 17  # inside at most in simulated time, where they have no bytes
+DIRECTIONS = ("down", "up")
+LATE = ("p50", "p99", "most")  # of what the user plane measures, in the view's head
+
+
+def mac_of(config: RanConfig, packets: int) -> Mac:
+    """The scheduler's memory for it."""
+    return make(config.mac, layout_of(config), config.cells[0].slot_us, config.seed, packets)
+
+
+def ran_of(config: RanConfig, mac: Mac, now: Callable[[], float]) -> SlotCell:
+    """What E2 and views see of it."""
+    sessions = [tuple(Session(one.slice, planned.address or "", one.dnn)
+                      for one, planned in zip(ue.sessions, plane.sessions, strict=True))
+                for ue, plane in zip(config.phones, plane_config(config).ues, strict=True)]
+    return SlotCell(mac, [CellFacts(one.nci, one.blocks) for one in config.cells],
+                    [one.slice for one in config.slices], sessions, config.plmn, now)
+
+
+def extras_of(config: RanConfig, ran: SlotCell, late_us: Mapping[str, float | None],
+              notes: tuple[str, ...] = ()) -> Extras:
+    """Names, queues and MCS of UEs, for views."""
+    facts = ran.ues
+    return Extras({one.f1_id: ue.name for one, ue in zip(facts, config.phones, strict=True)},
+                  {one.f1_id: ran.queued_bytes(place) for place, one in enumerate(facts)},
+                  {one.f1_id: ran.mcs(place) for place, one in enumerate(facts)}, late_us, notes)
+
+
+def account_of(mac: Mac) -> dict[str, Any]:
+    """Every packet that the scheduler took: delivered, dropped by its reason, or inside."""
+    return {
+        "taken": int(mac.numbers[N.PACKETS]), "inside": int(mac.numbers[N.INSIDE]),
+        "delivered": dict(zip(DIRECTIONS, mac.delivered_packets.tolist(), strict=True)),
+        "dropped": {name: {named(reason): count for reason in Reason
+                           if (count := int(mac.dropped_packets[direction, reason]))}
+                    for direction, name in enumerate(DIRECTIONS)},
+        "orders_refused": int(mac.numbers[N.REFUSED])}
+
+
+def named(reason: Reason) -> str:
+    return reason.name.lower().replace("_", "-")
+
+
+class SimulatedCell:
+    """Arrivals in simulated time; `start` is what its clock says at first."""
+
+    def __init__(self, config: RanConfig, start: float = 0.0) -> None:
+        self.config, self.mac = config, mac_of(config, PACKETS)
+        self._start = start
+        self._simulated = Simulated(self.mac, Mix(sources_of(config)), bearers_of(config),
+                                    config.cells[0].slot_us)
+        self._ran = ran_of(config, self.mac, lambda: start + self._simulated.now)
+        self._notes = tuple(left_out_of_recordings(config))
+
+    @property
+    def ran(self) -> Ran:
+        return self._ran
+
+    def advance(self, now: float) -> None:
+        self._simulated.advance(now - self._start)
+
+    def extras(self) -> Extras:
+        return extras_of(self.config, self._ran, {}, self._notes)
+
+    def account(self) -> Mapping[str, Any]:
+        offered = dict(zip(DIRECTIONS, self._simulated.offered.tolist(), strict=True))
+        return {"offered": offered, **account_of(self.mac), "notes": list(self._notes)}
+
+
+@contextmanager
+def opened(config: RanConfig, simulated: bool, paced: bool) -> Iterator[Cell]:
+    """A cell until the block ends."""
+    if simulated:
+        yield SimulatedCell(config, time.monotonic() if paced else 0.0)
+        return
+    mac = mac_of(config, PLACES)
+    with ExitStack() as stack:
+        plane = stack.enter_context(UserPlane(
+            plane_config(config), mac, {int(reason): named(reason) for reason in Reason}))
+        if config.way.backhaul_loss or config.way.backhaul_ms:
+            plane.set_backhaul(config.way.backhaul_loss, config.way.backhaul_ms)
+        traffic = stack.enter_context(running_traffic(config, plane))
+        yield PacketCell(config, mac, plane, traffic)
+
+
+class PacketCell:
+    """Real packets, moved by the user plane's own thread."""
+
+    def __init__(self, config: RanConfig, mac: Mac, plane: UserPlane,
+                 traffic: RunningTraffic) -> None:
+        self.config, self.mac, self.plane = config, mac, plane
+        self._traffic = traffic
+        self._ran = ran_of(config, mac, time.monotonic)
+        self._notes = (f"namespaces: {plane.n6} and {plane.n6.removesuffix('n6')}<UE>",
+                       *left_out_of_recordings(config))
+
+    @property
+    def ran(self) -> Ran:
+        return self._ran
+
+    def advance(self, now: float) -> None:
+        """A thread does it."""
+
+    def extras(self) -> Extras:
+        late = self.plane.statistics().lateness_us
+        return extras_of(self.config, self._ran, {name: late[name] for name in LATE}, self._notes)
+
+    def account(self) -> Mapping[str, Any]:
+        found = self.plane.statistics()
+        plane = {name: {"read": one.read, "delivered": one.delivered, "dropped": one.dropped,
+                        "inside": one.inside, "delay_us": dict(one.delay_us)}
+                 for name, one in (("down", found.down), ("up", found.up))}
+        return {**account_of(self.mac), "plane": plane, "traffic": self._traffic.account(),
+                "slots": found.slots, "slots_skipped": found.skipped,
+                "slots_overrun": found.overruns, "busy": found.busy,
+                "late_us": dict(found.lateness_us), "scheduling": found.scheduling,
+                "pauses": found.all_pauses, "kernel_dropped": dict(found.kernel_dropped),
+                "notes": list(self._notes)}

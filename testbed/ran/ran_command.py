@@ -1,0 +1,115 @@
+"""`airsplit ran`: options and start of an emulated cell that carries packets."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xapp.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from testbed.ran.ran_config import RanConfig
+
+EXAMPLES = """examples:
+  airsplit ran --config docs/examples/cell.yaml               real packets, tables until Ctrl-C
+  airsplit ran --config cell.yaml --check                     is it sound? then show it whole
+  airsplit ran --config cell.yaml --simulated --seconds 60 --json run.json
+  airsplit ran --config cell.yaml --ric 192.0.2.7             let a RIC steer it
+
+  With packets each UE is a network namespace; use it while the cell runs:
+    ip netns exec airsplit-ran-phone ping 10.45.0.1
+  A program that binds to a session's address uses that session. Packets need root;
+  --simulated needs none, and goes as fast as it can unless a RIC is to steer it.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.description = (
+        "An emulated cell: slots, resource blocks, HARQ, slices and schedulers, with real IP\n"
+        "packets between network namespaces, or in simulated time without any.")
+    parser.epilog = EXAMPLES
+    parser.add_argument("--config", type=Path, metavar="FILE", required=True,
+                        help="carriers, slices, UEs, traffic and E2 in YAML; there is an example "
+                             "in docs/examples/cell.yaml")
+    parser.add_argument("--check", action="store_true",
+                        help="print the whole configuration as JSON, and end")
+    parser.add_argument("--simulated", action="store_true",
+                        help="no packets and no root: arrivals in simulated time")
+    parser.add_argument("--seconds", type=float, metavar="N",
+                        help="end after so much of the cell's time (default: on Ctrl-C)")
+    parser.add_argument("--json", type=Path, metavar="FILE",
+                        help="write the summary there when it ends; - for stdout")
+    parser.add_argument("--ric", metavar="ADDRESS",
+                        help="put E2 on it, for the RIC that listens there")
+    parser.add_argument("--seed", type=int, help="of all that is by chance (default: the file's)")
+    parser.add_argument("--quiet", action="store_true", help="no tables")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the cell until it is over, and say what happened."""
+    if arguments.seconds is not None and not 0 < arguments.seconds < 1e7:
+        raise ConfigurationError(f"--seconds {arguments.seconds:g} is no time.",
+                                 "Give a number above 0.")
+    config = _config(arguments)
+    if arguments.check:
+        import json
+
+        from xapp.operating import plain
+        print(json.dumps(plain(config), indent=2))
+        return 0
+    found = _run(config, arguments)
+    if arguments.json is not None:
+        _write(found, arguments.json)
+    if str(arguments.json) != "-":
+        from testbed.ran.ran_run import told
+        print(told(found))
+    return 0
+
+
+def _config(arguments: argparse.Namespace) -> RanConfig:
+    from dataclasses import replace
+
+    from testbed.ran.ran_config import load
+    from testbed.ran.ran_e2 import E2Config
+
+    config = load(arguments.config)
+    if arguments.seed is not None:
+        config = replace(config, seed=arguments.seed)
+    if arguments.ric is not None:
+        config = replace(config, e2=replace(config.e2 or E2Config(), ric=arguments.ric))
+    return config
+
+
+def _run(config: RanConfig, arguments: argparse.Namespace) -> dict[str, Any]:
+    from testbed.ran.ran_cell import opened
+    from testbed.ran.ran_run import RunOptions, run_cell
+
+    paced = not arguments.simulated or config.e2 is not None
+    if not paced and arguments.seconds is None:
+        raise ConfigurationError("Simulated time has no end of its own.", "Give --seconds.")
+    options = RunOptions(arguments.seconds, not arguments.quiet and sys.stderr.isatty(), paced,
+                         config.e2, config.seed)
+    with opened(config, arguments.simulated, paced) as cell:
+        return run_cell(cell, options, _say)
+
+
+def _say(text: str) -> None:
+    print(f"airsplit ran: {text}", file=sys.stderr, flush=True)
+
+
+def _write(found: dict[str, Any], path: Path) -> None:
+    import json
+
+    text = json.dumps(found, indent=2) + "\n"
+    if str(path) == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}.",
+                                 "Choose another --json.") from error

@@ -1,0 +1,90 @@
+"""`airsplit ran`: its check, its errors, a simulated run, and a RIC that steers it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from testbed.cli import main
+from tests.testbed.ran.loopback import Ric, until
+from tests.xapp.ric.scene import HANG_SECONDS, ROOT
+
+EXAMPLE = ROOT / "docs" / "examples" / "cell.yaml"
+
+
+def _ran(*options: str) -> int:
+    return main(["ran", "--config", str(EXAMPLE), *options])
+
+
+def test_check_shows_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _ran("--check", "--seed", "7", "--ric", "192.0.2.7") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["seed"] == 7
+    assert document["e2"]["ric"] == "192.0.2.7"
+    assert document["mac"]["scheduler"] == "proportional-fair"
+    assert document["ues"][1]["count"] == 5
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    (["--simulated"], "Give --seconds"),
+    (["--seconds", "-1"], "--seconds -1 is no time"),
+    (["--simulated", "--seconds", "0.2", "--json", "/nowhere/x.json"], "cannot be written")])
+def test_errors_say_what_to_do(options: list[str], said: str,
+                               capsys: pytest.CaptureFixture[str]) -> None:
+    assert _ran(*options) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_file_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "cell.yaml"
+    path.write_text("cells: [{nci: 1}]\nues: [{channel: {kind: rain}}]\n")
+    assert main(["ran", "--config", str(path), "--check"]) == 1
+    assert "ues[0].channel.kind" in capsys.readouterr().err
+
+
+def test_a_simulated_run_sums_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "run.json"
+    assert _ran("--simulated", "--seconds", "3", "--json", str(path)) == 0
+    found = json.loads(path.read_text())
+    assert found["seconds"] == pytest.approx(3.0)
+    assert found["account"]["delivered"]["down"] > 1000
+    assert found["late_us"] == {}
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("3.0 s of the cell's time")
+    assert len(lines) == 3
+
+
+def test_json_on_stdout_is_alone_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _ran("--simulated", "--seconds", "0.5", "--json", "-") == 0
+    assert json.loads(capsys.readouterr().out)["seconds"] == pytest.approx(0.5)
+
+
+def test_a_ric_sees_a_simulated_cell_and_a_signal_ends_it(tmp_path: Path) -> None:
+    async def scene() -> str:
+        ric = Ric("srsran", {"00066c000": 106})
+        address = await ric.listen("tcp://127.0.0.1:0")
+        started = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "testbed.cli", "ran", "--config", str(EXAMPLE), "--simulated",
+            "--ric", str(address), "--json", "-", cwd=ROOT, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL)
+        try:
+            await until(lambda: len(ric.observations().ues) >= 6)
+            started.send_signal(signal.SIGTERM)
+            output, _ = await started.communicate()
+            assert started.returncode == 0
+            return output.decode()
+        finally:
+            if started.returncode is None:
+                started.kill()
+                await started.wait()
+            await ric.termination.close()
+
+    found = json.loads(asyncio.run(asyncio.wait_for(scene(), HANG_SECONDS)))
+    assert found["account"]["taken"] > 0
+    assert found["times_real_time"] == pytest.approx(1.0, abs=0.2)
