@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 UNKNOWN = "–"  # noqa: RUF001  # a dash that is as wide as a figure
 MOST_ROWS = 24  # of UEs that a terminal shows; the rest is counted
-BAR = 8  # characters
+BAR = 6  # characters
+WAYS = ("↓ PRBs", "↓ Mbit/s", "↓ wait", "↑ PRBs", "↑ Mbit/s", "↑ wait")  # wait in ms
 
 
 @dataclass(frozen=True)
@@ -136,19 +137,18 @@ def draw(figures: Figures) -> RenderableType:
 
     parts: list[RenderableType] = [
         Text(_head(figures), style="bold"),
-        _table("Cells", ("", "identity", "PRBs", "Mbit/s", "wait ms", "PRBs", "Mbit/s", "wait ms",
-                         "lost kbit/s"),
+        _table("Cells", ("", "identity", *WAYS, "lost kbit/s"),
                [(one.where, one.name, *_ways(one), _dropped(one)) for one in figures.cells]),
-        _table("Slices", ("slice", "cell", "min-max (ded.)", "PRBs", "Mbit/s", "wait ms", "PRBs",
-                          "Mbit/s", "wait ms", "lost kbit/s"),
+        _table("Slices", ("slice", "cell", "min-max (ded.)", *WAYS, "lost kbit/s"),
                [(one.name, one.where, _bounds(one.share), *_ways(one), _dropped(one))
                 for one in figures.slices]),
-        _table("UEs", ("UE", "cell", "MCS", "PRBs", "Mbit/s", "wait ms", "queue kB", "PRBs",
-                       "Mbit/s", "wait ms", "queue kB", "lost kbit/s"),
+        _table("UEs", ("UE", "cell", "MCS", *WAYS[:3], "↓ kB", *WAYS[3:],
+                       "↑ kB", "lost kbit/s"),
                [_ue(one) for one in figures.ues[:MOST_ROWS]])]
     if len(figures.ues) > MOST_ROWS:
         parts.append(Text(f"and {len(figures.ues) - MOST_ROWS} more UEs", style="dim"))
     parts += [Text(one, style="dim") for one in figures.extras.notes]
+    parts.append(Text("wait: ms, mean of what was delivered; kB: in queues", style="dim"))
     return Group(*parts)
 
 
@@ -165,8 +165,8 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    # Of each pair of columns, the first is the downlink's.
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False,
+                  padding=(0, 0))
     for place, name in enumerate(columns):
         table.add_column(name, justify="left" if place == 0 else "right", no_wrap=True)
     for row in rows:
