@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import numpy as np
+
 from testbed.ran.cell_model import CellFacts, Ran, Session
 from testbed.ran.mac.cell import SlotCell
-from testbed.ran.mac.simulated import Simulated
+from testbed.ran.mac.simulated import Simulated, run_many
 from testbed.ran.mac.state import Mac, N, Reason, make
 from testbed.ran.plane.memory import PLACES
 from testbed.ran.plane.user_plane import UserPlane
@@ -100,10 +102,17 @@ class SimulatedCell:
         return {"offered": offered, **account_of(self.mac), "notes": list(self._notes)}
 
 
+def compile_now(mac: Mac) -> None:
+    """Have the loop of simulated time compiled, if it never was: no slot is run."""
+    nothing = np.zeros(0, np.int64)
+    run_many(mac, 0, 0, 1, nothing, nothing, nothing, nothing)
+
+
 @contextmanager
 def opened(config: RanConfig, simulated: bool, paced: bool) -> Iterator[Cell]:
     """A cell until the block ends."""
     if simulated:
+        compile_now(mac_of(config, 1))  # before the clock starts
         yield SimulatedCell(config, time.monotonic() if paced else 0.0)
         return
     mac = mac_of(config, PLACES)

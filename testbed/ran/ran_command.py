@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from xapp.errors import ConfigurationError
 if TYPE_CHECKING:
     from testbed.ran.ran_config import RanConfig
 
+PATIENCE = 3.0  # seconds until somebody who waits is told why
+COMPILES = "the scheduler is being compiled; the first time this takes a minute or two"
 EXAMPLES = """examples:
   airsplit ran --config docs/examples/cell.yaml               real packets, tables until Ctrl-C
   airsplit ran --config cell.yaml --check                     is it sound? then show it whole
@@ -93,8 +96,16 @@ def _run(config: RanConfig, arguments: argparse.Namespace) -> dict[str, Any]:
         raise ConfigurationError("Simulated time has no end of its own.", "Give --seconds.")
     options = RunOptions(arguments.seconds, not arguments.quiet and sys.stderr.isatty(), paced,
                          config.e2, config.seed)
-    with opened(config, arguments.simulated, paced) as cell:
-        return run_cell(cell, options, _say)
+    patience = threading.Timer(PATIENCE, _say, (COMPILES,))
+    patience.daemon = True
+    patience.start()
+    try:
+        with opened(config, arguments.simulated, paced) as cell:
+            patience.cancel()
+            return run_cell(cell, options, _say)
+    finally:
+        patience.cancel()
+        patience.join()
 
 
 def _say(text: str) -> None:
