@@ -6,11 +6,13 @@ as link adaptation lets it, a repetition seldom. It takes a bearer's stretch and
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from testbed.ran.mac.config import HARQ_PROCESSES
 from testbed.ran.mac.queues import (
     AGAIN,
     BYTES,
-    EARLY,
     KNOWN,
     REPORT_AT,
     SENT,
@@ -41,15 +43,17 @@ def draw(mac: Mac) -> int:
 
 
 @compiled
-def mcs_now(mac: Mac, ue: int, direction: int) -> int:
-    return int(mac.channel[ue, direction, mac.numbers[N_SLOT] % mac.ues[ue, U_CHANNEL]])
+def mcs_now(channel: NDArray[np.int8], ues: NDArray[np.int64], ue: int, direction: int,
+            slot: int) -> int:
+    """A UE's MCS in a slot, below 0 out of range."""
+    return int(channel[ue, direction, slot % ues[ue, U_CHANNEL]])
 
 
 @compiled
-def free_process(mac: Mac, bearer: int, direction: int) -> int:
+def free_process(blocks: NDArray[np.int64], bearer: int, direction: int) -> int:
     """A HARQ process that is free, or -1."""
     for process in range(HARQ_PROCESSES):
-        if mac.blocks[bearer, direction, process, USED] == 0:
+        if blocks[bearer, direction, process, USED] == 0:
             return process
     return -1
 
@@ -77,7 +81,7 @@ def send(mac: Mac, cell: int, bearer: int, direction: int, prbs: int, room: int,
         _report(mac, bearer, last - first)
     if first == last:
         return 0
-    block = mac.blocks[bearer, direction, free_process(mac, bearer, direction)]
+    block = mac.blocks[bearer, direction, free_process(mac.blocks, bearer, direction)]
     block[USED] = 1
     block[FROM] = first
     block[TO] = last
@@ -107,7 +111,8 @@ def transmit(mac: Mac, bearer: int, direction: int, process: int) -> None:
     block[TIMES] += 1
     limit = numbers[N_BLER] if block[TIMES] == 1 else numbers[N_AGAIN]
     lucky = draw(mac) >= limit
-    good = lucky and mcs_now(mac, mac.bearer_ue[bearer], direction) >= 0
+    good = lucky and mcs_now(
+        mac.channel, mac.ues, mac.bearer_ue[bearer], direction, numbers[N_SLOT]) >= 0
     block[GOOD] = 1 if good else 0
     slots = numbers[N_HARQ]
     if good:
@@ -185,14 +190,3 @@ def end_all_blocks(mac: Mac, bearer: int, direction: int) -> None:
     """Nothing that is on its way counts any more."""
     for process in range(HARQ_PROCESSES):
         mac.blocks[bearer, direction, process, USED] = 0
-
-
-@compiled
-def waiting(mac: Mac, bearer: int, direction: int, stalled: int) -> int:
-    """Bytes of the next block, as far as the base station knows."""
-    st = mac.bearers[bearer, direction]
-    if st[AGAIN] > 0:
-        return int(mac.again[bearer, direction, 0, 1] - mac.again[bearer, direction, 0, 0])
-    if st[EARLY] >= stalled:
-        return 0
-    return int(st[KNOWN] if direction == UP else st[BYTES])

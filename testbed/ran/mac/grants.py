@@ -9,16 +9,20 @@ content is one bearer's; real base stations put bearers of a UE into one.
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from testbed.ran.mac.blocks import (
     N_SLOT,
+    U_CHANNEL,
+    UP,
     free_process,
     mcs_now,
     repeat_blocks,
     send,
     transmit,
-    waiting,
 )
-from testbed.ran.mac.queues import STALLED
+from testbed.ran.mac.queues import AGAIN, BYTES, EARLY, KNOWN, STALLED
 from testbed.ran.mac.state import GRANTS, Bearer, Mac, N, Ue
 from testbed.ran.plane.compiled import compiled
 
@@ -28,6 +32,7 @@ SERVED = int(Bearer.SERVED)
 U_UP_AT, U_FAILED, U_CAP = int(Ue.UP_AT), int(Ue.FAILED), int(Ue.CAP)
 SMOOTHED = 0.01  # of a bearer's mean rate: what a slot changes; a hundred slots
 ANY = -1  # in place of a slice
+Numbers = NDArray[np.int64]
 
 
 @compiled
@@ -44,8 +49,8 @@ def serve(mac: Mac, cell: int, direction: int, now: int) -> None:
     wanting = _look(mac, cell, direction, table, prbs)
     if wanting == 0:
         return
-    left = _guarantee(mac, cell, direction, wanting, left, prbs)
-    _lend(mac, cell, direction, wanting, left, prbs)
+    left = _guarantee(mac, cell, wanting, left, prbs)
+    _lend(mac, cell, wanting, left, prbs)
     _send_all(mac, cell, direction, table, wanting, now)
 
 
@@ -57,28 +62,43 @@ def part(percent: int, prbs: int) -> int:
 
 @compiled
 def _look(mac: Mac, cell: int, direction: int, table: int, prbs: int) -> int:
-    """Note who wants how many blocks; how many bearers that are."""
+    """Note who wants how many blocks; how many bearers that are.
+
+    It is most of a slot's work. Functions that it calls for each bearer get the few arrays that
+    they need: to hand on all of the memory takes longer than what they do.
+    """
     found = 0
     turn = mac.clock[cell, direction]
     earliest = -1
+    slot, overhead, fair = mac.numbers[N_SLOT], mac.numbers[N_OVERHEAD], mac.numbers[N_FAIR] == 1
+    bearers, members, ues = mac.bearers, mac.members, mac.ues
     for place in range(mac.member_count[cell]):
-        bearer = mac.members[cell, place]
-        size = waiting(mac, bearer, direction, STALLED)
+        bearer = members[cell, place]
+        st = bearers[bearer, direction]
+        if st[AGAIN] > 0:
+            size = mac.again[bearer, direction, 0, 1] - mac.again[bearer, direction, 0, 0]
+        elif st[EARLY] >= STALLED:
+            continue
+        else:  # as far as the base station knows
+            size = st[KNOWN] if direction == UP else st[BYTES]
         if size <= 0:
             continue
-        row = mac.ues[mac.bearer_ue[bearer]]
-        if row[U_FAILED] != 0 or row[U_UP_AT] > mac.numbers[N_SLOT]:
+        ue = mac.bearer_ue[bearer]
+        row = ues[ue]
+        if row[U_FAILED] != 0 or row[U_UP_AT] > slot:
             continue
-        mcs = mcs_now(mac, mac.bearer_ue[bearer], direction)
-        if mcs < 0 or free_process(mac, bearer, direction) < 0:
+        mcs = mac.channel[ue, direction, slot % row[U_CHANNEL]]
+        if mcs < 0 or free_process(mac.blocks, bearer, direction) < 0:
             continue
-        mac.need[bearer] = _blocks_for(mac, table, mcs, size + mac.numbers[N_OVERHEAD], prbs)
+        mac.need[bearer] = _blocks_for(mac.sizes, table, mcs, size + overhead, prbs)
         mac.given[bearer] = 0
-        st = mac.bearers[bearer, direction]
         # Who wanted nothing for a while is not ahead by more than a slot's blocks.
         st[SERVED] = max(st[SERVED], turn - prbs)
         if earliest < 0 or st[SERVED] < earliest:
             earliest = st[SERVED]
+        mac.key[bearer] = float(st[SERVED])
+        if fair:
+            mac.key[bearer] = -mac.sizes[0, mcs, 1] / (mac.rate[bearer, direction] + 1.0)
         mac.wanting[found] = bearer
         found += 1
     if found > 0:
@@ -87,12 +107,12 @@ def _look(mac: Mac, cell: int, direction: int, table: int, prbs: int) -> int:
 
 
 @compiled
-def _blocks_for(mac: Mac, table: int, mcs: int, size: int, prbs: int) -> int:
+def _blocks_for(sizes: NDArray[np.int32], table: int, mcs: int, size: int, prbs: int) -> int:
     """The fewest resource blocks that hold so many bytes, or all there are."""
     low, high = 1, prbs
     while low < high:
         middle = (low + high) // 2
-        if mac.sizes[table, mcs, middle] >= size:
+        if sizes[table, mcs, middle] >= size:
             high = middle
         else:
             low = middle + 1
@@ -100,31 +120,16 @@ def _blocks_for(mac: Mac, table: int, mcs: int, size: int, prbs: int) -> int:
 
 
 @compiled
-def _next(mac: Mac, direction: int, wanting: int, snssai: int) -> int:
+def _next(wanting: Numbers, count: int, key: NDArray[np.float64], need: Numbers, given: Numbers,
+          slices: Numbers, snssai: int) -> int:
     """Of a slice, or of any: the bearer whose turn it is and that wants more, or -1."""
     best = -1
-    for place in range(wanting):
-        bearer = mac.wanting[place]
-        if mac.given[bearer] >= mac.need[bearer] or snssai not in (ANY, mac.bearer_slice[bearer]):
-            continue
-        if best < 0 or _before(mac, direction, bearer, best):
+    for place in range(count):
+        bearer = wanting[place]
+        if given[bearer] < need[bearer] and (snssai == ANY or slices[bearer] == snssai) and (
+                best < 0 or key[bearer] < key[best]):
             best = bearer
     return int(best)
-
-
-@compiled
-def _before(mac: Mac, direction: int, one: int, other: int) -> bool:
-    """Whether it is rather `one`'s turn."""
-    if mac.numbers[N_FAIR] == 1:
-        return _worth(mac, direction, one) > _worth(mac, direction, other)
-    return bool(mac.bearers[one, direction, SERVED] + mac.given[one]
-                < mac.bearers[other, direction, SERVED] + mac.given[other])
-
-
-@compiled
-def _worth(mac: Mac, direction: int, bearer: int) -> float:
-    mcs = mcs_now(mac, mac.bearer_ue[bearer], direction)
-    return float(mac.sizes[0, mcs, 1] / (mac.rate[bearer, direction] + 1.0))
 
 
 @compiled
@@ -137,19 +142,22 @@ def _give(mac: Mac, bearer: int, most: int, prbs: int) -> int:
         mac.need[bearer] = mac.given[bearer]
         return 0
     mac.given[bearer] += amount
+    if mac.numbers[N_FAIR] == 0:
+        mac.key[bearer] += amount
     mac.ue_given[ue] += amount
     mac.slice_given[mac.bearer_slice[bearer]] += amount
     return int(amount)
 
 
 @compiled
-def _guarantee(mac: Mac, cell: int, direction: int, wanting: int, left: int, prbs: int) -> int:
+def _guarantee(mac: Mac, cell: int, wanting: int, left: int, prbs: int) -> int:
     """Each slice's minimum or dedicated share, as far as it is wanted; what is left."""
     for snssai in range(mac.numbers[N_SLICES]):
         share = mac.shares[cell, snssai]
         due = min(part(max(share[0], share[2]), prbs), part(share[1], prbs))
         while left > 0 and mac.slice_given[snssai] < due:
-            bearer = _next(mac, direction, wanting, snssai)
+            bearer = _next(mac.wanting, wanting, mac.key, mac.need, mac.given, mac.bearer_slice,
+                           snssai)
             if bearer < 0:
                 break
             left -= _give(mac, bearer, min(left, due - mac.slice_given[snssai]), prbs)
@@ -157,12 +165,12 @@ def _guarantee(mac: Mac, cell: int, direction: int, wanting: int, left: int, prb
 
 
 @compiled
-def _lend(mac: Mac, cell: int, direction: int, wanting: int, left: int, prbs: int) -> None:
+def _lend(mac: Mac, cell: int, wanting: int, left: int, prbs: int) -> None:
     """What is left, but for what is dedicated to slices that do not use it now."""
     for snssai in range(mac.numbers[N_SLICES]):
         left -= max(0, part(mac.shares[cell, snssai, 2], prbs) - mac.slice_given[snssai])
     while left > 0:
-        bearer = _next(mac, direction, wanting, ANY)
+        bearer = _next(mac.wanting, wanting, mac.key, mac.need, mac.given, mac.bearer_slice, ANY)
         if bearer < 0:
             return
         snssai = mac.bearer_slice[bearer]
@@ -179,9 +187,10 @@ def _send_all(mac: Mac, cell: int, direction: int, table: int, wanting: int, now
         carried = 0
         if given > 0 and sent < GRANTS:
             mac.bearers[bearer, direction, SERVED] += given
-            mcs = mcs_now(mac, mac.bearer_ue[bearer], direction)
+            mcs = mcs_now(mac.channel, mac.ues, mac.bearer_ue[bearer], direction,
+                          mac.numbers[N_SLOT])
             room = mac.sizes[table, mcs, given] - mac.numbers[N_OVERHEAD]
-            process = free_process(mac, bearer, direction)
+            process = free_process(mac.blocks, bearer, direction)
             if room > 0:
                 carried = send(mac, cell, bearer, direction, given, room, now)
             if carried > 0:

@@ -67,7 +67,8 @@ def _links(mac: Mac) -> None:
         row = mac.ues[ue]
         if row[U_FAILED] == GONE:
             continue
-        if mac.cell_up[row[U_CELL]] == 1 and mcs_now(mac, ue, DOWN) >= 0:
+        if mac.cell_up[row[U_CELL]] == 1 and mcs_now(
+                mac.channel, mac.ues, ue, DOWN, slot) >= 0:
             if row[U_FAILED] == 1:
                 row[U_FAILED] = 0
                 row[U_UP_AT] = slot + mac.numbers[N_REESTABLISH]

@@ -180,6 +180,7 @@ class Mac(NamedTuple):
     need: NDArray[np.int64]  # [B]: PRBs that a bearer wants in this slot
     given: NDArray[np.int64]  # [B]: PRBs that it gets
     wanting: NDArray[np.int64]  # [B]: bearers that want some, in order of their turn
+    key: NDArray[np.float64]  # [B]: who has the smallest is next
     slice_given: NDArray[np.int64]  # [S]
     ue_given: NDArray[np.int64]  # [U]
     orders: NDArray[np.int64]  # [ORDERS, ORDER_WORDS], a ring
@@ -257,6 +258,7 @@ def make(config: MacConfig, layout: Layout, slot_us: int, seed: int, packets: in
         np.zeros(WHEEL, np.int64),
         np.zeros((cells, 2, min(blocks, REPEATS)), np.int64), np.zeros((cells, 2, 2), np.int64),
         np.zeros(bearers, np.int64), np.zeros(bearers, np.int64), np.zeros(bearers, np.int64),
+        np.zeros(bearers),
         np.zeros(slices, np.int64), np.zeros(ues, np.int64),
         np.zeros((ORDERS, ORDER_WORDS), np.int64), np.zeros((bearers, 2, 4)),
         np.zeros((cells, 2)), np.zeros((2, len(Reason) + 1), np.int64), np.zeros(2, np.int64),
