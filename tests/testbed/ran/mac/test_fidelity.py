@@ -1,0 +1,93 @@
+"""The emulated MAC does what arithmetic says: block sizes, shares, lending, a known queue."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from testbed.ran.mac.config import MacConfig
+from testbed.ran.mac.kernel import enqueue, run_slot
+from testbed.ran.mac.state import BITS, DROPPED, PRBS, WAITED, Mac
+from testbed.ran.mac.tables import MCS_TABLES, McsTable, transport_block_bits
+from tests.testbed.ran.mac.small import small
+
+SLOT_NS = 1_000_000
+EXACT = MacConfig(bler=0.0, again_bler=0.0, overhead_bytes=0)
+PLENTY = 40  # packets of each bearer that come in a slot: more than any cell here carries
+
+
+def saturate(mac: Mac, slots: int, bearers: range, begin: int = 0, size: int = 1400) -> None:
+    for slot in range(begin, begin + slots):
+        for bearer in bearers:
+            for _ in range(PLENTY):
+                enqueue(mac, bearer, 0, 0, size, slot * SLOT_NS)
+        run_slot(mac, slot, slot * SLOT_NS)
+        mac.ends[:] = 0
+
+
+@pytest.mark.parametrize("mcs", range(len(MCS_TABLES[McsTable.QAM256])))
+@pytest.mark.parametrize("prbs", [6, 52, 106])
+def test_throughput_is_38_214s(mcs: int, prbs: int) -> None:
+    mac, _ = small(ues=1, prbs=prbs, config=EXACT, shares=((0, 100, 0),))
+    mac.channel[:] = mcs
+    expected = transport_block_bits(prbs, 13, 12, 0, McsTable.QAM256, mcs)
+    size = min(1400, expected // 8 * 3 // 4)  # small beside what is measured; in parts of blocks
+    saturate(mac, 50, range(1), size=size)
+    before = mac.counts[0, 0, BITS]
+    saturate(mac, 400, range(1), begin=50, size=size)
+    assert (mac.counts[0, 0, BITS] - before) / 400 == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize(("shares", "parts"), [
+    (((30, 100, 0), (70, 100, 0)), (0.3, 0.7)),
+    (((0, 20, 0), (0, 100, 0)), (0.2, 0.8)),
+    (((0, 100, 0), (0, 100, 0)), (0.5, 0.5)),
+    (((60, 60, 60), (0, 100, 0)), (0.6, 0.4))])
+def test_shares_under_saturation(shares: tuple[tuple[int, int, int], ...],
+                                 parts: tuple[float, float]) -> None:
+    mac, _ = small(ues=2, prbs=100, config=EXACT, shares=shares)
+    saturate(mac, 400, range(4))
+    used = mac.counts[:, 0, PRBS]
+    of_slice = np.array([used[mac.bearer_slice == place].sum() for place in (0, 1)])
+    assert of_slice / of_slice.sum() == pytest.approx(parts, abs=0.02)
+
+
+def test_an_idle_slices_part_is_lent_and_comes_back_in_the_same_slot() -> None:
+    mac, _ = small(ues=1, prbs=100, config=EXACT, shares=((50, 100, 0), (0, 100, 0)))
+    saturate(mac, 50, range(1, 2))
+    before = mac.counts[:, 0, PRBS].copy()
+    saturate(mac, 1, range(1, 2), begin=50)
+    assert (mac.counts[:, 0, PRBS] - before).tolist() == pytest.approx([0, 0.1])
+    before = mac.counts[:, 0, PRBS].copy()
+    saturate(mac, 1, range(2), begin=51)  # the owner wants it in this very slot
+    assert mac.counts[0, 0, PRBS] - before[0] >= 0.05
+
+
+def test_what_is_dedicated_is_kept_free() -> None:
+    mac, _ = small(ues=1, prbs=100, config=EXACT, shares=((0, 100, 40), (0, 100, 0)))
+    saturate(mac, 100, range(1, 2))
+    assert mac.cell_used[0, 0] == pytest.approx(0.1 * 60)
+
+
+@pytest.mark.parametrize("load", [0.5, 0.8])
+def test_waits_are_those_of_a_queue_with_a_fixed_service(load: float) -> None:
+    """Packets that each fill a slot, coming at random: M/D/1 in slots, load/(2(1-load)) waits.
+
+    A packet waits for its slot to begin too, half a one in the mean, and then `down_slots`.
+    """
+    mac, _ = small(ues=1, prbs=52, config=EXACT, shares=((0, 100, 0),))
+    mac.channel[:] = 10
+    size = transport_block_bits(52, 13, 12, 0, McsTable.QAM256, 10) // 8
+    times = np.random.default_rng(2).exponential(SLOT_NS / load, 60_000).cumsum().astype(np.int64)
+    place, slot = 0, 0
+    while place < len(times):
+        while place < len(times) and times[place] <= slot * SLOT_NS:
+            enqueue(mac, 0, 0, place, size, int(times[place]))
+            place += 1
+        run_slot(mac, slot, slot * SLOT_NS)
+        mac.ends[:] = 0
+        slot += 1
+    assert mac.counts[0, 0, DROPPED] == 0
+    mean = mac.counts[0, 0, WAITED] / mac.counts[0, 0, BITS] * 1000  # slots
+    expected = load / (2 * (1 - load)) + 0.5 + EXACT.down_slots
+    assert mean == pytest.approx(expected, rel=0.05)
