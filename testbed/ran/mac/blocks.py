@@ -13,6 +13,7 @@ from testbed.ran.mac.config import HARQ_PROCESSES
 from testbed.ran.mac.queues import (
     AGAIN,
     BYTES,
+    EARLY,
     KNOWN,
     REPORT_AT,
     SENT,
@@ -20,8 +21,9 @@ from testbed.ran.mac.queues import (
     fill,
     lose,
     receive,
+    rewind,
 )
-from testbed.ran.mac.state import PRBS, WHEEL, Bearer, Block, Mac, N, Ue
+from testbed.ran.mac.state import LATE, PRBS, WHEEL, Bearer, Block, Mac, N, Ue
 from testbed.ran.plane.compiled import compiled
 
 USED, FROM, TO, B_PRBS, TIMES, GOOD, CELL, GENERATION = (int(one) for one in Block)
@@ -141,7 +143,11 @@ def end_blocks(mac: Mac, now: int) -> int:
         block = mac.blocks[bearer, direction, process]
         if block[USED] == 0 or block[GENERATION] != entry % GENERATIONS:
             continue
-        if block[GOOD] == 1:
+        st = mac.bearers[bearer, direction]
+        if st[EARLY] >= LATE or st[AGAIN] >= LATE:  # no room to note one more: begin where it was
+            end_all_blocks(mac, bearer, direction)
+            rewind(mac, bearer, direction)
+        elif block[GOOD] == 1:
             block[USED] = 0
             receive(mac, bearer, direction, block[FROM], block[TO], now)
         elif block[TIMES] >= mac.numbers[N_MOST] or not _repeat_later(mac, block[CELL], direction,

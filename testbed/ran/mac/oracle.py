@@ -16,7 +16,7 @@ from collections import deque
 from testbed.ran.mac.config import HARQ_PROCESSES, Layout, MacConfig
 from testbed.ran.mac.oracle_grants import serve
 from testbed.ran.mac.oracle_streams import DOWN, NEVER, UP, Block, Packet, Pipe
-from testbed.ran.mac.state import PART_BITS, REPEATS, N, Order, Reason, Ue, make
+from testbed.ran.mac.state import LATE, PART_BITS, REPEATS, N, Order, Reason, Ue, make
 
 
 class Oracle:
@@ -215,7 +215,9 @@ class Oracle:
             if pipe.blocks[block.process] is not block:
                 continue
             waiting = self.repeats[block.cell][pipe.direction]
-            if block.good:
+            if max(len(pipe.late), len(pipe.again)) >= LATE:
+                pipe.rewind()  # no room to note one more: begin where it was
+            elif block.good:
                 pipe.blocks[block.process] = None
                 self._receive(pipe, block.first, block.last)
             elif block.times < self.config.harq_most and len(waiting) < self._most_repeats:

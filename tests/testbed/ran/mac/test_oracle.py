@@ -114,3 +114,11 @@ def test_they_agree_over_a_long_run_with_much_lost() -> None:
         (arrivals, [(Order.MOVE, at // 100 % 3, at // 300 % 2)] if at % 100 == 50 else [])
         for at in range(900)]
     both_do_the_same(config, layout, 4, slots, 100)
+
+
+def test_more_out_of_order_than_can_be_noted_begins_again() -> None:
+    config = replace(MacConfig(), bler=0.9, again_bler=0.9, harq_most=2, rlc_most=100)
+    layout = Layout((52,), (0,), (Bearer(0, 0),), ((0, 100, 0),), (CHANNELS[2],))
+    slots: list[tuple[list[tuple[int, int, int]], list[tuple[int, ...]]]] = [
+        ([(0, 0, 1400)] * 6, []) for _ in range(1500)]
+    both_do_the_same(config, layout, 0, slots, 100)
