@@ -29,6 +29,8 @@ EXAMPLES = """examples:
 On one box, with a base station that is emulated:
   airsplit e2-node --profile oai --load overload --map-port 8002 --tap-port 5556
   airsplit xapp --config docs/examples/one-box.yaml
+On a machine that is busy with other work, so that controls go out in time (needs root):
+  sudo chrt -f 10 airsplit xapp --config xapp.yaml
 On an OSC near-RT RIC: docs/osc.md.
 """
 
