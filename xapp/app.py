@@ -5,7 +5,8 @@
 A thin shell around `core`. The loop never waits for a disk or a console: the store, the log and the
 capture have threads of their own, what asks a core network does so in another, and the REST API is
 a process of its own. It ends in order on SIGINT and SIGTERM: quotas are put back first; a second
-signal ends it at once.
+signal waits for that no longer. Until all is closed no signal ends it in the middle, so that the
+store always says that the run ended.
 """
 
 from __future__ import annotations
@@ -88,8 +89,9 @@ class XappServer:
         """Until `stop`, or a signal."""
         self._loop = asyncio.get_running_loop()
         sys.setswitchinterval(SWITCH_SECONDS)
-        async with AsyncExitStack() as stack:
+        async with AsyncExitStack() as outer, AsyncExitStack() as stack:
             await self._start(stack)
+            self._catch_signals(outer)
             _set_apart()
             stack.callback(gc.unfreeze)
             self._started(self)
@@ -125,8 +127,9 @@ class XappServer:
                                 lambda: self.operating.picture().health, self._now, self._wall))
         self.operating = Operating(self.core, config.store, self._loop, config, self._now,
                                    self._wall, self.termination.peer)
-        self.core.acknowledgement = self.operating.acknowledgements.measured
-        self.core.control_sent = lambda arrived: self.operating.loop_times.measured(
+        self.core.tally.acknowledgement = self.operating.acknowledgements.measured
+        self.core.tally.effect = self.operating.effects.measured
+        self.core.tally.control_sent = lambda arrived: self.operating.loop_times.measured(
             self._now() - arrived)
         self._listen_to_taps(stack)
         self.core.start(left, policies, self._now())
@@ -139,11 +142,14 @@ class XappServer:
                 await self.termination.listen(address)
         self._ask_maps()
         self.api = await self._serve(stack) if config.api.on else None
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._loop.add_signal_handler(number, self._signalled)
-            stack.callback(self._loop.remove_signal_handler, number)
         self._tick()
         stack.callback(self._stop_timer)
+
+    def _catch_signals(self, outer: AsyncExitStack) -> None:
+        """Until all else is closed: one that comes meanwhile would end it in the middle."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._loop.add_signal_handler(number, self._signalled)
+            outer.callback(self._loop.remove_signal_handler, number)
 
     async def _serve(self, stack: AsyncExitStack) -> ApiProcess:
         config = self.config.api
@@ -169,6 +175,9 @@ class XappServer:
     def _signalled(self) -> None:
         self._signals += 1
         self._over.set()
+        if self._signals > 1:
+            _log.warning("It is closing already, and waits no longer for base stations; only "
+                         "SIGKILL would end it sooner, and the next start clears up after that.")
 
     async def _close_tasks(self) -> None:
         for task in self._tasks:

@@ -11,11 +11,11 @@ go: the time from an indication to a control is the time that this takes. What g
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from classifier.messages import AddressRates, Message, TapStatus
+from classifier.messages import Labelled, Message
 from xapp.a1 import A1
 from xapp.a1_types import Document
 from xapp.actuators.base import Actuator, E2Control, NodeFacts, RemoteRequest
@@ -41,6 +41,8 @@ from xapp.steering import Steering
 from xapp.steering_types import Command, Remember, SendStep, Tell
 from xapp.store import Committed, Down, Dropped, NotCommitted, Report
 from xapp.store_records import Kind, Left, Record, Sample, event_record
+from xapp.tally import Tally
+from xapp.taps import Taps
 from xapp.ue_map import Origin, UeEntry, UeMap
 
 MOST_EVENTS = 1000  # of the last ones, for the console while the disk is away
@@ -60,22 +62,16 @@ class Core:
         self.a1 = A1(config.limits, STRATEGIES)
         self.observations = Observations(0.0)
         self.events: deque[tuple[float, Event]] = deque(maxlen=MOST_EVENTS)
-        self.event_counts: Counter[str] = Counter()
-        self.ends: Counter[str] = Counter()  # of decisions, by how they ended
-        self.controls: Counter[tuple[str, str]] = Counter()  # (actuator, answer)
+        self.tally = Tally()
         self.store_why: str | None = None  # why nothing can be kept
-        self._kpi, self._matching = kpi_flows, Matching() if config.correlate else None
-        self._limits = config.limits
+        self._kpi, self._limits = kpi_flows, config.limits
+        self._taps = Taps(self.flows, Matching() if config.correlate else None,
+                          config.limits.silent)
         self._handles: dict[int, tuple[int, str, float]] = {}  # E2 handle: call, actuator, sent
         self._wishes: dict[CellKey, tuple[object, float]] = {}
         self._sampled = self._stood = float("-inf")
         self.looking = Looking(config.evaluate_every)
         self._cause: float | None = None  # when what led to what is on disk now came in
-        self._tap_silent = False
-        self._lost_labels = 0
-        # For who measures: seconds to an answer; and when what led to a control came in.
-        self.acknowledgement: Callable[[float], None] = lambda seconds: None
-        self.control_sent: Callable[[float], None] = lambda arrived: None
 
     # What happens.
 
@@ -100,19 +96,9 @@ class Core:
 
     def label(self, message: Message, source: str, now: float) -> None:
         """A tap spoke."""
-        first = self.flows.heard is None
-        self.flows.take(message, source, now)
-        if first:
-            self._tell(info(Code.TAP_HEARD, f"The tap at {source} speaks.", source), now)
-        lost = self.flows.counters.lost
-        if lost > self._lost_labels and isinstance(message, TapStatus):
-            self._tell(warning(Code.LABELS_LOST, f"{lost - self._lost_labels} messages of taps "
-                               "never came: what they said of flows is doubted.", source), now)
-            self._lost_labels = lost
-        if isinstance(message, AddressRates):
-            if self._matching is not None:
-                self._matching.heard(message, now)
-        elif not isinstance(message, TapStatus):
+        for event in self._taps.heard(message, source, now):
+            self._tell(event, now)
+        if isinstance(message, Labelled):
             self._look_soon(now)
 
     def mapped(self, origin: Origin, entries: Iterable[UeEntry], now: float) -> None:
@@ -172,9 +158,10 @@ class Core:
         flows = self.flows.flows(self.ue_map, now)
         if self._kpi is not None:
             flows |= self._kpi.flows()
-        self.observations = self.observer.observe(flows, self.ue_map, self.flows.heard, now)
-        if self._matching is not None:
-            self._matching.reported(self.observations)
+        self.observations = self.observer.observe(flows, self.ue_map, self.flows.heard, now,
+                                                  self._taps.sessions)
+        if self._taps.matching is not None:
+            self._taps.matching.reported(self.observations)
         # Where an action ends with this look, the quotas above are those from before it.
         moving = {cell for cell in self.observations.cells if self.steering.busy(cell)}
         self._do(self.steering.observe(self.observations, now), now)
@@ -264,7 +251,7 @@ class Core:
                 known = self._handles.pop(one.handle, None)
                 if known is not None:
                     call, actuator, sent = known
-                    self.acknowledgement(now - sent)
+                    self.tally.acknowledgement(now - sent)
                     self._answered(call, actuator, one.acknowledged, one.why, one.answered, now)
             elif isinstance(one, Ready):
                 self._do(self.steering.node(one.facts, now), now)
@@ -276,7 +263,7 @@ class Core:
     def _answered(self, call: int, actuator: str, acknowledged: bool, why: str, answered: bool,
                   now: float) -> None:
         word = "acknowledged" if acknowledged else "refused" if answered else "silent"
-        self.controls[actuator, word] += 1
+        self.tally.controls[actuator, word] += 1
         if acknowledged:
             self._do(self.steering.acknowledged(call, now), now)
         elif answered:
@@ -310,11 +297,10 @@ class Core:
         self._handles[handle] = command.call, _name(command.step), now
         self._flush()
         if self._cause is not None:
-            self.control_sent(self._cause)
+            self.tally.control_sent(self._cause)
 
     def _remember(self, command: Remember, now: float) -> None:
-        if command.record.kind is Kind.DECISION_ENDED:
-            self.ends[str(command.record.body["state"])] += 1
+        self.tally.kept(command.record, now)
         if command.ticket is not None:
             self.looking.wait(command.ticket)
         if not self._outward.put(command.record, command.ticket) and command.ticket is not None:
@@ -340,7 +326,7 @@ class Core:
 
     def _note(self, event: Event, now: float) -> None:
         self.events.append((now, event))
-        self.event_counts[event.level.value] += 1
+        self.tally.events[event.level.value] += 1
         self._outward.say(event)
 
     # Once a second.
@@ -349,9 +335,10 @@ class Core:
         for origin in self.ue_map.expire(now):
             self._tell(warning(Code.MAP_FAILED, f"The UE map of {origin.value} is too old; what "
                                "it said is forgotten."), now)
-        self._watch_taps(now)
-        if self._matching is not None:
-            self.mapped(Origin.CORRELATION, self._matching.each_second(self.observations, now), now)
+        for event in self._taps.watch(now):
+            self._tell(event, now)
+        if (matching := self._taps.matching) is not None:
+            self.mapped(Origin.CORRELATION, matching.each_second(self.observations, now), now)
         if self._kpi is not None:
             self._kpi.take(self.observations.ues.values(), self._covered(now), now)
         self.evaluate(now)
@@ -367,20 +354,9 @@ class Core:
             for kind, subject, figures in samples(self.observations):
                 self._outward.put(Sample(kind, subject, figures))
 
-    def _watch_taps(self, now: float) -> None:
-        heard = self.flows.heard
-        silent = heard is not None and now - heard > self._limits.silent
-        if silent and not self._tap_silent:
-            self._tell(warning(Code.TAP_SILENT, "No tap has spoken for "
-                               f"{self._limits.silent:g} s: quotas stay as they are."), now)
-        elif self._tap_silent and not silent:
-            self._tell(info(Code.TAP_HEARD, "A tap speaks again."), now)
-        self._tap_silent = silent
-
     def _covered(self, now: float) -> set[UeKey]:
         """UEs that a tap sees: whose address is known, while a tap speaks."""
-        heard = self.flows.heard
-        if heard is None or now - heard > self._limits.silent:
+        if not self._taps.speak(now):
             return set()
         return {key for key, ue in self.observations.ues.items() if ue.address is not None}
 

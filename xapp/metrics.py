@@ -132,7 +132,7 @@ def _times(picture: Picture) -> Iterator[Metric]:
     for name, what, times in (
             ("loop", "From an indication's bytes in to a control's bytes out.", picture.loop),
             ("acknowledgement", "From a control out to its answer in.", picture.acknowledgement),
-            ("effect", "From a control out to the report that showed its effect.",
+            ("effect", "From the intent to act to the report that showed its effect.",
              picture.effect)):
         yield HistogramMetricFamily(f"{PREFIX}{name}_seconds", what, buckets=times.cumulative(),
                                     sum_value=times.total)

@@ -8,9 +8,10 @@ Reports may be lost, doubled, late, stale or of UEs that nobody knows; each is n
 and none makes a figure look newer than it is.
 
 Where reports name no slice (srsRAN), that of a UE is known by its addresses. Of a UE with sessions
-in several slices the figures are one sum: they count for its cell and for none of its slices, whose
-loads are then those of their other UEs, or unknown. The slices are there all the same, and flows
-are in the slice of their address. It decodes nothing, opens nothing, reads no clock.
+in several slices the figures are one sum, which counts for its cell. It is divided among its slices
+as a tap's rates of its addresses are (`sessions`); where no tap tells them, it counts for none of
+them, and their loads are those of their other UEs, or unknown. The slices are there all the same,
+and flows are in the slice of their address. It decodes nothing, opens nothing, reads no clock.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from xapp.observations import (
 from xapp.reading import Figures, Reader, load_of
 from xapp.ric.srsran_metrics import StreamCell
 from xapp.sequences import Sequences
+from xapp.sessions import SessionRates
 from xapp.totals import Totals
 from xapp.ue_map import UeMap
 from xapp.ue_names import Seen
@@ -307,9 +309,10 @@ class Observer:
     # What is observed.
 
     def observe(
-        self, flows: Mapping[str, Flow], ue_map: UeMap, tap_heard: float | None, now: float
+        self, flows: Mapping[str, Flow], ue_map: UeMap, tap_heard: float | None, now: float,
+        sessions: SessionRates | None = None,
     ) -> Observations:
-        """All that is known at `now`."""
+        """All that is known at `now`; `sessions` as taps count them."""
         cells: dict[CellKey, Cell] = {}
         ues: dict[UeKey, Ue] = {}
         for node in self._nodes.values():
@@ -330,6 +333,10 @@ class Observer:
                 ues[one.key] = Ue(one.key, cell, snssai, one.load,
                                   mapped.address if mapped else None, neighbours, moved)
                 totals.add(cell, snssai, one.load)
+                if len(mine) > 1 and sessions is not None:
+                    for each, part in sessions.parts(
+                            one.load, ue_map.sessions_of(one.key)).items():
+                        totals.add_part(cell, each, part)
             for cell_ in node.cells.values():
                 cells[cell_.key] = self._observed(cell_, totals, now - self._config.fresh)
         placed = {key: _placed(flow, ue_map) for key, flow in flows.items()}

@@ -38,7 +38,7 @@ from xapp.operations import (
     PolicyView,
 )
 from xapp.recorded import Recorded
-from xapp.timings import LOOP_SECONDS, Timer
+from xapp.timings import EFFECT_SECONDS, LOOP_SECONDS, Timer
 
 PICTURE_SECONDS = 0.2  # between two pictures
 UES_A_PICTURE = 512  # beyond which the pause grows with their number
@@ -59,6 +59,7 @@ class Operating(Recorded):
         self._core, self._loop, self._shown = core, loop, shown
         self._now, self._wall, self._peer = now, wall, peer
         self.loop_times, self.acknowledgements = Timer(LOOP_SECONDS), Timer(LOOP_SECONDS)
+        self.effects = Timer(EFFECT_SECONDS)
         self.looked_at: Callable[[Picture], None] = lambda picture: None  # each new one
         self._started, self._made = now(), float("-inf")
         self._killed: tuple[float, str] | None = None
@@ -82,7 +83,8 @@ class Operating(Recorded):
             self._clock(), self._started, self._health(now),
             Modes(core.steering.dry_run, core.steering.killed, killed_at, killed_by),
             tuple(self._node(one) for one in core.stations.stations), core.observations,
-            self._counts(), self._version, self.loop_times.times(), self.acknowledgements.times())
+            self._counts(), self._version, self.loop_times.times(), self.acknowledgements.times(),
+            self.effects.times())
         self.looked_at(self._picture)
 
     def count_bad_labels(self, count: Callable[[], int]) -> None:
@@ -122,9 +124,9 @@ class Operating(Recorded):
         return Counts(
             core.observer.counters.reports, core.observer.counters.lost,
             core.flows.counters.labels, core.flows.counters.lost, self._bad_labels(),
-            {DecisionState(name): count for name, count in core.ends.items()},
-            {Level(name): count for name, count in core.event_counts.items()},
-            dict(core.controls))
+            {DecisionState(name): count for name, count in core.tally.ends.items()},
+            {Level(name): count for name, count in core.tally.events.items()},
+            dict(core.tally.controls))
 
     # From any thread.
 

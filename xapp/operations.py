@@ -238,7 +238,7 @@ class Picture:
     version: str = "unknown"  # of this software
     loop: Times = NO_LOOPS  # from an indication's bytes in to a control's bytes out
     acknowledgement: Times = NO_LOOPS  # from a control out to its answer in
-    effect: Times = NO_EFFECTS  # from a control out to the report that showed its effect
+    effect: Times = NO_EFFECTS  # from an intent to the report that showed its effect
 
 
 class Operations(Protocol):

@@ -58,6 +58,16 @@ class Totals:
             else:
                 total.add(load)
 
+    def add_part(self, cell: CellKey | None, snssai: Snssai, load: Load) -> None:
+        """What a UE in several slices has in one of them; it is in the cell's sum already."""
+        if cell is None or load.at < self._oldest:
+            return
+        total = self._sums.get((cell, snssai))
+        if total is None:
+            self._sums[cell, snssai] = _Sum(load)
+        else:
+            total.add(load)
+
     def of(self, cell: CellKey, snssai: Snssai | None, reported: Load | None) -> Load:
         """What the node itself reported of it, filled up with what its UEs add up to."""
         total = self._sums.get((cell, snssai))

@@ -110,6 +110,13 @@ class UeMap:
         return tuple(dict.fromkeys(entry.slice for entry in self._by_ue.get(ue, ())
                                    if entry.slice is not None))
 
+    def sessions_of(self, ue: UeKey) -> tuple[tuple[str, Snssai], ...]:
+        """Its addresses and their slices; none unless all are known."""
+        entries = self._by_ue.get(ue, ())
+        known = tuple((entry.address, entry.slice) for entry in entries
+                      if entry.address is not None and entry.slice is not None)
+        return known if len(known) == len(entries) else ()
+
     def address_of_tunnel(self, teid_up: int) -> str | None:
         """The UE's address behind a tunnel into the UPF."""
         return self._tunnels.get(teid_up)

@@ -39,8 +39,8 @@ def test_a_labelled_flow_gets_a_guarantee_that_reports_confirm() -> None:
     scene.wait(1.0)
     assert scene.ends() == ["confirmed"]
     assert Code.CONFIRMED in scene.codes()
-    assert scene.core.ends == {"confirmed": 1}
-    assert scene.core.controls == {("rc", "acknowledged"): 1}
+    assert scene.core.tally.ends == {"confirmed": 1}
+    assert scene.core.tally.controls == {("rc", "acknowledged"): 1}
     held = {snssai: quota for snssai, (quota, _) in scene.core.steering.quotas(CELL).items()}
     assert held == gnb.station.slices  # what it believes is what is in force
 
@@ -184,7 +184,7 @@ def test_a_control_without_an_effect_is_told_and_never_confirmed(
     scene.steer(gnb)
     scene.wait(12.0)
     assert code in scene.codes()
-    assert scene.core.controls["rc", counted] >= 1
+    assert scene.core.tally.controls["rc", counted] >= 1
     assert "confirmed" not in scene.ends()
     assert gnb.station.slices == {LLM: Quota(), REST: Quota()}
 
@@ -329,7 +329,7 @@ def test_the_remote_control_of_a_base_station_is_told_and_asked() -> None:
     call, step = scene.remote_calls[0]
     assert step.node == NODE
     scene.core.remote_answered(call, "websocket", False, "it says no", scene.now)
-    assert scene.core.controls["websocket", "refused"] == 1
+    assert scene.core.tally.controls["websocket", "refused"] == 1
     scene.core.remote(NODE, False, scene.now, "it hung up")
     assert [code for code in scene.codes() if code.name.startswith("REMOTE")] == [
         Code.REMOTE_UP, Code.REMOTE_DOWN]
@@ -339,8 +339,8 @@ def test_the_time_to_an_answer_and_of_what_led_to_it_is_handed_over() -> None:
     scene = Scene()
     seconds: list[float] = []
     arrived: list[float] = []
-    scene.core.acknowledgement = seconds.append
-    scene.core.control_sent = arrived.append
+    scene.core.tally.acknowledgement = seconds.append
+    scene.core.tally.control_sent = arrived.append
     scene.steer(Gnb())
     assert seconds == [0.0]
     assert arrived == [scene.now]
@@ -392,7 +392,7 @@ def test_events_are_counted_kept_and_bounded() -> None:
     scene = Scene()
     for number in range(MOST_EVENTS + 5):
         scene.core.tell(info(Code.FAULT, f"{number}"), scene.now)
-    assert scene.core.event_counts[Level.INFO.value] == MOST_EVENTS + 5
+    assert scene.core.tally.events[Level.INFO.value] == MOST_EVENTS + 5
     assert len(scene.core.events) == MOST_EVENTS
     assert scene.core.events[-1][1].sentence == f"{MOST_EVENTS + 4}"
 

@@ -148,10 +148,13 @@ class RcQuota:
                     if isinstance(target, UeTarget) and target.cell == decision.cell
                     and target.ue in node.ues} | wish
         made = self.put(node, settings)
-        count = len(wish)
-        return made if isinstance(made, Refusal) else replace(made, shortfalls=(
+        count, mixed = len(wish), _in_several(decision, observations)
+        shortfalls = (
             f"It limits {count} UE{'s' if count > 1 else ''}, not slices; "
-            "UEs that come later are as they were.",))
+            "UEs that come later are as they were.",
+            *(f"{key} has sessions in several slices: its guarantee is for all of them, and it is "
+              "not capped, as that would hold back what is helped." for key in mixed))
+        return made if isinstance(made, Refusal) else replace(made, shortfalls=shortfalls)
 
     def _put_ues(self, node: NodeFacts, function: Function,
                  settings: list[tuple[Target, Value]]) -> Steps:
@@ -170,18 +173,37 @@ def _for_ues(decision: SetQuotas, node: NodeFacts,
              observations: Observations) -> dict[Target, Value]:
     """Shares for the UEs that it is for, and for those of slices that it limits.
 
-    A slice's share is divided by its UEs here, as none of them may take what is for all.
+    A slice's share is divided by its UEs here, as none of them may take what is for all. A UE with
+    sessions in several slices counts for the one whose flows it is for, and has no maximum.
     """
     members = {key: ue.slice for key, ue in observations.ues.items()
                if ue.cell == decision.cell and ue.slice is not None}
-    sizes = Counter(members.values())
+    mixed = _in_several(decision, observations)
+    sizes = Counter([*members.values(), *mixed.values()])
     shares: dict[Target, Value] = {}
     for key, snssai in members.items():
         quota = decision.quotas.get(snssai)
         wanted = key in decision.ues or (quota is not None and quota.maximum < 100)
         if quota is not None and wanted and _named(node, key):
             shares[UeTarget(key, decision.cell)] = _share(quota, sizes[snssai])
+    for key, snssai in mixed.items():
+        quota = decision.quotas.get(snssai)
+        if quota is not None and _named(node, key):
+            shares[UeTarget(key, decision.cell)] = _share(
+                replace(quota, maximum=100), sizes[snssai])
     return shares
+
+
+def _in_several(decision: SetQuotas, observations: Observations) -> dict[UeKey, Snssai]:
+    """UEs that it is for whose own slice is not one, with that of their flows."""
+    found: dict[UeKey, Snssai] = {}
+    for name in decision.flows:
+        flow = observations.flows.get(name)
+        ue = None if flow is None or flow.ue is None else observations.ues.get(flow.ue)
+        if (flow is not None and flow.slice is not None and ue is not None and ue.slice is None
+                and ue.cell == decision.cell and ue.key in decision.ues):
+            found.setdefault(ue.key, flow.slice)
+    return found
 
 
 def _any_ue(node: NodeFacts) -> UeId | None:

@@ -19,13 +19,13 @@ def condition_of(core: Core, now: float) -> Condition:
     heard, silent = core.flows.heard, core.config.limits.silent
     failed: Counter[str] = Counter()
     worked: Counter[str] = Counter()
-    for (actuator, word), count in core.controls.items():
+    for (actuator, word), count in core.tally.controls.items():
         if word in _FAILED_WORDS:
             failed[actuator] += count
         elif word == "acknowledged":
             worked[actuator] += count
-    failed[DECISIONS] = sum(core.ends[one.value] for one in _FAILED_ENDS)
-    worked[DECISIONS] = core.ends[End.CONFIRMED.value]
+    failed[DECISIONS] = sum(core.tally.ends[one.value] for one in _FAILED_ENDS)
+    worked[DECISIONS] = core.tally.ends[End.CONFIRMED.value]
     return Condition(
         {one.name: one.there for one in core.stations.stations},
         now - heard if heard is not None and now - heard > silent else None,
@@ -42,8 +42,8 @@ def _figures(core: Core) -> dict[str, tuple[str, float]]:
         "indications_lost_total": ("counter", core.observer.counters.lost),
         "labels_total": ("counter", core.flows.counters.labels)}
     for end in End:
-        found[f"decisions_total.{end.value}"] = ("counter", core.ends[end.value])
-    for (actuator, word), count in sorted(core.controls.items()):
+        found[f"decisions_total.{end.value}"] = ("counter", core.tally.ends[end.value])
+    for (actuator, word), count in sorted(core.tally.controls.items()):
         found[f"controls_total.{actuator}.{word}"] = ("counter", count)
     for cell in seen.cells.values():
         for snssai, one in cell.slices.items():

@@ -88,7 +88,7 @@ def test_a_decision_becomes_a_control_for_the_ran_and_its_effect_is_seen() -> No
     assert control.meid == RAN
     assert scene.ric.gnb.controls[0].request.requestor == scene.osc.requestor
     assert scene.ric.gnb.station.slices[LLM].minimum > 0
-    assert scene.core.controls["rc", "acknowledged"] == len(scene.ric.gnb.controls)
+    assert scene.core.tally.controls["rc", "acknowledged"] == len(scene.ric.gnb.controls)
     assert Code.CONFIRMED in scene.codes()
 
 
@@ -96,7 +96,7 @@ def test_a_control_that_the_base_station_refuses_is_told_as_refused() -> None:
     scene = started()
     scene.ric.gnb.answer = "refuse"
     steered(scene)
-    assert scene.core.controls["rc", "refused"] > 0
+    assert scene.core.tally.controls["rc", "refused"] > 0
     assert scene.ric.gnb.station.slices[LLM].minimum == 0
 
 
@@ -106,7 +106,7 @@ def test_a_control_that_has_no_route_fails_at_once() -> None:
     scene.map()
     scene.label()
     scene.wait(scene.osc.e2.control_seconds / 2)
-    assert scene.core.controls["rc", "refused"] > 0
+    assert scene.core.tally.controls["rc", "refused"] > 0
     assert any("no route" in one for one in scene.sentences(Code.RIC_TROUBLE))
 
 

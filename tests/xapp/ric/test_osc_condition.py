@@ -100,5 +100,5 @@ def test_metrics_are_those_of_the_core() -> None:
     assert int(data["airsplit_xapp_indications_total"]["value"]) > 0
     assert data["airsplit_xapp_controls_total.rc.acknowledged"]["type"] == "counter"
     confirmed = int(data["airsplit_xapp_decisions_total.confirmed"]["value"])
-    assert 0 < confirmed <= scene.core.ends["confirmed"]  # some seconds ago
+    assert 0 < confirmed <= scene.core.tally.ends["confirmed"]  # some seconds ago
     assert any(name.startswith("airsplit_xapp_slice_minimum_percent.") for name in data)

@@ -98,7 +98,7 @@ def test_from_the_e2_managers_list_to_a_quota_and_back_at_the_end(
         async with running(server, tmp_path) as xapp:
             await until(lambda: xapp.core.observations.ues, server)
             label(xapp)
-            await until(lambda: xapp.core.controls["rc", "acknowledged"], server)
+            await until(lambda: xapp.core.tally.controls["rc", "acknowledged"], server)
             assert server.ric.gnb.station.slices[LLM].minimum > 0
             assert isinstance(xapp.termination, OscTermination)
             assert xapp.termination.peer(1) == RAN

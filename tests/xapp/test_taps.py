@@ -1,0 +1,43 @@
+"""Taps' words go where they belong, and what becomes of taps is told once."""
+
+from __future__ import annotations
+
+from classifier.messages import AddressRates, TapStatus
+from xapp.events import Code
+from xapp.flows import FlowTable
+from xapp.matching import Matching
+from xapp.taps import Taps
+
+
+def status(sequence: int, labels: int = 0) -> TapStatus:
+    return TapStatus(1, 1.0, 1, 1, 0, 1, 1, 0, labels, 0.0, tap="tap", sequence=sequence)
+
+
+def test_the_first_word_and_messages_that_never_came_are_told() -> None:
+    taps = Taps(FlowTable(), None, 5.0)
+    assert not taps.speak(0.0)
+    assert [one.code for one in taps.heard(status(1), "tcp://tap", 1.0)] == [Code.TAP_HEARD]
+    assert taps.heard(status(2), "tcp://tap", 2.0) == []
+    lost, = taps.heard(status(3, labels=2), "tcp://tap", 3.0)
+    assert lost.code is Code.LABELS_LOST
+    assert "2 messages" in lost.sentence
+    assert taps.heard(status(4, labels=2), "tcp://tap", 4.0) == []
+
+
+def test_silence_and_its_end_are_told_once() -> None:
+    taps = Taps(FlowTable(), None, 5.0)
+    assert taps.watch(100.0) == []  # none ever spoke
+    taps.heard(status(1), "tcp://tap", 100.0)
+    assert taps.watch(105.0) == []
+    assert [one.code for one in taps.watch(105.1)] == [Code.TAP_SILENT]
+    assert taps.watch(106.0) == []
+    taps.heard(status(2), "tcp://tap", 107.0)
+    assert [one.code for one in taps.watch(107.0)] == [Code.TAP_HEARD]
+
+
+def test_rates_go_to_those_who_divide_and_match() -> None:
+    matching = Matching()
+    taps = Taps(FlowTable(), matching, 5.0)
+    taps.heard(AddressRates(1, 1.0, (("10.45.0.2", 1, 2),), "tap", 1), "tcp://tap", 1.0)
+    assert "10.45.0.2" in matching._heard
+    assert "10.45.0.2" in taps.sessions._rates
