@@ -16,6 +16,7 @@ import classifier.command
 import classifier.tap_command
 import edge_server.command
 import pcap_tools.pcap_command
+import testbed.deploy.deploy_command
 import testbed.radio.radio_command
 import testbed.ran.e2_node_command
 import testbed.ran.ran_command
@@ -103,6 +104,8 @@ def build_parser() -> argparse.ArgumentParser:
         add("radio", "be the air between virtual radios, as srsRAN's"))
     testbed.ran.ran_command.configure(
         add("ran", "run an emulated cell that carries packets"))
+    testbed.deploy.deploy_command.configure(
+        add("deploy", "configure real gNBs, cores and RICs from one description"))
     _add_testbed(add("testbed", "emulated links, and data recorded over them"))
     return parser
 

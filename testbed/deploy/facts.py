@@ -1,0 +1,72 @@
+"""What components expect of each other in numbers: carriers, sample rates, ports, names.
+
+Facts of srsRAN, OAI and 38.101-1 in one place, with what a site gives them. It opens nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from testbed.deploy.site import (
+    GnbConfig,
+    GnbKind,
+    Radio,
+    SiteConfig,
+    SliceConfig,
+    UeConfig,
+    UeKind,
+)
+from testbed.ran.mac.tables import carrier_prbs
+
+# Samples a second that srsRAN and srsUE take, and the widest carrier in MHz of each.
+RATES: Mapping[float, int] = {
+    5.76e6: 5, 7.68e6: 5, 11.52e6: 10, 15.36e6: 10, 23.04e6: 20, 30.72e6: 20, 46.08e6: 40,
+    61.44e6: 50, 92.16e6: 80, 122.88e6: 100}
+SRSUE_RATES: Mapping[int, float] = {5: 5.76e6, 10: 11.52e6, 15: 23.04e6, 20: 23.04e6}  # by MHz
+SRSUE_CORESET0: Mapping[int, int] = {5: 1, 10: 6, 15: 12, 20: 12}  # by MHz, at 15 kHz
+OAI_CARRIER = (78, 40, 30, 641280)  # band, MHz, kHz, NR-ARFCN: the one that is rendered
+PROFILES: Mapping[GnbKind, str] = {
+    GnbKind.SRSRAN: "srsran", GnbKind.OCUDU: "ocudu", GnbKind.OAI: "oai"}
+HERE = "tcp://127.0.0.1:"
+GNB_PLACES = (f"{HERE}2000", f"{HERE}2001")  # where it transmits, where it receives
+
+
+def blocks(gnb: GnbConfig) -> int:
+    """Resource blocks; a ConfigurationError where 38.101-1 has no such carrier."""
+    return carrier_prbs(gnb.bandwidth_mhz, gnb.spacing_khz)
+
+
+def srsues(site: SiteConfig) -> tuple[UeConfig, ...]:
+    return tuple(one for one in site.ues if one.kind is UeKind.SRSUE)
+
+
+def ue_places(number: int) -> tuple[str, str]:
+    """Where the srsUE of that number, from 0, transmits and receives."""
+    return f"{HERE}{2101 + 100 * number}", f"{HERE}{2100 + 100 * number}"
+
+
+def sessions(site: SiteConfig, ue: UeConfig) -> tuple[SliceConfig, ...]:
+    """The slices of its DNNs, as far as there are any."""
+    return tuple(one for dnn in ue.dnns if (one := site.slice_of(dnn)) is not None)
+
+
+def namespaces(site: SiteConfig) -> tuple[str, ...]:
+    return tuple(f"{site.name}-{one.name}" for one in site.ues if one.kind is not UeKind.PHONE)
+
+
+def phones(site: SiteConfig) -> tuple[str, ...]:
+    """Namespace and device of each session that the phone's app may be bound to, in words."""
+    found = []
+    for one in site.ues:
+        if site.phone_dnn not in one.dnns or one.kind is UeKind.PHONE:
+            continue
+        number = one.dnns.index(site.phone_dnn) + 1
+        oai = "oaitun_ue1" if number == 1 else f"oaitun_ue1p{number}"
+        device = "tun_srsue" if one.kind is UeKind.SRSUE else oai
+        found.append(f"{site.name}-{one.name} {device}")
+    return tuple(found)
+
+
+def has_core(site: SiteConfig) -> bool:
+    """Test UEs of a gNB with the dummy radio have none."""
+    return site.gnb.radio is not Radio.DUMMY
