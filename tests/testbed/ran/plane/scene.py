@@ -23,7 +23,7 @@ from testbed.ran.plane.table import TUNNEL_DOWN, TUNNEL_UP, address_key, put
 
 CORE, CORE_6 = "10.45.0.1", "fd45::1"
 MTU = 1400
-SECOND = 1_000_000_000
+SLOT_NS = 3_600_000_000_000  # an hour: however long a slow machine compiles, no budget is spent
 FIRST_TEID, CORE_TEID = 0x1000, 0x11000
 
 
@@ -94,7 +94,7 @@ def received(end: socket.socket) -> list[bytes]:
 @contextmanager
 def scene(ues: int = 2, tunnel: bool = False, places: int = PLACES, most_taken: int = 1024,
           ) -> Iterator[Scene]:
-    plane = make(MTU, SECOND, most_taken, 1, places)
+    plane = make(MTU, SLOT_NS, most_taken, 1, places)
     opened: list[socket.socket] = []
     far = []
     for number in range(ues + 1):

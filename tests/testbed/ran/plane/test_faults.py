@@ -9,7 +9,12 @@ import threading
 import pytest
 
 from testbed import namespaces
+from testbed.ran.mac.channel import ChannelConfig, make_channel
+from testbed.ran.mac.config import Bearer, Layout, MacConfig, QueueConfig
+from testbed.ran.mac.state import Mac, Reason
+from testbed.ran.mac.state import make as make_mac
 from testbed.ran.plane.config import TunnelConfig, simple_plane
+from testbed.ran.plane.memory import PLACES
 from testbed.ran.plane.user_plane import UserPlane
 from tests.testbed.ran.plane.scene import packet
 from tests.testbed.ran.plane.sockets import bound, echo, settled, until
@@ -81,6 +86,32 @@ def test_faults_of_all_kinds_at_once(name: str, tunnel: TunnelConfig | None) -> 
         plane.attach("ue2", {0: ("10.45.0.3", None)})
         for ue, own in (("ue1", "10.45.0.2"), ("ue2", "10.45.0.3")):
             echo(plane, ue, own, "10.45.0.1")
+
+
+def small_cell() -> Mac:
+    """Two UEs, the first with two sessions, on 5 MHz: some 20 Mbit/s down."""
+    channel = make_channel(ChannelConfig(snr_db=24.0), 1)
+    layout = Layout((25,), (0, 0), (Bearer(0, 0), Bearer(0, 1), Bearer(1, 0)),
+                    ((0, 100, 0),) * 2, (channel, channel))
+    return make_mac(MacConfig(queue=QueueConfig(packets=64)), layout, 1000, 1, PLACES)
+
+
+@pytest.mark.parametrize("tunnel", [None, TunnelConfig()], ids=["plain", "tunnel"])
+def test_a_flood_of_many_times_a_cells_capacity(name: str, tunnel: TunnelConfig | None) -> None:
+    reasons = {int(one): one.name.lower() for one in Reason}
+    with (UserPlane(simple_plane(2, name, tunnel), small_cell(), reasons) as plane,
+          raw(plane.n6) as core):
+        noise = Noise(core, ("n6-internet", 0x0800),
+                      [packet("10.45.0.1", "10.45.0.2", 1400)] * 40)  # 300 Mbit/s and more
+        noise.start()
+        until(lambda: plane.statistics().down.dropped.get("queue_full", 0) > 1000)
+        echo(plane, "ue2", "10.45.0.3", "10.45.0.1")  # who floods does not starve others
+        noise.over.set()
+        noise.join()
+        figures = settled(plane)
+        assert figures.down.delivered > 0
+        assert figures.down.inside == figures.down.in_tunnel
+        assert figures.up.inside == figures.up.in_tunnel == 0
 
 
 def test_a_device_that_is_taken_away_costs_only_its_ue(name: str) -> None:
