@@ -6,7 +6,8 @@ must use no more. Whoever has what it wants shows no difference, whatever the no
 is asked of it that would not have been so anyway: such a decision ends unproven.
 
 Only what the node reports today can be expected of it tomorrow: a figure that never came would
-count as a failure for ever. It decides nothing.
+count as a failure for ever. Where nothing is known of how long a slice waits, as all its UEs have
+sessions in others too, how long they wait as a whole may prove an effect. It decides nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass, replace
 from xapp.decisions import Expectation, Metric
 from xapp.demand import Demand, budget_ms, fresh, kbps_per_percent, wanted_kbps
 from xapp.limits import Limits
-from xapp.observations import Cell, CellKey, Load, Quota, Slice, Snssai
+from xapp.observations import Cell, CellKey, Load, Quota, Slice, Snssai, Ue, UeKey
 from xapp.placing import Group
 from xapp.sharing import in_force
 
@@ -26,6 +27,7 @@ BETTER = 0.8  # of a delay that was too long: less is an effect, if not all that
 FULL = 85.0  # percent of a cell's PRBs from which slices compete for them; schedulers leave some
 RISE = 0.5  # of the way from what a held slice had to what it is due: a report may begin too early
 LEAST_RISE = 3.0  # percent of the cell; averages move by less without any cause
+NOBODY: Mapping[UeKey, Ue] = {}
 LEAST_GAIN = 1.25  # of a rate, where PRBs are not reported; likewise
 
 
@@ -48,7 +50,8 @@ WAYS = (_Way(True, Metric.UP_KBPS, Metric.UP_PRBS, Metric.UP_DELAY_MS),
 
 
 def expectations(
-    cell: Cell, groups: Iterable[Group], quotas: Mapping[Snssai, Quota], limits: Limits, now: float
+    cell: Cell, groups: Iterable[Group], quotas: Mapping[Snssai, Quota], limits: Limits, now: float,
+    ues: Mapping[UeKey, Ue] = NOBODY,
 ) -> tuple[Expectation, ...]:
     """Of the slices that are helped, and of those that are capped for them."""
     groups = list(groups)
@@ -63,9 +66,13 @@ def expectations(
             continue
         helped.add(group.snssai)
         raised = quotas[group.snssai].minimum > in_force(cell, group.snssai, limits).minimum
-        if (raised or capped) and fresh(slice_.load, limits, now):
-            changed = True
-            found.extend(_of_helped(cell, slice_, group, quotas, bool(capped), limits, now))
+        known = fresh(slice_.load, limits, now)
+        if not known:
+            slice_ = replace(slice_, load=Load(slice_.load.at))  # only its UEs' own may tell
+        if raised or capped:
+            changed |= known
+            found.extend(_of_helped(cell, slice_, group, quotas, bool(capped), limits, now,
+                                    ues))
     for snssai in (one for one in quotas if one in capped):
         load = cell.slices[snssai].load
         found.extend(
@@ -80,10 +87,10 @@ def expectations(
 
 def _of_helped(
     cell: Cell, slice_: Slice, group: Group, quotas: Mapping[Snssai, Quota], capping: bool,
-    limits: Limits, now: float,
+    limits: Limits, now: float, ues: Mapping[UeKey, Ue],
 ) -> list[Expectation]:
     shown = [one for way in WAYS
-             if (one := _held(cell, slice_, group, quotas, way, limits, now)) is not None]
+             if (one := _held(cell, slice_, group, quotas, way, limits, now, ues)) is not None]
     if capping:  # the cell may empty by that very decision
         shown = [replace(one, under=None) for one in shown]
     return shown
@@ -91,7 +98,7 @@ def _of_helped(
 
 def _held(
     cell: Cell, slice_: Slice, group: Group, quotas: Mapping[Snssai, Quota], way: _Way,
-    limits: Limits, now: float,
+    limits: Limits, now: float, ues: Mapping[UeKey, Ue],
 ) -> Expectation | None:
     """What shows in this direction that the slice is no longer held; None where it is not."""
     subject, load = (cell.key, slice_.snssai), slice_.load
@@ -121,7 +128,26 @@ def _held(
     if wanted is not None and rate is not None:
         due = min(due, wanted / rate)
     rose = _more(subject, load, way, due, limits, rate)
+    late = None if needed and rose else _latest(group, way, ues, budget, limits, now)
+    if late is not None:
+        return replace(late, under=under, instead=rose)
     return replace(rose[0], under=under, needed=needed) if rose else None
+
+
+def _latest(group: Group, way: _Way, ues: Mapping[UeKey, Ue], budget: float, limits: Limits,
+            now: float) -> Expectation | None:
+    """That the UE which waits longest does so no more, where the slice's own wait is not known.
+
+    It is of all that UE's sessions together, so that one which stays late proves nothing.
+    """
+    waits = {ue.key: delay for flow in group.believed if flow.ue is not None
+             and (ue := ues.get(flow.ue)) is not None and fresh(ue.load, limits, now)
+             and (delay := way.of(ue.load, way.delay)) is not None and delay > budget}
+    if not waits:
+        return None
+    key = max(waits, key=lambda one: (waits[one], str(one)))
+    return Expectation(key, way.delay, limits.settle,
+                       at_most=max(budget, waits[key] * BETTER), needed=False)
 
 
 def _more(subject: tuple[CellKey, Snssai], load: Load, way: _Way, due: float, limits: Limits,

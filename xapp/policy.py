@@ -21,7 +21,7 @@ from xapp.demand import Demand, estimate, fresh
 from xapp.effects import expectations, why
 from xapp.handing_over import Short, hand_over
 from xapp.limits import FREE, Limits
-from xapp.observations import Cell, CellKey, Observations, Quota, Snssai
+from xapp.observations import Cell, CellKey, Observations, Quota, Snssai, Ue, UeKey
 from xapp.placing import Group, View, place
 from xapp.policy_proportional import Proportional
 from xapp.policy_static import Static
@@ -79,7 +79,7 @@ def decide(
         if not _reported(cell, limits, now) or not _rested(cell, limits, now):
             continue
         decision = (_back(cell, policies, limits) if plan is None
-                    else _steer(plan, limits, now))
+                    else _steer(plan, observations.ues, limits, now))
         if decision is not None:
             decisions.append(decision)
     decisions.extend(_moves(observations, plans, policies, limits, now))
@@ -167,7 +167,7 @@ def _not_enough(view: View, demands: Sequence[Demand], due: Floors, limits: Limi
     return False
 
 
-def _steer(plan: _Plan, limits: Limits, now: float) -> SetQuotas | None:
+def _steer(plan: _Plan, ues: Mapping[UeKey, Ue], limits: Limits, now: float) -> SetQuotas | None:
     if not plan.changes:
         return None
     cell = plan.cell
@@ -179,12 +179,12 @@ def _steer(plan: _Plan, limits: Limits, now: float) -> SetQuotas | None:
            for snssai, quota in plan.quotas.items() if snssai not in plan.wants):
         reasons.append("the other slices are capped, since a guarantee alone did not do")
     flows = [flow for group in plan.groups for flow in group.believed]
-    ues = sorted({flow.ue for flow in flows if flow.ue is not None}, key=str)
+    helped = sorted({flow.ue for flow in flows if flow.ue is not None}, key=str)
     return SetQuotas(
         cell.key, plan.quotas, "; ".join(reasons) + ".",
         ", ".join(sorted({group.policy.name for group in plan.groups})),
-        expectations(cell, plan.groups, plan.quotas, limits, now),
-        tuple(flow.key for flow in flows), tuple(ues))
+        expectations(cell, plan.groups, plan.quotas, limits, now, ues),
+        tuple(flow.key for flow in flows), tuple(helped))
 
 
 def _back(cell: Cell, policies: Sequence[SlicePolicy], limits: Limits) -> SetQuotas | None:

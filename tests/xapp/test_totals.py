@@ -20,6 +20,18 @@ def test_old_and_homeless_ues_do_not_count() -> None:
     assert totals.of(CELL, Snssai(1), None).at == float("-inf")
 
 
+def test_a_part_counts_for_its_slice_and_not_again_for_the_cell() -> None:
+    totals = Totals(10.0, 3.0)
+    totals.add(CELL, None, Load(9.0, 5.0))
+    totals.add_part(CELL, Snssai(1), Load(8.5, 2.0))
+    totals.add(CELL, Snssai(1), Load(9.5, 1.0))
+    totals.add_part(CELL, Snssai(2), Load(6.0, 3.0))  # it is too old
+    totals.add_part(None, Snssai(2), Load(9.0, 3.0))
+    assert totals.of(CELL, None, None) == Load(9.0, 6.0)
+    assert totals.of(CELL, Snssai(1), None) == Load(8.5, 3.0)
+    assert totals.of(CELL, Snssai(2), None) == Load(float("-inf"))
+
+
 def test_what_the_node_reports_itself_goes_before_the_sum() -> None:
     totals = Totals(10.0, 3.0)
     totals.add(CELL, None, Load(9.0, 5.0, 6.0))

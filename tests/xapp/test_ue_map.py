@@ -107,5 +107,11 @@ def test_all_addresses_and_slices_of_a_ue() -> None:
                             UeEntry("10.47.0.1", ue), UeEntry("10.48.0.1", slice=Snssai(9))], 0.0)
     assert known.addresses_of(ue) == ("10.45.0.1", "10.46.0.1", "10.47.0.1")
     assert known.slices_of(ue) == (Snssai(1), Snssai(1, 1))
+    assert known.sessions_of(ue) == ()  # of one the slice is not known
+    other = UeKey("gnb", "du:2")
+    known.put(Origin.FILE, [UeEntry("10.49.0.1", other, Snssai(1)),
+                            UeEntry("10.50.0.1", other, Snssai(2))], 0.0)
+    assert known.sessions_of(other) == (("10.49.0.1", Snssai(1)), ("10.50.0.1", Snssai(2)))
+    known.put(Origin.FILE, [], 0.0)
     assert known.addresses_of(UeKey("gnb", "du:2")) == ()
     assert known.slices_of(UeKey("gnb", "du:2")) == ()

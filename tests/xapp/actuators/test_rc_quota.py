@@ -16,7 +16,7 @@ from xapp.decisions import HandOver, Scope
 from xapp.e2.profiles import PROFILES
 from xapp.e2.rc_quota import read_slice_quota
 from xapp.e2.ue_id import GnbDuUe
-from xapp.observations import Observations, Quota, UeKey
+from xapp.observations import Flow, Observations, Quota, UeKey
 
 EMPTY = Observations(0.0)
 
@@ -59,6 +59,25 @@ def test_ues_that_are_no_longer_meant_are_let_go() -> None:
     node = replace(facts("srsran"), touched={old: FREE}, in_force={old: Quota(0, 20, 0)})
     made = planned("srsran", node, quotas={LLM: Quota(70, 100, 0)}, ues=(UeKey(NODE, "du:1"),))
     assert made.sets[old] == FREE
+
+
+def test_a_ue_in_several_slices_is_guaranteed_what_its_flows_slice_is_and_never_capped() -> None:
+    scene = Scene(kind="srsran")
+    seen = scene.observations()
+    mixed = UeKey(NODE, "du:1")
+    flow = Flow("f", "llm_split", 0.9, 1.0, 1.0, mixed, slice=LLM)
+    seen = replace(seen, ues={**seen.ues, mixed: replace(seen.ues[mixed], slice=None)},
+                   flows={"f": flow})
+    decision = replace(wish({LLM: Quota(70, 80, 0), REST: Quota(10, 30, 0)}, ues=(mixed,)),
+                       flows=("f",))
+    made = RcQuota(PROFILES["srsran"]).plan(decision, scene.facts, seen)
+    assert isinstance(made, Steps)
+    assert made.sets == {UeTarget(mixed, CELL): Quota(70, 100, 0),
+                         UeTarget(UeKey(NODE, "du:2"), CELL): Quota(10, 30, 0)}
+    assert any("several slices" in one for one in made.shortfalls)
+    nobody = RcQuota(PROFILES["srsran"]).plan(replace(decision, flows=()), scene.facts, seen)
+    assert isinstance(nobody, Steps)  # of whom nothing says whom it is for is left as it is
+    assert UeTarget(mixed, CELL) not in nobody.sets
 
 
 def test_a_ue_without_its_name_is_no_use() -> None:
