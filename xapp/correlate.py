@@ -10,7 +10,8 @@ is worse by a stated margin. Alike traffic therefore matches nothing, and nothin
 
 A rate counts for the seconds that it is of, so that reports of other times and lengths compare.
 Much is compared a part at a time (`work`), so that nobody waits for it: up to `PAIRS` pairs of an
-address and a UE in one go, which takes some milliseconds; a thousand of each take a minute.
+address and a UE in one turn, the first and the last turn included, which takes a few milliseconds.
+At one turn a second, a thousand of each take two minutes.
 
 The one UE of a network with one address needs no such thing: see `single`. It keeps rates, and
 knows neither taps nor KPM.
@@ -19,9 +20,9 @@ knows neither taps nor KPM.
 from __future__ import annotations
 
 import math
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,8 @@ from numpy.typing import NDArray
 from xapp.observations import UeKey
 from xapp.ue_map import UeEntry
 
-PAIRS = 16_384  # that are compared in one go
+PAIRS = 8192  # that are compared in one turn
+NO_BIN = -1 << 62  # before all numbers of bins
 SINGLE_CONFIDENCE = 0.8  # another UE may be there that neither side has reported yet
 
 
@@ -56,6 +58,7 @@ class Correlator:
         self._ues = _Rates(config)
         self._keys: dict[str, UeKey] = {}
         self._round: _Round | None = None  # what is being compared
+        self.compared = 0  # pairs, in the last turn
 
     def address(self, address: str, kbps: float, now: float, seconds: float = 0.0) -> None:
         """What a tap saw of an address, both ways, in the last seconds."""
@@ -87,81 +90,122 @@ class Correlator:
                 return ()
             self._round = _Round(names, first, [self._keys[key] for key in keys], second)
         one = self._round
-        rows = max(PAIRS // len(one.keys), 1)
-        part = one.first[len(one.done):len(one.done) + rows]
-        one.done.extend(_scores(part, one.second, self._config))
-        if len(one.done) < len(one.names):
+        self.compared = one.go_on(self._config)
+        if one.done < len(one.names):
             return None
         self._round = None
         return tuple(UeEntry(one.names[row], one.keys[column], confidence=confidence)
-                     for row, column, confidence in _pairs(np.array(one.done), self._config))
+                     for row, column, confidence in one.pairs(self._config))
 
 
-@dataclass
 class _Round:
-    """Rates as they were when it began, and the scores of the first addresses."""
+    """Rates as they were when it began, and the best of what was compared of them so far.
 
-    names: list[str]
-    first: NDArray[np.float64]
-    keys: list[UeKey]
-    second: NDArray[np.float64]
-    done: list[NDArray[np.float64]] = field(default_factory=list)
+    Of every address and every UE the best and the next best score are kept, and never all scores:
+    so no turn is longer than the others, the last one included.
+    """
+
+    def __init__(self, names: list[str], first: NDArray[np.float64], keys: list[UeKey],
+                 second: NDArray[np.float64]) -> None:
+        self.names, self.keys, self.done = names, keys, 0
+        self._first, self._second = first, second
+        self._column = np.zeros(len(names), np.int64)  # of each address the best UE
+        self._best, self._next = np.full((2, len(names)), -1.0)
+        self._row = np.zeros(len(keys), np.int64)  # of each UE the best address
+        self._ue_best, self._ue_next = np.full((2, len(keys)), -1.0)
+
+    def go_on(self, config: CorrelateConfig) -> int:
+        """Compare some addresses with all UEs; how many pairs that was."""
+        start, end = self.done, self.done + max(PAIRS // len(self.keys), 1)
+        scores = _scores(self._first[start:end], self._second, config)
+        self.done = end = start + len(scores)
+        self._column[start:end], self._best[start:end], self._next[start:end] = _two_best(scores)
+        row, best, follows = _two_best(scores.T)
+        # Of the two best so far and the two best of these, the two best.
+        better = best > self._ue_best
+        self._ue_next = np.maximum(np.minimum(best, self._ue_best),
+                                   np.where(better, follows, self._ue_next))
+        self._row = np.where(better, start + row, self._row)
+        self._ue_best = np.maximum(best, self._ue_best)
+        return int(scores.size)
+
+    def pairs(self, config: CorrelateConfig) -> Iterable[tuple[int, int, float]]:
+        """Each other's best by a margin; confidence is what is left of doubt by it."""
+        rows = np.arange(len(self.names))
+        follows = np.maximum(self._next, self._ue_next[self._column])
+        told = ((self._best >= config.alike) & (self._row[self._column] == rows)
+                & (self._best - follows >= config.margin))
+        for row in np.flatnonzero(told).tolist():
+            # Never certain: traffic alike by chance exists, and a margin of 1 is the most there is.
+            margin = min(float(self._best[row]) - max(float(follows[row]), 0.0), 1.0)
+            yield row, int(self._column[row]), round(0.5 + 0.45 * margin, 3)
+
+
+def _two_best(scores: NDArray[np.float64]) -> tuple[
+        NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Of each row where its best is, its best, and its next best, -1 where there is none."""
+    places, rows = scores.argmax(axis=1), np.arange(len(scores))
+    best = scores[rows, places]
+    others = scores.copy()
+    others[rows, places] = -1.0
+    return places, best, others.max(axis=1)
 
 
 class _Rates:
-    """The latest bins of each, by name."""
+    """The latest bins of each, by name, as arrays: so that a table of all is made at once."""
 
     def __init__(self, config: CorrelateConfig) -> None:
         self._config = config
-        # Of each bin its number, kbps times weight, weight.
-        self._bins: OrderedDict[str, deque[tuple[int, float, float]]] = OrderedDict()
         self._count = int(config.window / config.bin)
+        self._rows: OrderedDict[str, int] = OrderedDict()
+        self._free: list[int] = []
+        shape = config.most + 1, self._count  # [name, number of the bin modulo count]
+        self._numbers = np.full(shape, NO_BIN, np.int64)
+        self._sums, self._weights = np.zeros(shape), np.zeros(shape)  # kbps times weight
 
     def __contains__(self, name: str) -> bool:
-        return name in self._bins
+        return name in self._rows
 
     def add(self, name: str, kbps: float, now: float, seconds: float) -> None:
         if not (math.isfinite(kbps) and kbps >= 0 and 0 <= seconds <= self._config.window):
             return
-        bins = self._bins.get(name)
-        if bins is None:
-            bins = self._bins[name] = deque(maxlen=self._count)
-            if len(self._bins) > self._config.most:
-                self._bins.popitem(last=False)
-        self._bins.move_to_end(name)
+        row = self._rows.get(name)
+        if row is None:
+            row = self._free.pop() if self._free else len(self._rows)
+            self._rows[name] = row
+            if len(self._rows) > self._config.most:
+                self.drop(next(iter(self._rows)))
+        self._rows.move_to_end(name)
         width = self._config.bin
         for number in range(int((now - seconds) / width), int(now / width) + 1):
             within = min(now, (number + 1) * width) - max(now - seconds, number * width)
-            self._count_in(bins, number, kbps, within if seconds else 1.0)
+            self._count_in(row, number, kbps, within if seconds else 1.0)
 
-    @staticmethod
-    def _count_in(bins: deque[tuple[int, float, float]], number: int, kbps: float,
-                  weight: float) -> None:
+    def _count_in(self, row: int, number: int, kbps: float, weight: float) -> None:
         if weight <= 0:
             return
-        for place in range(len(bins) - 1, -1, -1):
-            if bins[place][0] == number:
-                _, total, weights = bins[place]
-                bins[place] = (number, total + kbps * weight, weights + weight)
-                return
-            if bins[place][0] < number:
-                break
-        if not bins or bins[-1][0] < number:
-            bins.append((number, kbps * weight, weight))
+        at = row, number % self._count
+        known = self._numbers[at]
+        if known < number:
+            self._numbers[at], self._sums[at], self._weights[at] = number, kbps * weight, weight
+        elif known == number:
+            self._sums[at] += kbps * weight
+            self._weights[at] += weight
 
     def drop(self, name: str) -> None:
-        self._bins.pop(name, None)
+        row = self._rows.pop(name, None)
+        if row is not None:
+            self._numbers[row] = NO_BIN
+            self._free.append(row)
 
     def table(self, now: float) -> tuple[list[str], NDArray[np.float64]]:
         """[name, bin] of rates up to the last full bin; NaN where nothing was said."""
-        newest = int(now / self._config.bin) - 1
-        table = np.full((len(self._bins), self._count), np.nan)
-        for row, bins in enumerate(self._bins.values()):
-            for number, total, values in bins:
-                place = self._count - 1 - (newest - number)
-                if 0 <= place < self._count:
-                    table[row, place] = total / values
-        return list(self._bins), table
+        wanted = int(now / self._config.bin) - self._count + np.arange(self._count)
+        at = np.ix_(np.fromiter(self._rows.values(), np.int64, len(self._rows)),
+                    wanted % self._count)
+        known = self._numbers[at] == wanted
+        weights = np.where(known, self._weights[at], 1.0)
+        return list(self._rows), np.where(known, self._sums[at] / weights, np.nan)
 
 
 def _scores(
@@ -189,22 +233,6 @@ def _times(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[n
     """A matrix product on one thread: a library's own threads wait for each other when others
     have the processors, for longer than all of this takes."""
     return np.asarray(np.einsum("ij,jk->ik", first, second))
-
-
-def _pairs(
-    scores: NDArray[np.float64], config: CorrelateConfig
-) -> Iterable[tuple[int, int, float]]:
-    """Each other's best by a margin; confidence is what is left of doubt by it."""
-    for row in range(scores.shape[0]):
-        column = int(scores[row].argmax())
-        best = float(scores[row, column])
-        if best < config.alike or int(scores[:, column].argmax()) != row:
-            continue
-        others = np.concatenate((np.delete(scores[row], column), np.delete(scores[:, column], row)))
-        next_best = float(others.max(initial=-1.0))
-        if best - next_best >= config.margin:
-            # Never certain: traffic alike by chance exists, and a margin of 1 is the most there is.
-            yield row, column, round(0.5 + 0.45 * min(best - max(next_best, 0.0), 1.0), 3)
 
 
 def single(addresses: Collection[str], ues: Collection[UeKey]) -> tuple[UeEntry, ...]:

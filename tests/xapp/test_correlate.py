@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,8 @@ from hypothesis import strategies as st
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from xapp.correlate import CorrelateConfig, Correlator, single
+from xapp import correlate
+from xapp.correlate import PAIRS, CorrelateConfig, Correlator, _Round, _scores, single
 from xapp.observations import UeKey
 
 Rates = NDArray[np.float64]
@@ -105,6 +108,65 @@ def test_too_little_is_seen_to_tell() -> None:
     assert correlator.matches(500.0) == ()  # long ago
     correlator.forget(key)
     assert correlator.matches(25.0) == ()
+
+
+def test_no_turn_compares_more_than_its_share_and_all_is_compared() -> None:
+    random = np.random.default_rng(4)
+    count, shapes = 300, []
+    correlator = Correlator()
+    traffic = [bursts(random) for _ in range(count)]
+    for number, rates in enumerate(traffic):
+        for second in range(SECONDS):
+            correlator.address(f"a{number}", float(rates[second]), second + 0.1)
+            correlator.ue(UeKey("gnb", f"du:{number}"), float(rates[second]), second + 0.6)
+    while (found := correlator.work(float(SECONDS))) is None:
+        shapes.append(correlator.compared)
+    shapes.append(correlator.compared)
+    assert max(shapes) <= PAIRS
+    assert sum(shapes) == count * count
+    assert len(shapes) == math.ceil(count / (PAIRS // count))
+    assert len(found) > count * 0.9
+    assert all(one.ue is not None and one.address is not None
+               and one.ue.ue.removeprefix("du:") == one.address.removeprefix("a") for one in found)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 7), st.integers(1, 7), st.integers(1, 20))
+def test_turns_find_what_is_found_at_once(
+    seed: int, addresses: int, ues: int, pairs: int
+) -> None:
+    """Scores of all at once, compared one by one, against what turns of any size come to."""
+    random = np.random.default_rng(seed)
+    config = CorrelateConfig(alike=0.5, margin=0.1, varied=0.0, size=1e9)
+    base = bursts(random)
+    first = np.array([base + random.exponential(3000, SECONDS) for _ in range(addresses)])
+    second = np.array([base + random.exponential(3000, SECONDS) for _ in range(ues)])
+    keys = [UeKey("gnb", f"du:{number}") for number in range(ues)]
+    scores = _scores(first, second, config)
+    wanted = {}
+    for row, column in np.ndindex(scores.shape):
+        rest = [float(scores[row, one]) for one in range(ues) if one != column]
+        rest += [float(scores[one, column]) for one in range(addresses) if one != row]
+        best, others = float(scores[row, column]), max(rest, default=-1.0)
+        if best >= config.alike and best - others >= config.margin:
+            wanted[row] = column
+    one = _Round([str(row) for row in range(addresses)], first, keys, second)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(correlate, "PAIRS", pairs)
+        while one.done < addresses:
+            assert one.go_on(config) <= max(pairs, ues)
+    assert {row: column for row, column, _ in one.pairs(config)} == wanted
+
+
+def test_who_is_dropped_leaves_nothing_to_who_takes_the_place() -> None:
+    correlator, key = Correlator(CorrelateConfig(bins=1, varied=0.0)), UeKey("gnb", "du:1")
+    for second in range(SECONDS):
+        correlator.ue(key, float(second), second + 0.5)
+    correlator.forget(key)
+    correlator.ue(UeKey("gnb", "du:2"), 5.0, SECONDS - 0.5)
+    _, table = correlator._ues.table(float(SECONDS))
+    assert np.isnan(table[0, :-1]).all()
+    assert table[0, -1] == 5.0
 
 
 def test_what_cannot_be_is_not_kept_and_caps_hold() -> None:
