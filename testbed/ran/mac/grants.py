@@ -1,10 +1,11 @@
 """Who gets which resource blocks of a slot: guarantees first, then turns for what is left.
 
 Repetitions go first. Then each slice gets what it wants up to its minimum (or dedicated share, if
-that is more). What is left, less what is kept for other slices' dedicated shares, goes to whoever
-has had the fewest blocks so far, of slices below their maximum: an idle slice's part is lent from
-slot to slot. With proportional fairness it goes to whose channel is best for what it got. A block's
-content is one bearer's; real base stations put bearers of a UE into one.
+that is more). What is left, less what is kept for other slices' dedicated shares, goes in turns,
+to bearers of slices below their maximum: an idle slice's part is lent from slot to slot. Who wants
+blocks after a pause stands at the end of the line, as at a base station that goes round its UEs;
+those that always want get as many blocks each. With proportional fairness it goes to whose channel
+is best for what it got. A block's content is one bearer's; real base stations put a UE's into one.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from testbed.ran.plane.compiled import compiled
 
 N_SLICES, N_PATTERN, N_OVERHEAD, N_FAIR = (int(one) for one in (
     N.SLICES, N.PATTERN, N.OVERHEAD, N.FAIR))
-SERVED = int(Bearer.SERVED)
+SERVED, TURN = int(Bearer.SERVED), int(Bearer.TURN)
 U_UP_AT, U_FAILED, U_CAP = int(Ue.UP_AT), int(Ue.FAILED), int(Ue.CAP)
+BEHIND = 100  # slots' blocks that somebody whom a cap held back can be ahead of the line's end
 SMOOTHED = 0.01  # of a bearer's mean rate: what a slot changes; a hundred slots
 ANY = -1  # in place of a slice
 Numbers = NDArray[np.int64]
@@ -42,6 +44,7 @@ def serve(mac: Mac, cell: int, direction: int, now: int) -> None:
     if table < 0 or mac.cell_up[cell] == 0:
         return
     prbs = mac.cell_prbs[cell]
+    mac.turns[cell, direction] += 1
     mac.slice_given[:] = 0
     for place in range(mac.member_count[cell]):
         mac.ue_given[mac.bearer_ue[mac.members[cell, place]]] = 0
@@ -68,8 +71,7 @@ def _look(mac: Mac, cell: int, direction: int, table: int, prbs: int) -> int:
     they need: to hand on all of the memory takes longer than what they do.
     """
     found = 0
-    turn = mac.clock[cell, direction]
-    earliest = -1
+    turn, last = mac.turns[cell, direction], mac.clock[cell, direction]
     slot, overhead, fair = mac.numbers[N_SLOT], mac.numbers[N_OVERHEAD], mac.numbers[N_FAIR] == 1
     bearers, members, ues = mac.bearers, mac.members, mac.ues
     for place in range(mac.member_count[cell]):
@@ -92,17 +94,14 @@ def _look(mac: Mac, cell: int, direction: int, table: int, prbs: int) -> int:
             continue
         mac.need[bearer] = _blocks_for(mac.sizes, table, mcs, size + overhead, prbs)
         mac.given[bearer] = 0
-        # Who wanted nothing for a while is not ahead by more than a slot's blocks.
-        st[SERVED] = max(st[SERVED], turn - prbs)
-        if earliest < 0 or st[SERVED] < earliest:
-            earliest = st[SERVED]
+        anew = st[TURN] != turn - 1
+        st[SERVED] = max(st[SERVED], last if anew else last - BEHIND * prbs)
+        st[TURN] = turn
         mac.key[bearer] = float(st[SERVED])
         if fair:
             mac.key[bearer] = -mac.sizes[0, mcs, 1] / (mac.rate[bearer, direction] + 1.0)
         mac.wanting[found] = bearer
         found += 1
-    if found > 0:
-        mac.clock[cell, direction] = max(turn, earliest)
     return found
 
 
@@ -185,8 +184,9 @@ def _send_all(mac: Mac, cell: int, direction: int, table: int, wanting: int, now
         bearer = mac.wanting[place]
         given = mac.given[bearer]
         carried = 0
+        st = mac.bearers[bearer, direction]
         if given > 0 and sent < GRANTS:
-            mac.bearers[bearer, direction, SERVED] += given
+            st[SERVED] += given
             mcs = mcs_now(mac.channel, mac.ues, mac.bearer_ue[bearer], direction,
                           mac.numbers[N_SLOT])
             room = mac.sizes[table, mcs, given] - mac.numbers[N_OVERHEAD]
@@ -196,4 +196,5 @@ def _send_all(mac: Mac, cell: int, direction: int, table: int, wanting: int, now
             if carried > 0:
                 transmit(mac, bearer, direction, process)
                 sent += 1
+        mac.clock[cell, direction] = max(mac.clock[cell, direction], st[SERVED])
         mac.rate[bearer, direction] += SMOOTHED * (carried - mac.rate[bearer, direction])

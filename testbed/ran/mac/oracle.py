@@ -41,7 +41,8 @@ class Oracle:
         self.up_at, self.out = [0 for _ in ues], [NEVER for _ in ues]
         self.failed, self.gone = [False for _ in ues], [False for _ in ues]
         self.cap = [100 for _ in ues]
-        self.clock = [[0, 0] for _ in cells]
+        self.clock = [[0, 0] for _ in cells]  # the end of the line of turns
+        self.turns = [[0, 0] for _ in cells]
         self.repeats: list[list[deque[Block]]] = [[deque(), deque()] for _ in cells]
         self._most_repeats = min(2 * max(1, len(self.pipes)) * HARQ_PROCESSES, REPEATS)
         self._ends: dict[int, list[Block]] = {}  # by slot

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 STANDING = 3000  # bytes that CoDel leaves alone
 STALLED = LATE - 32  # stretches out of order beyond which nothing new is sent
+BEHIND = 100  # slots' blocks that somebody can be ahead of the line's end
 SMOOTHED = 0.01  # of a mean rate: what a slot changes
 
 
@@ -37,6 +38,7 @@ def serve(oracle: Oracle, cell: int, direction: int, now: int) -> None:
     if table < 0 or not oracle.cell_up[cell]:
         return
     prbs = oracle.layout.prbs[cell]
+    oracle.turns[cell][direction] += 1
     slices = [0] * len(oracle.layout.shares)
     ues = [0] * len(oracle.cell)
     left = _repeat(oracle, cell, direction, slices, ues)
@@ -94,7 +96,8 @@ def _repeat(oracle: Oracle, cell: int, direction: int, slices: list[int], ues: l
 
 
 def _wishes(oracle: Oracle, cell: int, direction: int, table: int) -> list[Wish]:
-    prbs, turn = oracle.layout.prbs[cell], oracle.clock[cell][direction]
+    prbs, last = oracle.layout.prbs[cell], oracle.clock[cell][direction]
+    turn = oracle.turns[cell][direction]
     found = []
     for bearer in oracle.members[cell]:
         pipe = oracle.pipes[bearer][direction]
@@ -111,14 +114,13 @@ def _wishes(oracle: Oracle, cell: int, direction: int, table: int) -> list[Wish]
             continue
         size += oracle.config.overhead_bytes
         need = next((one for one in range(1, prbs) if oracle.sizes[table, mcs, one] >= size), prbs)
-        pipe.served = max(pipe.served, turn - prbs)
+        anew = pipe.turn != turn - 1
+        pipe.served = max(pipe.served, last if anew else last - BEHIND * prbs)
+        pipe.turn = turn
         key = float(pipe.served)
         if oracle.config.scheduler is Scheduler.PROPORTIONAL_FAIR:
             key = -float(oracle.sizes[0, mcs, 1]) / (pipe.rate + 1.0)
         found.append(Wish(pipe, need, key))
-    if found:
-        earliest = min(one.pipe.served for one in found)
-        oracle.clock[cell][direction] = max(turn, earliest)
     return found
 
 
@@ -141,6 +143,8 @@ def _send(oracle: Oracle, cell: int, table: int, wishes: list[Wish], now: int) -
                 pipe.blocks[process] = block
                 oracle.transmit(block)
                 sent += 1
+        clock = oracle.clock[cell]
+        clock[pipe.direction] = max(clock[pipe.direction], pipe.served)
         pipe.rate += SMOOTHED * (carried - pipe.rate)
 
 

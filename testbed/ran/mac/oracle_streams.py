@@ -52,6 +52,7 @@ class Pipe:
     lost: int = 0  # times since something arrived
     blocks: list[Block | None] = field(default_factory=lambda: [None] * HARQ_PROCESSES)
     served: int = 0
+    turn: int = -1
     rate: float = 0.0
     known: int = 0
     request_at: int = NEVER

@@ -116,6 +116,7 @@ class Bearer(enum.IntEnum):
     CODEL_DROPPING = 17
     RLC_TIMES = 18  # times that a stretch was sent anew since something last arrived
     SINCE = 19  # up: bytes granted since the report that is on its way was made
+    TURN = 20  # its cell's slot, counted each way, in which it last wanted blocks
 
 
 class Block(enum.IntEnum):
@@ -172,7 +173,8 @@ class Mac(NamedTuple):
     again: NDArray[np.int64]  # [B, 2, LATE, 2]: from, to
     late: NDArray[np.int64]
     blocks: NDArray[np.int64]  # [B, 2, HARQ_PROCESSES, Block]
-    clock: NDArray[np.int64]  # [C, 2]: where turns are, in PRBs
+    clock: NDArray[np.int64]  # [C, 2]: the end of the line of turns, in PRBs
+    turns: NDArray[np.int64]  # [C, 2]: slots so far
     wheel: NDArray[np.int64]  # [WHEEL, entries]: blocks that end, by slot
     wheel_count: NDArray[np.int64]  # [WHEEL]
     repeats: NDArray[np.int64]  # [C, 2, entries]: blocks to repeat, a ring
@@ -231,7 +233,7 @@ def make(config: MacConfig, layout: Layout, slot_us: int, seed: int, packets: in
     rows[:, Ue.CELL], rows[:, Ue.OUT_SINCE], rows[:, Ue.CAP] = layout.ue_cells, -1, 100
     rows[:, Ue.CHANNEL] = lengths
     states = np.zeros((bearers, 2, len(Bearer)), np.int64)
-    states[:, :, [Bearer.REQUEST_AT, Bearer.REPORT_AT]] = -1
+    states[:, :, [Bearer.REQUEST_AT, Bearer.REPORT_AT, Bearer.TURN]] = -1
     members = np.zeros((cells, max(1, bearers)), np.int64)
     count = np.zeros(cells, np.int64)
     at = np.zeros(bearers, np.int64)
@@ -254,7 +256,8 @@ def make(config: MacConfig, layout: Layout, slot_us: int, seed: int, packets: in
         np.zeros((bearers, 2, ring), np.int64), np.zeros((bearers, 2, ring), np.int64),
         np.zeros((bearers, 2, LATE, 2), np.int64), np.zeros((bearers, 2, LATE, 2), np.int64),
         np.zeros((bearers, 2, HARQ_PROCESSES, len(Block)), np.int64),
-        np.zeros((cells, 2), np.int64), np.zeros((WHEEL, ending), np.int64),
+        np.zeros((cells, 2), np.int64), np.zeros((cells, 2), np.int64),
+        np.zeros((WHEEL, ending), np.int64),
         np.zeros(WHEEL, np.int64),
         np.zeros((cells, 2, min(blocks, REPEATS)), np.int64), np.zeros((cells, 2, 2), np.int64),
         np.zeros(bearers, np.int64), np.zeros(bearers, np.int64), np.zeros(bearers, np.int64),
