@@ -43,7 +43,7 @@ from xapp.store import Committed, Down, Dropped, NotCommitted, Report
 from xapp.store_records import Kind, Left, Record, Sample, event_record
 from xapp.tally import Tally
 from xapp.taps import Taps
-from xapp.ue_map import Origin, UeEntry, UeMap
+from xapp.ue_map import CoreNames, Origin, UeEntry, UeMap
 
 MOST_EVENTS = 1000  # of the last ones, for the console while the disk is away
 
@@ -254,7 +254,8 @@ class Core:
                     self.tally.acknowledgement(now - sent)
                     self._answered(call, actuator, one.acknowledged, one.why, one.answered, now)
             elif isinstance(one, Ready):
-                self._do(self.steering.node(one.facts, now), now)
+                facts = replace(one.facts, core_names=CoreNames(self.ue_map))
+                self._do(self.steering.node(facts, now), now)
                 self._look_soon(now)
             elif isinstance(one, Gone):
                 self._do(self.steering.node_lost(one.name, now), now)

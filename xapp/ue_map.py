@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import enum
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from xapp.e2.ue_id import GnbUe, Guami, UeId
 from xapp.observations import CellKey, Snssai, UeKey
 
 MOST_ENTRIES = 65_536  # of one source
@@ -45,6 +46,7 @@ class UeEntry:
     teid_down: int | None = None
     confidence: float = 1.0  # 0 to 1
     origins: tuple[Origin, ...] = ()  # of its parts
+    core_name: tuple[int, Guami] | None = None  # AMF-UE-NGAP-ID and the AMF that gave it
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,8 @@ def _undisputed(entries: Iterable[UeEntry]) -> dict[str, UeEntry]:
 def _filled(first: UeEntry, second: UeEntry) -> UeEntry:
     """What the first says, and of the second what the first leaves open."""
     parts = {name: getattr(second, name)
-             for name in ("ue", "slice", "cell", "supi", "dnn", "teid_up", "teid_down")
+             for name in ("ue", "slice", "cell", "supi", "dnn", "teid_up", "teid_down",
+                          "core_name")
              if getattr(first, name) is None and getattr(second, name) is not None}
     if not parts:
         return first
@@ -172,7 +175,33 @@ def _shared(first: UeEntry, second: UeEntry) -> UeEntry:
     return replace(
         first, slice=first.slice if first.slice == second.slice else None,
         cell=first.cell if first.cell == second.cell else first.cell or second.cell,
+        core_name=first.core_name or second.core_name,
         confidence=min(first.confidence, second.confidence))
+
+
+class CoreNames(Mapping[UeKey, UeId]):
+    """UEs as a CU-CP wants them named, where the map says how their AMF knows them.
+
+    A DU's name is the F1AP id that goes with it.
+    """
+
+    def __init__(self, ue_map: UeMap) -> None:
+        self._map = ue_map
+
+    def __getitem__(self, key: UeKey) -> UeId:
+        entry = self._map.of_ue(key)
+        kind, _, number = key.ue.partition(":")
+        if entry is None or entry.core_name is None or kind != "du":
+            raise KeyError(key)
+        amf_id, guami = entry.core_name
+        return GnbUe(amf_id, guami, (int(number),))
+
+    def __iter__(self) -> Iterator[UeKey]:
+        keys = (entry.ue for entry in self._map.entries())
+        return (key for key in dict.fromkeys(keys) if key is not None and key in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def canonical(address: str) -> str | None:

@@ -3,8 +3,10 @@
     ues:
       - {address: 10.45.0.2, node: gnb_1, ue: "du:3", slice: 1-000001, cell: "000000001"}
       - {address: 10.46.0.2, node: gnb_1, ue: "du:3", slice: "1"}
+      - {address: 10.45.0.3, node: gnb_1, ue: "du:4", amf_id: 17, guami: 00101-2-1-0}
 
-Every entry has an address; the rest is what is known. Mistakes are named with their place. It reads
+Every entry has an address; the rest is what is known. With its AMF's number and name a UE that
+reports name by a DU's number can be handed over. Mistakes are named with their place. It reads
 one file and watches none.
 """
 
@@ -17,6 +19,8 @@ from typing import Any
 
 import yaml
 
+from xapp.e2.common import plmn_octets
+from xapp.e2.ue_id import Guami
 from xapp.errors import ConfigurationError, XappError
 from xapp.observations import CellKey, Snssai, UeKey
 from xapp.ue_map import MOST_ENTRIES, UeEntry, canonical
@@ -29,7 +33,9 @@ _OPEN = (yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken, yaml.BlockSequ
 _CLOSE = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
 DEEPEST = 8  # levels; four are needed, and libyaml's builder dies of very many
 MOST_BYTES = 8 * 1024 * 1024  # of a document: 65,536 entries of 128 bytes
-_FIELDS = ("address", "node", "ue", "slice", "cell", "supi", "dnn", "teid_up", "teid_down")
+_FIELDS = ("address", "node", "ue", "slice", "cell", "supi", "dnn", "teid_up", "teid_down",
+           "amf_id", "guami")
+_GUAMI = re.compile(r"(\d{5,6})-(\d{1,3})-(\d{1,4})-(\d{1,2})")
 _CELL = re.compile(r"[0-9a-f]{9}")
 _EXAMPLE = ('Write entries such as {address: 10.45.0.2, node: gnb_1, ue: "du:3", '
             'slice: 1-000001} under `ues`.')
@@ -93,7 +99,8 @@ def _entry(fields: Any, place: str) -> UeEntry:
         return UeEntry(
             address, _ue(fields, node, place), _slice(fields), _cell(fields, node, place),
             _text(fields, "supi", place), _text(fields, "dnn", place),
-            _teid(fields, "teid_up", place), _teid(fields, "teid_down", place))
+            _teid(fields, "teid_up", place), _teid(fields, "teid_down", place),
+            core_name=_core_name(fields, place))
     except ConfigurationError as error:
         if error.problem.startswith("The UE map"):
             raise
@@ -123,6 +130,20 @@ def _cell(fields: dict[str, Any], node: str | None, place: str) -> CellKey | Non
         raise _wrong(place, "`cell` is an NR cell identity in nine hexadecimal digits, in quotes, "
                      "beside `node`")
     return CellKey(node, cell.lower())
+
+
+def _core_name(fields: dict[str, Any], place: str) -> tuple[int, Guami] | None:
+    amf_id, guami = fields.get("amf_id"), _text(fields, "guami", place)
+    if amf_id is None and guami is None:
+        return None
+    if type(amf_id) is not int or not 0 <= amf_id < 2**40:
+        raise _wrong(place, "`amf_id` is an AMF-UE-NGAP-ID, a number, and goes with `guami`")
+    found = None if guami is None else _GUAMI.fullmatch(guami)
+    if found is None or any(int(found[part]) >= most for part, most in (
+            (2, 256), (3, 1024), (4, 64))):
+        raise _wrong(place, "`guami` is NETWORK-REGION-SET-POINTER, such as 00101-2-1-0, in "
+                     "quotes, and goes with `amf_id`")
+    return amf_id, Guami(plmn_octets(found[1]), int(found[2]), int(found[3]), int(found[4]))
 
 
 def _text(fields: dict[str, Any], key: str, place: str) -> str | None:

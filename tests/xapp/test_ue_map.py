@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xapp import ue_map
+from xapp.e2.ue_id import GnbUe, Guami
 from xapp.observations import CellKey, Snssai, UeKey
-from xapp.ue_map import MapConfig, Origin, UeEntry, UeMap, canonical
+from xapp.ue_map import CoreNames, MapConfig, Origin, UeEntry, UeMap, canonical
 
 DU, AMF = UeKey("gnb", "du:3"), UeKey("gnb", "amf:17")
 LLM, WEB = Snssai(1, 1), Snssai(1)
@@ -115,3 +116,18 @@ def test_all_addresses_and_slices_of_a_ue() -> None:
     known.put(Origin.FILE, [], 0.0)
     assert known.addresses_of(UeKey("gnb", "du:2")) == ()
     assert known.slices_of(UeKey("gnb", "du:2")) == ()
+
+
+def test_a_du_s_name_with_its_amf_s_is_what_a_cu_cp_wants() -> None:
+    known, guami = UeMap(), Guami(b"\x00\xf1\x10", 2, 1, 0)
+    names = CoreNames(known)
+    du, amf, strange = (UeKey("gnb", text) for text in ("du:3", "amf:17", "du:4"))
+    known.put(Origin.FILE, [UeEntry("10.45.0.1", du, core_name=(17, guami)),
+                            UeEntry("10.46.0.1", du),
+                            UeEntry("10.45.0.2", amf, core_name=(17, guami)),
+                            UeEntry("10.45.0.3", strange)], 0.0)
+    assert names[du] == GnbUe(17, guami, (3,))
+    assert names.get(amf) is None  # without an F1AP id it cannot be asked for
+    assert names.get(strange) is None
+    assert list(names) == [du]
+    assert len(names) == 1

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xapp import ue_map_file
+from xapp.e2.common import plmn_octets
+from xapp.e2.ue_id import Guami
 from xapp.errors import ConfigurationError
 from xapp.observations import CellKey, Snssai, UeKey
 from xapp.ue_map import UeEntry
@@ -35,6 +37,11 @@ def test_yaml_and_json(tmp_path: Path) -> None:
     assert parse(b"ues: []", "x") == ()
 
 
+def test_an_amf_s_name_of_a_ue() -> None:
+    entry, = parse(b"ues: [{address: 10.0.0.1, amf_id: 17, guami: 00101-2-1-0}]", "x")
+    assert entry.core_name == (17, Guami(plmn_octets("00101"), 2, 1, 0))
+
+
 @pytest.mark.parametrize(("document", "says"), [
     (b"", "no list"), (b"ues: 5", "no list"), (b"- 1", "no list"), (b"{", "neither"),
     (b"a: [", "neither"), (b"\xff\xfe", "neither"), (b"ues: [1]", "x, entry 1: it is no mapping"),
@@ -42,6 +49,10 @@ def test_yaml_and_json(tmp_path: Path) -> None:
     (b"ues: [{address: 10.0.0.1, slyce: 1}]", "'slyce' is none of"),
     (b"ues: [{address: 10.0.0.1}, {address: 10.0.0.2, slice: 1-1}]", "entry 2: '1-1' is no S-NSS"),
     (b"ues: [{address: 10.0.0.1, ue: 'du:3'}]", "together with `node`"),
+    (b"ues: [{address: 10.0.0.1, amf_id: 17}]", "goes with `amf_id`"),
+    (b"ues: [{address: 10.0.0.1, guami: 00101-2-1-0}]", "goes with `guami`"),
+    (b"ues: [{address: 10.0.0.1, amf_id: 17, guami: 00101-256-1-0}]", "NETWORK-REGION"),
+    (b"ues: [{address: 10.0.0.1, amf_id: true, guami: 00101-2-1-0}]", "a number"),
     (b"ues: [{address: 10.0.0.1, node: g, ue: 3}]", "put it in quotes"),
     (b"ues: [{address: 10.0.0.1, node: g, ue: 'x:3'}]", "no name of a UE"),
     (b"ues: [{address: 10.0.0.1, node: g, cell: 1}]", "put it in quotes"),

@@ -47,6 +47,7 @@ class NodeFacts:
     remote: bool = False  # srsRAN's remote control is connected
     in_force: Settings = field(default_factory=dict)  # as far as is known
     touched: Settings = field(default_factory=dict)  # what was changed, and what it was before
+    core_names: Mapping[UeKey, UeId] = field(default_factory=dict)  # as their AMF knows them
 
     def function(self, oids: Iterable[str], unit: str,
                  action: tuple[int, int] | None = None) -> Function | None:

@@ -86,10 +86,10 @@ class RcHandover:
 
     def _step(self, node: NodeFacts, function: Function, target: PlaceTarget,
               cell: CellKey) -> E2Control:
-        ue = node.ues.get(target.ue)
+        ue = node.core_names.get(target.ue) or node.ues.get(target.ue)
         if not isinstance(ue, GnbUe):
             raise PolicyError(f"{target.ue} is not known by its AMF's number.",
-                              "Give it in the UE map.")
+                              "Give `amf_id` and `guami` in the UE map.")
         control = handover_control(
             self.profile, ue, NrCgi(plmn_octets(node.plmn), int(cell.cell, 16)))
         return E2Control(node.name, function.unit, function.oid, function.id, control.header,
