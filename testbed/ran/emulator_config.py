@@ -25,6 +25,7 @@ from testbed.ran.fluid_cell import (
 )
 from testbed.ran.node_config import NodeConfig
 from testbed.ran.offered_load import Kind, LoadConfig
+from testbed.ran.reports import AMF
 from xapp.config_reading import build, yaml_document
 from xapp.errors import ConfigurationError
 from xapp.observations import Snssai
@@ -80,10 +81,12 @@ def _ue(cell: int, place: int, ues: int, load: float, prbs: int) -> UeConfig:
 
 def ue_map(ran: Ran, node: str, ran_ids: bool) -> dict[str, list[dict[str, Any]]]:
     """Who has which address, in the format of the xApp's UE maps."""
+    guami = "-".join(map(str, (ran.plmn, *AMF)))
     return {"ues": [
         {"address": session.address, "node": node, "slice": str(session.slice),
          "ue": f"oai:{one.ran_id}" if ran_ids else f"du:{one.f1_id}",
-         "cell": f"{one.cell:09x}", "dnn": session.dnn}
+         "cell": f"{one.cell:09x}", "dnn": session.dnn,
+         "amf_id": one.amf_id, "guami": guami}
         for one in ran.ues for session in one.sessions]}
 
 

@@ -10,6 +10,9 @@ import pytest
 from testbed.ran.emulator_config import LLM, LOADS, load, preset, ue_map
 from testbed.ran.fluid_cell import FluidCells
 from testbed.ran.offered_load import Kind
+from testbed.ran.reports import AMF
+from xapp.e2.common import plmn_octets
+from xapp.e2.ue_id import Guami
 from xapp.errors import ConfigurationError
 from xapp.ue_map_file import parse
 
@@ -89,3 +92,4 @@ def test_its_ue_map_is_read_by_the_xapp(ran_ids: bool) -> None:
     assert str(llm.ue) == f"gnb_00101_00019b/{'oai' if ran_ids else 'du'}:1"
     assert llm.cell is not None
     assert llm.cell.cell == f"{ran.cells[0].nci:09x}"
+    assert llm.core_name == (ran.ues[0].amf_id, Guami(plmn_octets(ran.plmn), *AMF))
