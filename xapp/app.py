@@ -127,10 +127,6 @@ class XappServer:
                                 lambda: self.operating.picture().health, self._now, self._wall))
         self.operating = Operating(self.core, config.store, self._loop, config, self._now,
                                    self._wall, self.termination.peer)
-        self.core.tally.acknowledgement = self.operating.acknowledgements.measured
-        self.core.tally.effect = self.operating.effects.measured
-        self.core.tally.control_sent = lambda arrived: self.operating.loop_times.measured(
-            self._now() - arrived)
         self._listen_to_taps(stack)
         self.core.start(left, policies, self._now())
         stack.push_async_callback(self._close_tasks)
@@ -208,7 +204,11 @@ class XappServer:
         self.core.tell(event, self._now())
 
     def _label(self, message: Message, source: str, now: float) -> None:
-        self.core.label(message, source, now)
+        self.core.looking.patient = True
+        try:
+            self.core.label(message, source, now)
+        finally:
+            self.core.looking.patient = False
         self._after()
 
     def _report(self, report: Report) -> None:

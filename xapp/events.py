@@ -64,6 +64,7 @@ class Code(enum.StrEnum):
     TAP_HEARD = "tap_heard"
     TAP_SILENT = "tap_silent"
     LABELS_LOST = "labels_lost"
+    FLOWS_CROWDED = "flows_crowded"  # more than are remembered: the least useful were given up
     MAP_FAILED = "map_failed"
     POLICY = "policy"
     CAPTURE_ENDED = "capture_ended"

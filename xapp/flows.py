@@ -9,24 +9,26 @@ flow is heard of whenever its tap is. What may have been lost (gaps in numbers, 
 add up) makes flows of it doubtful: they go unless they are spoken of again. A tap that starts anew
 knows nothing of its former flows.
 
-Taps' clocks are not trusted: times are those of arrival. It opens nothing and decodes nothing.
+Taps' clocks are not trusted: times are those of arrival. However many flows a tap makes up, a look
+costs no more than the limits below allow. It opens nothing and decodes nothing.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from classifier.labels import LLM_SPLIT
 from classifier.messages import AddressRates, Gaps, Labelled, Message, TapStatus
 from xapp.errors import ConfigurationError
-from xapp.observations import Flow
+from xapp.flow_room import Known, Room, Stretch
+from xapp.observations import Flow, Snssai, UeKey
 from xapp.ue_map import UeMap
 
 # Stages that rest on a second or more: what a flow sends is not told by its first packets.
 TELLING = frozenset({"AFTER_1_S", "AFTER_2_S", "AFTER_10_S", "WINDOW_10_S"})
+STRANGER_SECONDS = 1.0  # for which it is not said anew that a flow of nobody known still lasts
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -52,7 +54,9 @@ class FlowsConfig:
 
     ue_subnets: tuple[Network, ...] = field(default_factory=_default_subnets)  # Open5GS's own
     wanted: frozenset[str] = frozenset({LLM_SPLIT})  # labels that are kept when room is short
-    most: int = 10_000  # flows; about 1 kB each
+    most: int = 10_000  # flows; about 1 kB each, and some 3 µs of each look
+    most_strangers: int = 2_000  # of these, of no known UE: they await the UE map, or are made up
+    most_of_ue: int = 256  # of these, of one UE; a busy phone has some dozens
     most_taps: int = 64  # a sender of made-up tap names gets no further
     linger: float = 15.0  # seconds that a flow is still shown after its end
     doubt: float = 60.0  # seconds until a flow goes whose end may have been lost
@@ -67,7 +71,7 @@ class FlowCounters:
     statuses: int = 0
     lost: int = 0  # messages that taps sent and that never came
     restarts: int = 0  # of taps
-    evicted: int = 0  # flows given up because the table was full
+    evicted: int = 0  # flows given up because there was no room for them
     refused: int = 0  # messages of more taps than are remembered
 
 
@@ -81,15 +85,12 @@ class Tap:
     labels: int = 0  # messages of this run since the last status
     doubt_since: float | None = None  # when something of it was first missed
     gaps: Gaps = field(default_factory=Gaps)
+    stretch: Stretch = field(default_factory=Stretch)
 
-
-@dataclass(slots=True)
-class _Known:
-    message: Labelled
-    since: float
-    heard: float  # when it was spoken of last
-    source: str
-    ended: float | None = None
+    def end_all(self, now: float) -> None:
+        """What it told of until now is over: however many flows that is, at once."""
+        self.stretch.ended = now
+        self.stretch = Stretch()
 
 
 class FlowTable:
@@ -98,13 +99,11 @@ class FlowTable:
     def __init__(self, config: FlowsConfig = FlowsConfig()) -> None:
         self._config = config
         self._taps: dict[str, Tap] = {}  # by where they are heard
-        # In the order in which they were spoken of last; the first goes first.
-        self._wanted: OrderedDict[str, _Known] = OrderedDict()
-        self._others: OrderedDict[str, _Known] = OrderedDict()
+        self._room = Room(config.most, config.most_strangers, config.most_of_ue)
         self.counters = FlowCounters()
 
     def __len__(self) -> int:
-        return len(self._wanted) + len(self._others)
+        return len(self._room)
 
     @property
     def taps(self) -> Mapping[str, Tap]:
@@ -123,13 +122,13 @@ class FlowTable:
         tap.heard = now
         lost = tap.gaps.saw(message)
         if isinstance(message, TapStatus):
-            lost += self._took_status(tap, message, source)
+            lost += self._took_status(tap, message)
         elif isinstance(message, AddressRates):
             return  # it says nothing of flows, so that a lost one makes none doubtful
         else:
             self.counters.labels += 1
             tap.labels += 1
-            self._took_label(message, source, now)
+            self._took_label(message, tap, source, now)
         self.counters.lost += lost
         if lost and tap.doubt_since is None:
             tap.doubt_since = now
@@ -143,17 +142,17 @@ class FlowTable:
             tap = self._taps[source] = Tap(message.tap, now)
         elif tap.name != message.tap:
             self.counters.restarts += 1
-            self._end_all(source, now)
+            tap.end_all(now)
             tap = self._taps[source] = Tap(message.tap, now)
         return tap
 
-    def _took_status(self, tap: Tap, status: TapStatus, source: str) -> int:
+    def _took_status(self, tap: Tap, status: TapStatus) -> int:
         """How many label messages were lost since the status before."""
         self.counters.statuses += 1
         before, tap.status = tap.status, status
         came, tap.labels = tap.labels, 0
         if status.live == 0:
-            self._end_all(source, tap.heard)
+            tap.end_all(tap.heard)
             tap.doubt_since = None
         if before is None:
             return 0
@@ -161,91 +160,93 @@ class FlowTable:
         missing = status.labels - before.labels - came
         return missing if missing > 0 and tap.doubt_since is None else 0
 
-    def _took_label(self, message: Labelled, source: str, now: float) -> None:
+    def _took_label(self, message: Labelled, tap: Tap, source: str, now: float) -> None:
         key = f"{message.tap or source}/{message.flow}"
-        known = self._wanted.pop(key, None) or self._others.pop(key, None)
+        known = self._room.get(key)
         if known is None:
-            known = _Known(message, now, now, source)
+            known = Known(key, message, now, now, source, tap.stretch)
         else:
-            known.message, known.heard = message, now
-        known.ended = now if message.ended else None
-        wanted = message.label in self._config.wanted
-        (self._wanted if wanted else self._others)[key] = known
-        if len(self) > self._config.most:
-            self.counters.evicted += 1
-            (self._others or self._wanted).popitem(last=False)
-
-    def _end_all(self, source: str, now: float) -> None:
-        for known in (*self._wanted.values(), *self._others.values()):
-            if known.source == source and known.ended is None:
-                known.ended = now
+            known.message, known.heard, known.flow, known.end = message, now, None, None
+            known.stretch = tap.stretch
+        known.over = now if message.ended else None
+        self.counters.evicted += self._room.put(known, message.label in self._config.wanted)
 
     def flows(self, ue_map: UeMap, now: float) -> dict[str, Flow]:
         """Flows under way and those that ended lately, by key."""
         self.expire(now)
-        found: dict[str, Flow] = {}
-        for table in (self._wanted, self._others):
-            for key, known in table.items():
-                found[key] = self._flow(key, known, ue_map)
-        return found
+        looked_at = list(self._room)
+        for known in looked_at:
+            known.flow = self._flow(known, ue_map)
+        self.counters.evicted += self._room.settle(looked_at)
+        return {known.key: known.flow for known in self._room if known.flow is not None}
 
     def expire(self, now: float) -> None:
         """Forget what ended a while ago, what is doubtful for too long, and taps that are away."""
-        for table in (self._wanted, self._others):
-            for key in [key for key, known in table.items() if self._is_over(known, now)]:
-                del table[key]
-        for source in [source for source, tap in self._taps.items()
-                       if now - tap.heard > self._config.away]:
-            if not any(known.source == source
-                       for known in (*self._wanted.values(), *self._others.values())):
+        for known in [known for known in self._room if self._is_over(known, now)]:
+            self._room.remove(known)
+        away = {source for source, tap in self._taps.items()
+                if now - tap.heard > self._config.away}
+        if away:
+            for source in away - {known.source for known in self._room}:
                 del self._taps[source]
         for tap in self._taps.values():
             if tap.doubt_since is not None and now - tap.doubt_since > self._config.doubt:
                 tap.doubt_since = None  # all that was doubtful is gone or was spoken of again
 
-    def _is_over(self, known: _Known, now: float) -> bool:
-        if known.ended is not None:
-            return now - known.ended > self._config.linger
+    def _is_over(self, known: Known, now: float) -> bool:
+        ended = known.ended
+        if ended is not None:
+            return now - ended > self._config.linger
         tap = self._taps.get(known.source)
         if tap is None or now - tap.heard > self._config.away:
             return True
         since = tap.doubt_since
         return since is not None and known.heard <= since and now - since > self._config.doubt
 
-    def _flow(self, key: str, known: _Known, ue_map: UeMap) -> Flow:
-        message = known.message
-        tap = self._taps.get(known.source)
-        heard = known.heard if tap is None else tap.heard
-        address, began = self._ue_end(message, ue_map)
+    def _flow(self, known: Known, ue_map: UeMap) -> Flow:
+        ended, tap = known.ended, self._taps.get(known.source)
+        at = ended if ended is not None else known.heard if tap is None else tap.heard
+        address, began = self._ue_end(known, ue_map)
         entry = None if address is None else ue_map.of_address(address)
+        ue, snssai = (None, None) if entry is None else (entry.ue, entry.slice)
+        before = known.flow
+        if before is None or (before.address, before.ue, before.slice) != (address, ue, snssai):
+            return self._made(known, at, address, began, ue, snssai)
+        if at == before.at or (ue is None and ended is None
+                               and 0 < at - before.at < STRANGER_SECONDS):
+            return before
+        return replace(before, at=at)
+
+    def _made(self, known: Known, at: float, address: str | None, began: bool, ue: UeKey | None,
+              snssai: Snssai | None) -> Flow:
+        message = known.message
         up, down = _rate(message.up_rate, message), _rate(message.down_rate, message)
         stepping = began and message.label in self._config.wanted and message.stage in TELLING
         return Flow(
-            key, message.label, message.confidence, known.since,
-            heard if known.ended is None else known.ended,
-            None if entry is None else entry.ue, address, None if entry is None else entry.slice,
+            known.key, message.label, message.confidence, known.since, at, ue, address, snssai,
             up_bytes_per_second=up if began else down,
             down_bytes_per_second=down if began else up,
             steps_per_second=1e6 / message.step_us if stepping and message.step_us else None,
             step_bytes=float(message.step_bytes) if stepping and message.step_bytes else None)
 
-    def _ue_end(self, message: Labelled, ue_map: UeMap) -> tuple[str | None, bool]:
+    def _ue_end(self, known: Known, ue_map: UeMap) -> tuple[str | None, bool]:
         """The UE's address, and whether the UE began the flow; None where neither end is one's."""
+        message = known.message
         for address, began in ((message.source, True), (message.destination, False)):
             if ue_map.of_address(address) is not None:
                 return address, began
-        if message.teid_up and (known := ue_map.address_of_tunnel(message.teid_up)) is not None:
-            return known, known != message.destination
-        for address, began in ((message.source, True), (message.destination, False)):
-            if self._is_ues(address):
-                return address, began
-        return None, True
+        if message.teid_up and (tunnel := ue_map.address_of_tunnel(message.teid_up)) is not None:
+            return tunnel, tunnel != message.destination
+        if known.end is None:  # networks do not change, and text is slow to read
+            known.end = next(((address, began) for address, began in (
+                (message.source, True), (message.destination, False)) if self._is_ues(address)),
+                (None, True))
+        return known.end
 
     def _is_ues(self, address: str) -> bool:
         parsed = ipaddress.ip_address(address)
         return any(parsed in network for network in self._config.ue_subnets
                    if network.version == parsed.version)
-
 
 
 def _rate(told: int, message: Labelled) -> float | None:

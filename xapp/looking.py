@@ -9,6 +9,7 @@ from __future__ import annotations
 
 LOOKS_IN_A_ROW = 4  # without a pause
 UES_A_PAUSE = 64  # for each of which pauses are longer by one `every`
+PATIENT_SECONDS = 0.05  # between a look and the next that only labels are the reason of
 
 
 class Looking:
@@ -20,6 +21,8 @@ class Looking:
         self.due: float | None = None  # when to look, where what came has to wait
         self.arrived: float | None = None  # when what is being taken in came; None: now
         self.more = False  # more is taken in right after it, and looked at together
+        self.patient = False  # a label is taken in: a flood of them has few looks
+        self._began = float("-inf")  # the last look
         self._paced = float("-inf")  # when the next look were due, had each had its pause
         self._unseen: float | None = None  # when the first of what was not looked at came
         self._seen: float | None = None  # the same of what is being looked at
@@ -29,8 +32,9 @@ class Looking:
         """Something is to be looked at: whether that may be now; else it is `due`."""
         if self._unseen is None:
             self._unseen = now if self.arrived is None else self.arrived
-        if self.more:
-            self.due = now if self.due is None else min(self.due, now)
+        if self.more or self.patient:
+            due = max(now, self._began + PATIENT_SECONDS) if self.patient else now
+            self.due = due if self.due is None else min(self.due, due)
             return False
         free = self._paced - (LOOKS_IN_A_ROW - 1) * self._pause(ues)
         if now >= free:
@@ -41,7 +45,7 @@ class Looking:
 
     def begin(self, now: float, ues: int) -> None:
         """A look begins."""
-        self.due = None
+        self.due, self._began = None, now
         self._paced = max(self._paced, now) + self._pause(ues)
         self._seen, self._unseen = self._unseen, None
 

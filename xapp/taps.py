@@ -14,6 +14,8 @@ from xapp.flows import FlowTable
 from xapp.matching import Matching
 from xapp.sessions import SessionRates
 
+CROWDED_SECONDS = 30.0  # between two words on flows that were given up
+
 
 class Taps:
     """Flows and rates, as taps tell them."""
@@ -24,6 +26,7 @@ class Taps:
         self._limit = silent
         self._silent = False
         self._lost = 0
+        self._evicted, self._crowded = 0, float("-inf")
 
     def heard(self, message: Message, source: str, now: float) -> list[Event]:
         """A tap spoke."""
@@ -42,14 +45,24 @@ class Taps:
         return events
 
     def watch(self, now: float) -> list[Event]:
-        """Whether they still speak."""
+        """Whether they still speak, and whether they said more than is remembered."""
         heard = self.flows.heard
         silent, before = heard is not None and not self.speak(now), self._silent
         self._silent = silent
+        events = []
         if silent and not before:
-            return [warning(Code.TAP_SILENT, f"No tap has spoken for {self._limit:g} s: quotas "
-                            "stay as they are.")]
-        return [info(Code.TAP_HEARD, "A tap speaks again.")] if before and not silent else []
+            events.append(warning(Code.TAP_SILENT, f"No tap has spoken for {self._limit:g} s: "
+                                  "quotas stay as they are."))
+        elif before and not silent:
+            events.append(info(Code.TAP_HEARD, "A tap speaks again."))
+        evicted = self.flows.counters.evicted
+        if evicted > self._evicted and now - self._crowded >= CROWDED_SECONDS:
+            events.append(warning(Code.FLOWS_CROWDED, f"{evicted - self._evicted} flows were given "
+                                  "up, as taps tell of more than are remembered: first those of "
+                                  "no known UE. See that nobody floods a tap, or raise "
+                                  "`flows.most_strangers`."))
+            self._evicted, self._crowded = evicted, now
+        return events
 
     def speak(self, now: float) -> bool:
         """Whether one spoke lately."""

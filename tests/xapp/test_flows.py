@@ -149,6 +149,42 @@ def test_a_flood_is_bounded_and_what_is_wanted_stays() -> None:
     assert min(flow.since for flow in table.flows(EMPTY, 4.0).values()) == 3.0
 
 
+def test_made_up_flows_leave_those_of_known_ues_alone() -> None:
+    known, ue = UeMap(), UeKey("gnb", "du:1")
+    known.put(Origin.FILE, [UeEntry(UE, ue, Snssai(1))], 0.0)
+    table = FlowTable(FlowsConfig(most_strangers=50))
+    table.take(said(1), HERE, 0.0)
+    table.flows(known, 0.0)
+    for number in range(2, 1002):
+        table.take(said(number, source="198.51.100.1"), HERE, 1.0)
+    found = table.flows(known, 2.0)
+    assert len(found) == 51
+    assert [flow.ue for flow in found.values()].count(ue) == 1
+    assert table.counters.evicted == 950
+
+
+def test_taps_of_made_up_names_end_what_was_told_and_no_more() -> None:
+    table = FlowTable()
+    for number in range(500):
+        table.take(said(tap=f"made-up-{number}"), HERE, number / 100)
+    assert table.counters.restarts == 499
+    ends = {flow.key: flow.at for flow in table.flows(EMPTY, 5.0).values()}
+    assert ends["made-up-0/1"] == pytest.approx(0.01)
+    assert ends["made-up-499/1"] == pytest.approx(4.99)
+
+
+def test_of_whom_nobody_knows_it_is_not_said_anew_at_each_look_that_it_lasts() -> None:
+    known = UeMap()
+    table = told((0.0, said()), (10.0, status(1)))
+    assert only(table, 10.0).at == 10.0
+    table.take(status(1, sequence=2), HERE, 10.5)
+    assert only(table, 10.5).at == 10.0
+    known.put(Origin.FILE, [UeEntry(UE, UeKey("gnb", "du:1"), Snssai(1))], 10.6)
+    assert only(table, 10.6, known).at == 10.5
+    table.take(status(1, sequence=3), HERE, 10.7)
+    assert only(table, 10.7, known).at == 10.7
+
+
 def test_more_taps_than_are_remembered() -> None:
     table = FlowTable(FlowsConfig(most_taps=2))
     for number in range(5):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xapp.looking import LOOKS_IN_A_ROW, UES_A_PAUSE, Looking
+from xapp.looking import LOOKS_IN_A_ROW, PATIENT_SECONDS, UES_A_PAUSE, Looking
 
 
 def test_a_few_looks_need_no_pause_and_the_next_is_due_soon() -> None:
@@ -73,3 +73,19 @@ def test_with_many_ues_pauses_are_longer() -> None:
         looking.begin(0.0, 3 * UES_A_PAUSE)
     assert not looking.came(0.0, 3 * UES_A_PAUSE)
     assert looking.due == 4.0
+
+
+def test_a_flood_of_labels_has_few_looks_and_the_first_waits_for_none() -> None:
+    looking, now, looks = Looking(0.001), 10.0, list[float]()
+    for _ in range(10_000):
+        now += 0.0001
+        looking.patient = True
+        assert not looking.came(now, 0)
+        looking.patient = False
+        assert looking.due is not None
+        if now >= looking.due:
+            looks.append(now)
+            looking.begin(now, 0)
+    assert looks[0] < 10.001
+    assert len(looks) <= 1 + 1 / PATIENT_SECONDS
+    assert looking.came(now, 0)  # a report is looked at, whatever taps say

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from classifier.messages import AddressRates, TapStatus
+from classifier.messages import AddressRates, Labelled, TapStatus
 from xapp.events import Code
-from xapp.flows import FlowTable
+from xapp.flows import FlowsConfig, FlowTable
 from xapp.matching import Matching
-from xapp.taps import Taps
+from xapp.taps import CROWDED_SECONDS, Taps
 
 
 def status(sequence: int, labels: int = 0) -> TapStatus:
@@ -41,3 +41,19 @@ def test_rates_go_to_those_who_divide_and_match() -> None:
     taps.heard(AddressRates(1, 1.0, (("10.45.0.2", 1, 2),), "tap", 1), "tcp://tap", 1.0)
     assert "10.45.0.2" in matching._heard
     assert "10.45.0.2" in taps.sessions._rates
+
+
+def test_more_flows_than_are_remembered_are_told_now_and_then() -> None:
+    taps = Taps(FlowTable(FlowsConfig(most_strangers=10)), None, 500.0)
+
+    def flood(count: int, now: float) -> list[str]:
+        for number in range(count):
+            taps.heard(Labelled(number, "web", 0.9, "AFTER_1_S", 1, "198.51.100.1", "192.0.2.1", 1,
+                                2, 6, tap=f"tap-{now}"), "tcp://tap", now)
+        return [one.sentence for one in taps.watch(now) if one.code is Code.FLOWS_CROWDED]
+
+    assert flood(10, 1.0) == []
+    assert flood(25, 2.0)[0].startswith("25 flows were given up")
+    assert flood(5, 3.0) == []  # it was told a moment ago
+    assert flood(1, 3.0 + CROWDED_SECONDS)[0].startswith("6 flows")
+    assert flood(0, 3.0 + 3 * CROWDED_SECONDS) == []
