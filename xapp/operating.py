@@ -59,7 +59,9 @@ class Operating(Recorded):
         self._core, self._loop, self._shown = core, loop, shown
         self._now, self._wall, self._peer = now, wall, peer
         self.loop_times, self.acknowledgements = Timer(LOOP_SECONDS), Timer(LOOP_SECONDS)
-        self.effects = Timer(EFFECT_SECONDS)
+        self.effects, tally = Timer(EFFECT_SECONDS), core.tally
+        tally.acknowledgement, tally.effect = self.acknowledgements.measured, self.effects.measured
+        tally.control_sent = lambda arrived: self.loop_times.measured(now() - arrived)
         self.looked_at: Callable[[Picture], None] = lambda picture: None  # each new one
         self._started, self._made = now(), float("-inf")
         self._killed: tuple[float, str] | None = None

@@ -100,6 +100,18 @@ def test_a_picture_is_what_is_known_and_does_not_change(tmp_path: Path) -> None:
             seen.version = "x"  # type: ignore[misc]  # it is frozen
 
 
+def test_times_to_controls_answers_and_effects_are_shown(tmp_path: Path) -> None:
+    with desk(tmp_path) as made:
+        before = made.picture()
+        assert sum(before.loop.counts) == sum(before.effect.counts) == 0
+        made.scene.steer(Gnb())
+        made.scene.wait(6.0)
+        shown = made.picture()
+        assert sum(shown.loop.counts) == sum(shown.acknowledgement.counts) == 1
+        assert sum(shown.effect.counts) == made.scene.core.tally.ends["confirmed"] == 1
+        assert shown.effect.total > 0
+
+
 def test_a_picture_is_made_anew_only_when_it_is_old(tmp_path: Path) -> None:
     with desk(tmp_path) as one:
         first = one.picture()
