@@ -17,6 +17,7 @@ import classifier.tap_command
 import edge_server.command
 import pcap_tools.pcap_command
 import testbed.deploy.deploy_command
+import testbed.loop.loop_command
 import testbed.radio.radio_command
 import testbed.ran.e2_node_command
 import testbed.ran.ran_command
@@ -49,6 +50,7 @@ EXAMPLES = """examples:
   airsplit ran --config cell.yaml      a cell that carries packets
 """
 TESTBED_EXAMPLES = """examples:
+  airsplit testbed loop                                the whole story in two minutes
   airsplit testbed record-sessions --out sessions --count 12
   airsplit testbed record-sessions --out sessions --seed 7 --count 600 --jobs 4
   airsplit testbed record-sessions --out sessions --count 600 --only split
@@ -116,6 +118,9 @@ def _add_testbed(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="testbed_command", required=True, metavar="COMMAND")
     testbed.record_sessions.configure(commands.add_parser(
         "record-sessions", help="record labelled traffic, split-LLM sessions and other",
+        formatter_class=argparse.RawDescriptionHelpFormatter), BUNDLED_MODEL)
+    testbed.loop.loop_command.configure(commands.add_parser(
+        "loop", help="the closed loop: a cell fills up, the xApp makes room for tokens",
         formatter_class=argparse.RawDescriptionHelpFormatter), BUNDLED_MODEL)
 
 

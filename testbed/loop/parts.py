@@ -1,0 +1,94 @@
+"""The loop's programs as processes: each with a log, a sign that it is ready, and an orderly end.
+
+It knows programs by their command lines, as a user does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from testbed.errors import TestbedFailure
+
+AIRSPLIT = (sys.executable, "-m", "testbed.cli")
+END_SECONDS = 20.0  # for a program to end in order
+LOOK_SECONDS = 0.05
+LINES = 5  # of a log, in an error
+
+
+class Part:
+    """A program that runs."""
+
+    def __init__(self, name: str, command: Sequence[str], log: Path,
+                 ending: signal.Signals = signal.SIGTERM, keep_output: Path | None = None) -> None:
+        self.name, self.log, self._ending = name, log, ending
+        with log.open("wb") as errors, contextlib.ExitStack() as stack:
+            output = errors if keep_output is None else stack.enter_context(keep_output.open("wb"))
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output,
+                                            stderr=errors, start_new_session=True)
+
+    def check(self) -> None:
+        """Raise if it has ended."""
+        if self.process.poll() is not None:
+            raise TestbedFailure(
+                f"{self.name} ended with status {self.process.returncode}: {self.tail()}",
+                f"Its log is {self.log}.")
+
+    def tail(self) -> str:
+        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return " | ".join(lines[-LINES:]) or "it said nothing"
+
+    def stop(self) -> None:
+        """End it in order, else at once."""
+        if self.process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.close()
+        if self.process.poll() is None:
+            self.process.send_signal(self._ending)
+        try:
+            self.process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def wait_until(ready: Callable[[], bool], parts: Sequence[Part], seconds: float,
+               what: str) -> None:
+    """Until something is so, as long as all parts live."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        for one in parts:
+            one.check()
+        if time.monotonic() > deadline:
+            logs = "; ".join(f"{one.name}: {one.tail()}" for one in parts)
+            raise TestbedFailure(f"{what} did not come within {seconds:g} s.", logs)
+        time.sleep(LOOK_SECONDS)
+
+
+def answers(url: str) -> bool:
+    """Whether an address answers with success."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as reply:
+            return bool(reply.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def in_namespace(namespace: str, command: Sequence[str]) -> list[str]:
+    return ["ip", "netns", "exec", namespace, *command]
+
+
+@contextlib.contextmanager
+def running(part: Part) -> Iterator[Part]:
+    """A part that ends with the block."""
+    try:
+        yield part
+    finally:
+        part.stop()

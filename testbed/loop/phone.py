@@ -1,0 +1,85 @@
+"""A phone that keeps asking, in a process of its own: `python -m testbed.loop.phone EDGE FOLDER`.
+
+One JSON object a line: when each token came, by the machine's monotonic clock, and what went wrong.
+It is started inside the UE's namespace, and ends when its input does. It knows no cell.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+PROMPTS = ("Tell me a story about a king and a bell.", "Once upon a time there was a fisherman",
+           "Why did the old ship never come home?", "Tell me about a fox in the snow.")
+TOKENS = 120  # of an answer at most
+RETRY_SECONDS = 0.5  # after an edge that does not answer
+
+
+def main() -> int:
+    edge, model = sys.argv[1], Path(sys.argv[2])
+    stop = threading.Event()
+    threading.Thread(target=_until_input_ends, args=(stop,), daemon=True).start()
+    number = 0
+    while not stop.is_set():
+        try:
+            number = talk(edge, model, stop, number)
+        except ConnectionAbortedError as error:
+            say({"error": str(error), "at": time.monotonic()})
+            stop.wait(RETRY_SECONDS)
+    return 0
+
+
+def _until_input_ends(stop: threading.Event) -> None:
+    sys.stdin.read()
+    stop.set()
+
+
+def talk(edge: str, model: Path, stop: threading.Event, number: int) -> int:
+    """Ask over one connection until told to stop; the number of the next answer."""
+    from edge_server.engine.load import EngineOptions
+    from edge_server.errors import EdgeError
+    from edge_server.messages import Sampling
+    from ue_app.errors import PhoneError
+    from ue_app.phone import PhoneConfig, open_phone
+    from ue_app.prompt import Turn
+    from ue_app.wire import LinkConfig
+
+    try:
+        phone = open_phone(PhoneConfig((model,), LinkConfig(edge), EngineOptions(threads=1),
+                                       max_new_tokens=TOKENS))
+        try:
+            while not stop.is_set():
+                ids = phone.prompter.encode_turns([Turn("user", PROMPTS[number % len(PROMPTS)])])
+                asked, seen = time.monotonic(), 0
+                pieces = phone.conversation.ask(
+                    ids, Sampling(temperature=1.0, top_k=40, seed=number),
+                    phone.prompter.stream([]))
+                for _ in pieces:
+                    answer = phone.conversation.answer
+                    assert answer is not None  # `ask` has run
+                    for _ in answer.ids[seen:]:
+                        say({"answer": number, "token": seen, "asked": asked,
+                             "at": time.monotonic()})
+                        seen += 1
+                    if stop.is_set():
+                        pieces.close()
+                        phone.conversation.cancel()
+                        break
+                number += 1
+        finally:
+            phone.link.close()
+    except (EdgeError, PhoneError, OSError) as error:
+        raise ConnectionAbortedError(str(error)) from error
+    return number
+
+
+def say(line: dict[str, Any]) -> None:
+    print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+"""Programs that run: ready, ended in order, or failed with what they said last."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from testbed.errors import TestbedFailure
+from testbed.loop.parts import Part, answers, in_namespace, running, wait_until
+
+
+def test_a_part_ends_with_its_block(tmp_path: Path) -> None:
+    code = "print('here', flush=True); import time; time.sleep(100)"
+    output = tmp_path / "out"
+    with running(Part("it", [sys.executable, "-c", code], tmp_path / "log",
+                      keep_output=output)) as part:
+        wait_until(lambda: "here" in output.read_text(), [part], 20, "its word")
+        part.check()
+    assert part.process.returncode is not None
+
+
+def test_a_part_that_fails_says_what_it_said(tmp_path: Path) -> None:
+    with running(Part("it", [sys.executable, "-c", "raise SystemExit('no such thing')"],
+                      tmp_path / "log")) as part, \
+            pytest.raises(TestbedFailure, match="no such thing"):
+        wait_until(lambda: False, [part], 20, "anything")
+
+
+def test_what_does_not_come_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TestbedFailure, match="the moon"):
+        wait_until(lambda: False, [], 0.1, "the moon")
+    assert not answers("http://127.0.0.1:9/nothing")
+    assert in_namespace("x", ["ls"]) == ["ip", "netns", "exec", "x", "ls"]
