@@ -5,8 +5,11 @@ Set-up runs it, so that no user waits half a minute for a first packet. It moves
 
 from __future__ import annotations
 
+import numpy as np
+
 from testbed.ran.mac.channel import ChannelConfig, make_channel
 from testbed.ran.mac.config import Bearer, Layout, MacConfig
+from testbed.ran.mac.simulated import run_many
 from testbed.ran.mac.state import Mac
 from testbed.ran.mac.state import make as make_mac
 from testbed.ran.plane.air import make_air
@@ -22,6 +25,13 @@ def warm() -> None:
     plane.marks[Mark.STOP] = 1
     run(plane, make_air(PLACES))
     run(plane, smallest())
+    _simulate(smallest())
+
+
+def _simulate(mac: Mac) -> None:
+    """What simulated time and a sender of packets call."""
+    none = np.zeros(0, np.int64)
+    run_many(mac, 0, 1, 1_000_000, none, none, none, none)
 
 
 def smallest() -> Mac:
