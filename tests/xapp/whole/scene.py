@@ -141,6 +141,17 @@ class Xapp(Process):
         return [one for one in self.get("events?limit=200")["items"]
                 if code in ("", one["code"]) and subject in one["subject"] + one["sentence"]]
 
+    def count(self, code: str) -> int:
+        """How many such events the audit log has."""
+        return sum(one["kind"] == "event" and one["body"]["code"] == code for one in self.audit())
+
+    def metric(self, name: str) -> float:
+        """A counter of all, as Prometheus reads it."""
+        with urllib.request.urlopen(f"{self.api}/metrics", timeout=ANSWER) as answer:
+            lines = answer.read().decode().splitlines()
+        return next(float(line.split()[-1]) for line in lines
+                    if line.startswith(f"airsplit_xapp_{name} "))
+
     def has(self, code: str, subject: str = "") -> None:
         """Waits for such an event."""
         until(lambda: self.events(code, subject), f"{code} of {subject or 'anything'}")

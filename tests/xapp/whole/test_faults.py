@@ -34,6 +34,7 @@ EVENTS = {"control-failure": "control_refused", "late-ack": "control_unanswered"
           "no-ack": "control_unanswered", "garbage": "garbage",
           "die-on-control": "node_lost_midway"}
 ENDED = ("confirmed", "unproven", "rolled_back", "failed")
+FLOODS, A_FLOOD = 4, 2_000  # bursts, and labels of each: some 8,000 within a second
 STEERED = ("drop-indications", "duplicate-indications", "delay-indications", "unknown-ue")
 
 
@@ -164,26 +165,38 @@ def test_garbage_from_a_stranger_over_sctp(alone: World) -> None:
     agree(alone)
 
 
-def test_garbage_and_a_flood_from_the_tap(alone: World) -> None:
+@pytest.mark.parametrize("own_name", [True, False])
+def test_garbage_and_a_flood_from_the_tap(alone: World, own_name: bool) -> None:
+    """Thousands of labels a second, of one tap or each of a tap that nobody heard of."""
     flooded = 0
 
     def flood(publisher: Publisher) -> None:
         nonlocal flooded
         flooded += 1
-        if flooded > 4:
+        if flooded > FLOODS:
             return
-        for number in range(100):
+        for number in range(A_FLOOD):
             publisher.send(Labelled(
-                100 + number, LLM_SPLIT, 0.9, "AFTER_2_S", 1, "192.0.2.9", "192.0.2.1", number,
-                8470, 6, tap=f"made-up-{number}", model="0"))
-            publisher._socket.send_multipart([b"label.x", b"{" * 100])
+                100_000 * flooded + number, LLM_SPLIT, 0.9, "AFTER_2_S", 1, "192.0.2.9",
+                "192.0.2.1", number, 8470, 6, tap="test" if own_name else f"made-up-{number}",
+                model="0"))
+            if number % 20 == 0:
+                publisher._socket.send_multipart([b"label.x", b"{" * 100])
 
-    before = len(alone.xapp.get("nodes")["items"])
+    before, crowded = alone.xapp.get("status"), alone.xapp.count("flows_crowded")
+    silent, unanswered = (alone.xapp.count(one) for one in ("tap_silent", "control_unanswered"))
     alone.tap.aside = flood
-    until(lambda: flooded > 6, "the flood")
-    until(lambda: "labels_bad" in str(alone.xapp.get("status")) or alone.xapp.get("flows")["total"]
-          > 1, "its flows")
-    assert len(alone.xapp.get("nodes")["items"]) == before
+    until(lambda: flooded > FLOODS, "the flood")
+    labels = "labels_total"
+    until(lambda: alone.xapp.metric(labels) >= FLOODS * A_FLOOD, "all of it")
+    assert alone.xapp.metric("labels_bad_total") >= FLOODS * A_FLOOD // 20
+    assert alone.xapp.get("status")["ues"] == before["ues"]
+    until(lambda: alone.xapp.count("flows_crowded") > crowded or not own_name,
+          "an event of flows that were given up")
+    # The loop kept its time: nothing that it waited for was overlooked meanwhile.
+    assert alone.xapp.count("tap_silent") == silent
+    assert alone.xapp.count("control_unanswered") == unanswered
+    assert alone.nodes[0].shares()["1-000001"] != (0, 100, 0)
     agree(alone)
 
 
