@@ -6,6 +6,11 @@ to bearers of slices below their maximum: an idle slice's part is lent from slot
 blocks after a pause stands at the end of the line, as at a base station that goes round its UEs;
 those that always want get as many blocks each. With proportional fairness it goes to whose channel
 is best for what it got. A block's content is one bearer's; real base stations put a UE's into one.
+
+Each slice has a line of its own, and the lines are moved against each other so that none is ahead
+or behind by more than two slots' blocks: what a guarantee gave is not held against a slice once the
+guarantee ends, and what a maximum withheld is not made up for. A line moves as a whole, so that its
+bearers' order stays.
 """
 
 from __future__ import annotations
@@ -24,14 +29,14 @@ from testbed.ran.mac.blocks import (
     transmit,
 )
 from testbed.ran.mac.queues import AGAIN, BYTES, EARLY, KNOWN, STALLED
-from testbed.ran.mac.state import GRANTS, Bearer, Mac, N, Ue
+from testbed.ran.mac.state import GRANTS, Bearer, Line, Mac, N, Ue
 from testbed.ran.plane.compiled import compiled
 
 N_SLICES, N_PATTERN, N_OVERHEAD, N_FAIR = (int(one) for one in (
     N.SLICES, N.PATTERN, N.OVERHEAD, N.FAIR))
 SERVED, TURN = int(Bearer.SERVED), int(Bearer.TURN)
+AT, END, OFFSET, WANTED = (int(one) for one in Line)
 U_UP_AT, U_FAILED, U_CAP = int(Ue.UP_AT), int(Ue.FAILED), int(Ue.CAP)
-BEHIND = 100  # slots' blocks that somebody whom a cap held back can be ahead of the line's end
 SMOOTHED = 0.01  # of a bearer's mean rate: what a slot changes; a hundred slots
 ANY = -1  # in place of a slice
 Numbers = NDArray[np.int64]
@@ -45,6 +50,8 @@ def serve(mac: Mac, cell: int, direction: int, now: int) -> None:
         return
     prbs = mac.cell_prbs[cell]
     mac.turns[cell, direction] += 1
+    _align(mac.lines[cell, direction], mac.turns[cell, direction], mac.clock[cell, direction],
+           prbs)
     mac.slice_given[:] = 0
     for place in range(mac.member_count[cell]):
         mac.ue_given[mac.bearer_ue[mac.members[cell, place]]] = 0
@@ -52,8 +59,8 @@ def serve(mac: Mac, cell: int, direction: int, now: int) -> None:
     wanting = _look(mac, cell, direction, table, prbs)
     if wanting == 0:
         return
-    left = _guarantee(mac, cell, wanting, left, prbs)
-    _lend(mac, cell, wanting, left, prbs)
+    left = _guarantee(mac, cell, direction, wanting, left, prbs)
+    _lend(mac, cell, direction, wanting, left, prbs)
     _send_all(mac, cell, direction, table, wanting, now)
 
 
@@ -64,6 +71,16 @@ def part(percent: int, prbs: int) -> int:
 
 
 @compiled
+def _align(lines: Numbers, turn: int, clock: int, prbs: int) -> None:
+    """Move the slices' lines: a new one to the end, and none too far ahead or behind."""
+    for snssai in range(lines.shape[0]):
+        line = lines[snssai]
+        if line[WANTED] != turn - 1:
+            line[OFFSET] = max(line[OFFSET], clock - line[END])
+        line[OFFSET] = min(max(line[OFFSET], clock - 2 * prbs - line[AT]), clock - line[AT])
+
+
+@compiled
 def _look(mac: Mac, cell: int, direction: int, table: int, prbs: int) -> int:
     """Note who wants how many blocks; how many bearers that are.
 
@@ -71,7 +88,7 @@ def _look(mac: Mac, cell: int, direction: int, table: int, prbs: int) -> int:
     they need: to hand on all of the memory takes longer than what they do.
     """
     found = 0
-    turn, last = mac.turns[cell, direction], mac.clock[cell, direction]
+    turn, lines, slices = mac.turns[cell, direction], mac.lines[cell, direction], mac.bearer_slice
     slot, overhead, fair = mac.numbers[N_SLOT], mac.numbers[N_OVERHEAD], mac.numbers[N_FAIR] == 1
     bearers, members, ues = mac.bearers, mac.members, mac.ues
     for place in range(mac.member_count[cell]):
@@ -94,10 +111,13 @@ def _look(mac: Mac, cell: int, direction: int, table: int, prbs: int) -> int:
             continue
         mac.need[bearer] = _blocks_for(mac.sizes, table, mcs, size + overhead, prbs)
         mac.given[bearer] = 0
+        line = lines[slices[bearer]]
+        # Whom a cap held back is not ahead of its line by more than a slot's blocks.
         anew = st[TURN] != turn - 1
-        st[SERVED] = max(st[SERVED], last if anew else last - BEHIND * prbs)
+        st[SERVED] = max(st[SERVED], line[END] if anew else line[AT] - prbs)
         st[TURN] = turn
-        mac.key[bearer] = float(st[SERVED])
+        line[WANTED] = turn
+        mac.key[bearer] = float(st[SERVED] + line[OFFSET])
         if fair:
             mac.key[bearer] = -mac.sizes[0, mcs, 1] / (mac.rate[bearer, direction] + 1.0)
         mac.wanting[found] = bearer
@@ -132,7 +152,7 @@ def _next(wanting: Numbers, count: int, key: NDArray[np.float64], need: Numbers,
 
 
 @compiled
-def _give(mac: Mac, bearer: int, most: int, prbs: int) -> int:
+def _give(mac: Mac, cell: int, direction: int, bearer: int, most: int, prbs: int) -> int:
     """Give a bearer up to `most` blocks; how many. Who may have none wants none any more."""
     ue = mac.bearer_ue[bearer]
     amount = min(mac.need[bearer] - mac.given[bearer], most,
@@ -142,6 +162,8 @@ def _give(mac: Mac, bearer: int, most: int, prbs: int) -> int:
         return 0
     mac.given[bearer] += amount
     if mac.numbers[N_FAIR] == 0:
+        line = mac.lines[cell, direction, mac.bearer_slice[bearer]]
+        line[AT] = max(line[AT], int(mac.key[bearer]) - line[OFFSET])
         mac.key[bearer] += amount
     mac.ue_given[ue] += amount
     mac.slice_given[mac.bearer_slice[bearer]] += amount
@@ -149,7 +171,7 @@ def _give(mac: Mac, bearer: int, most: int, prbs: int) -> int:
 
 
 @compiled
-def _guarantee(mac: Mac, cell: int, wanting: int, left: int, prbs: int) -> int:
+def _guarantee(mac: Mac, cell: int, direction: int, wanting: int, left: int, prbs: int) -> int:
     """Each slice's minimum or dedicated share, as far as it is wanted; what is left."""
     for snssai in range(mac.numbers[N_SLICES]):
         share = mac.shares[cell, snssai]
@@ -159,12 +181,13 @@ def _guarantee(mac: Mac, cell: int, wanting: int, left: int, prbs: int) -> int:
                            snssai)
             if bearer < 0:
                 break
-            left -= _give(mac, bearer, min(left, due - mac.slice_given[snssai]), prbs)
+            left -= _give(mac, cell, direction, bearer,
+                          min(left, due - mac.slice_given[snssai]), prbs)
     return left
 
 
 @compiled
-def _lend(mac: Mac, cell: int, wanting: int, left: int, prbs: int) -> None:
+def _lend(mac: Mac, cell: int, direction: int, wanting: int, left: int, prbs: int) -> None:
     """What is left, but for what is dedicated to slices that do not use it now."""
     for snssai in range(mac.numbers[N_SLICES]):
         left -= max(0, part(mac.shares[cell, snssai, 2], prbs) - mac.slice_given[snssai])
@@ -174,7 +197,10 @@ def _lend(mac: Mac, cell: int, wanting: int, left: int, prbs: int) -> None:
             return
         snssai = mac.bearer_slice[bearer]
         room = part(mac.shares[cell, snssai, 1], prbs) - mac.slice_given[snssai]
-        left -= _give(mac, bearer, min(left, room), prbs)
+        amount = _give(mac, cell, direction, bearer, min(left, room), prbs)
+        if amount > 0 and mac.numbers[N_FAIR] == 0:
+            mac.clock[cell, direction] = max(mac.clock[cell, direction], int(mac.key[bearer]))
+        left -= amount
 
 
 @compiled
@@ -196,5 +222,6 @@ def _send_all(mac: Mac, cell: int, direction: int, table: int, wanting: int, now
             if carried > 0:
                 transmit(mac, bearer, direction, process)
                 sent += 1
-        mac.clock[cell, direction] = max(mac.clock[cell, direction], st[SERVED])
+        line = mac.lines[cell, direction, mac.bearer_slice[bearer]]
+        line[END] = max(line[END], st[SERVED])
         mac.rate[bearer, direction] += SMOOTHED * (carried - mac.rate[bearer, direction])

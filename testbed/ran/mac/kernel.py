@@ -25,7 +25,7 @@ from testbed.ran.mac.queues import (
     forget,
     rewind,
 )
-from testbed.ran.mac.state import ORDERS, Bearer, Mac, N, Order, Reason, Ue
+from testbed.ran.mac.state import ORDERS, Bearer, Line, Mac, N, Order, Reason, Ue
 from testbed.ran.plane.compiled import compiled
 
 __all__ = ["enqueue", "run_slot"]
@@ -40,7 +40,7 @@ U_CELL, U_UP_AT, U_OUT, U_FAILED, U_CAP = (int(one) for one in (
     Ue.CELL, Ue.UP_AT, Ue.OUT_SINCE, Ue.FAILED, Ue.CAP))
 SHARE, CAP, MOVE, CELL, RESTART, LEAVE, RETURN = (int(one) for one in Order)
 LINK_FAILED, RESTARTED = int(Reason.LINK_FAILED), int(Reason.RESTARTED)
-REPORT, SERVED = int(Bearer.REPORT), int(Bearer.SERVED)
+REPORT, SERVED, LINE_END = int(Bearer.REPORT), int(Bearer.SERVED), int(Line.END)
 DOWN, UP = 0, 1
 
 
@@ -197,7 +197,8 @@ def _move(mac: Mac, ue: int, cell: int) -> bool:
         mac.members[cell, mac.member_count[cell]] = bearer
         mac.member_count[cell] += 1
         for direction in range(2):
-            mac.bearers[bearer, direction, SERVED] = mac.clock[cell, direction]
+            mac.bearers[bearer, direction, SERVED] = mac.lines[
+                cell, direction, mac.bearer_slice[bearer], LINE_END]
     return True
 
 

@@ -15,7 +15,7 @@ from collections import deque
 
 from testbed.ran.mac.config import HARQ_PROCESSES, Layout, MacConfig
 from testbed.ran.mac.oracle_grants import serve
-from testbed.ran.mac.oracle_streams import DOWN, NEVER, UP, Block, Packet, Pipe
+from testbed.ran.mac.oracle_streams import DOWN, NEVER, UP, Block, Line, Packet, Pipe
 from testbed.ran.mac.state import LATE, PART_BITS, REPEATS, N, Order, Reason, Ue, make
 
 
@@ -41,8 +41,9 @@ class Oracle:
         self.up_at, self.out = [0 for _ in ues], [NEVER for _ in ues]
         self.failed, self.gone = [False for _ in ues], [False for _ in ues]
         self.cap = [100 for _ in ues]
-        self.clock = [[0, 0] for _ in cells]  # the end of the line of turns
+        self.clock = [[0, 0] for _ in cells]  # the end of the line for what is lent
         self.turns = [[0, 0] for _ in cells]
+        self.lines = [[[Line() for _ in layout.shares] for _ in range(2)] for _ in cells]
         self.repeats: list[list[deque[Block]]] = [[deque(), deque()] for _ in cells]
         self._most_repeats = min(2 * max(1, len(self.pipes)) * HARQ_PROCESSES, REPEATS)
         self._ends: dict[int, list[Block]] = {}  # by slot
@@ -176,7 +177,7 @@ class Oracle:
             members.pop()
             self.members[cell].append(both[0].bearer)
             for pipe in both:
-                pipe.served = self.clock[cell][pipe.direction]
+                pipe.served = self.lines[cell][pipe.direction][pipe.slice].end
         return True
 
     def _restart(self) -> None:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 STANDING = 3000  # bytes that CoDel leaves alone
 STALLED = LATE - 32  # stretches out of order beyond which nothing new is sent
-BEHIND = 100  # slots' blocks that somebody can be ahead of the line's end
 SMOOTHED = 0.01  # of a mean rate: what a slot changes
 
 
@@ -42,6 +41,13 @@ def serve(oracle: Oracle, cell: int, direction: int, now: int) -> None:
     slices = [0] * len(oracle.layout.shares)
     ues = [0] * len(oracle.cell)
     left = _repeat(oracle, cell, direction, slices, ues)
+    lines, clock = oracle.lines[cell][direction], oracle.clock[cell]
+    in_turns = oracle.config.scheduler is Scheduler.ROUND_ROBIN
+    for line in lines:
+        if line.wanted != oracle.turns[cell][direction] - 1:  # to the end of the cell's line
+            line.offset = max(line.offset, clock[direction] - line.end)
+        behind = clock[direction] - line.at - line.offset
+        line.offset += behind - min(2 * prbs, max(0, behind))
     wishes = _wishes(oracle, cell, direction, table)
 
     def give(wish: Wish, most: int) -> int:
@@ -51,7 +57,9 @@ def serve(oracle: Oracle, cell: int, direction: int, now: int) -> None:
             wish.need = wish.given
             return 0
         wish.given += amount
-        if oracle.config.scheduler is Scheduler.ROUND_ROBIN:
+        if in_turns:
+            line = lines[wish.pipe.slice]
+            line.at = max(line.at, int(wish.key) - line.offset)
             wish.key += amount
         ues[ue] += amount
         slices[wish.pipe.slice] += amount
@@ -66,7 +74,10 @@ def serve(oracle: Oracle, cell: int, direction: int, now: int) -> None:
     left -= sum(max(0, part(share[2], prbs) - slices[place]) for place, share in enumerate(shares))
     while left > 0 and (wish := _next(wishes)):
         room = part(shares[wish.pipe.slice][1], prbs) - slices[wish.pipe.slice]
-        left -= give(wish, min(left, room))
+        lent = give(wish, min(left, room))
+        if lent and in_turns:
+            clock[direction] = max(clock[direction], int(wish.key))
+        left -= lent
     _send(oracle, cell, table, wishes, now)
 
 
@@ -96,8 +107,7 @@ def _repeat(oracle: Oracle, cell: int, direction: int, slices: list[int], ues: l
 
 
 def _wishes(oracle: Oracle, cell: int, direction: int, table: int) -> list[Wish]:
-    prbs, last = oracle.layout.prbs[cell], oracle.clock[cell][direction]
-    turn = oracle.turns[cell][direction]
+    prbs, turn = oracle.layout.prbs[cell], oracle.turns[cell][direction]
     found = []
     for bearer in oracle.members[cell]:
         pipe = oracle.pipes[bearer][direction]
@@ -114,10 +124,11 @@ def _wishes(oracle: Oracle, cell: int, direction: int, table: int) -> list[Wish]
             continue
         size += oracle.config.overhead_bytes
         need = next((one for one in range(1, prbs) if oracle.sizes[table, mcs, one] >= size), prbs)
+        line = oracle.lines[cell][direction][pipe.slice]
         anew = pipe.turn != turn - 1
-        pipe.served = max(pipe.served, last if anew else last - BEHIND * prbs)
-        pipe.turn = turn
-        key = float(pipe.served)
+        pipe.served = max(pipe.served, line.end if anew else line.at - prbs)
+        pipe.turn = line.wanted = turn
+        key = float(pipe.served + line.offset)
         if oracle.config.scheduler is Scheduler.PROPORTIONAL_FAIR:
             key = -float(oracle.sizes[0, mcs, 1]) / (pipe.rate + 1.0)
         found.append(Wish(pipe, need, key))
@@ -143,8 +154,8 @@ def _send(oracle: Oracle, cell: int, table: int, wishes: list[Wish], now: int) -
                 pipe.blocks[process] = block
                 oracle.transmit(block)
                 sent += 1
-        clock = oracle.clock[cell]
-        clock[pipe.direction] = max(clock[pipe.direction], pipe.served)
+        line = oracle.lines[cell][pipe.direction][pipe.slice]
+        line.end = max(line.end, pipe.served)
         pipe.rate += SMOOTHED * (carried - pipe.rate)
 
 

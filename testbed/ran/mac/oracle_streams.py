@@ -22,6 +22,16 @@ class Packet:
     end: int = 0  # in the stream, once all of it was sent
 
 
+@dataclass
+class Line:
+    """The turns of a slice's bearers in a cell and a direction, in PRBs."""
+
+    at: int = 0  # who was given something last stood here
+    end: int = 0
+    offset: int = 0  # from this scale to the cell's clock
+    wanted: int = 0  # turn in which it last wanted blocks
+
+
 @dataclass(eq=False)
 class Block:
     pipe: Pipe

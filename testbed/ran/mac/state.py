@@ -107,7 +107,7 @@ class Bearer(enum.IntEnum):
     REQUEST_AT = 8  # up: slot in which a request takes effect, or -1
     REPORT_AT = 9  # up: slot in which a report takes effect, or -1
     REPORT = 10  # up: bytes that it says
-    SERVED = 11  # PRBs that it got, on its cell's scale of turns
+    SERVED = 11  # PRBs that it got, on the scale of its slice's line
     AGAIN = 12  # stretches that wait to be sent anew
     LATE = 13  # stretches that arrived early
     CODEL_ABOVE = 14  # ns: when waits above the target will have lasted an interval, or 0
@@ -117,6 +117,15 @@ class Bearer(enum.IntEnum):
     RLC_TIMES = 18  # times that a stretch was sent anew since something last arrived
     SINCE = 19  # up: bytes granted since the report that is on its way was made
     TURN = 20  # its cell's slot, counted each way, in which it last wanted blocks
+
+
+class Line(enum.IntEnum):
+    """Columns of a slice in a cell and a direction: its bearers' turns, in PRBs."""
+
+    AT = 0  # who was given something last stood here
+    END = 1
+    OFFSET = 2  # from this scale to the cell's clock
+    WANTED = 3  # the cell's slot, counted each way, in which it last wanted blocks
 
 
 class Block(enum.IntEnum):
@@ -173,8 +182,9 @@ class Mac(NamedTuple):
     again: NDArray[np.int64]  # [B, 2, LATE, 2]: from, to
     late: NDArray[np.int64]
     blocks: NDArray[np.int64]  # [B, 2, HARQ_PROCESSES, Block]
-    clock: NDArray[np.int64]  # [C, 2]: the end of the line of turns, in PRBs
+    clock: NDArray[np.int64]  # [C, 2]: the end of the line for what is lent, in PRBs
     turns: NDArray[np.int64]  # [C, 2]: slots so far
+    lines: NDArray[np.int64]  # [C, 2, S, Line]
     wheel: NDArray[np.int64]  # [WHEEL, entries]: blocks that end, by slot
     wheel_count: NDArray[np.int64]  # [WHEEL]
     repeats: NDArray[np.int64]  # [C, 2, entries]: blocks to repeat, a ring
@@ -257,6 +267,7 @@ def make(config: MacConfig, layout: Layout, slot_us: int, seed: int, packets: in
         np.zeros((bearers, 2, LATE, 2), np.int64), np.zeros((bearers, 2, LATE, 2), np.int64),
         np.zeros((bearers, 2, HARQ_PROCESSES, len(Block)), np.int64),
         np.zeros((cells, 2), np.int64), np.zeros((cells, 2), np.int64),
+        np.zeros((cells, 2, slices, len(Line)), np.int64),
         np.zeros((WHEEL, ending), np.int64),
         np.zeros(WHEEL, np.int64),
         np.zeros((cells, 2, min(blocks, REPEATS)), np.int64), np.zeros((cells, 2, 2), np.int64),
