@@ -44,6 +44,12 @@ _RC_NAMES = {QUOTA: ("Radio Resource Allocation Control", "Slice-level PRB quota
              FLOW: ("Radio Bearer Control", "QoS flow mapping configuration")}
 
 
+# Of RC 3/1, as srsRAN's and OCUDU's CU-CP announce it; only what leads to the NR CGI is read there.
+HANDOVER_PARAMETERS = (
+    "Target Primary Cell ID", ">CHOICE Target Cell", ">>NR Cell", ">>>NR CGI", ">>E-UTRA Cell",
+    ">>>E-UTRA CGI")
+
+
 class Effect(enum.Enum):
     """What becomes of an accepted quota."""
 
@@ -153,7 +159,12 @@ def functions_of(behaviour: Behaviour, unit: UnitBehaviour, cells: tuple[CccCell
 
 def _control_style(behaviour: Behaviour, one: tuple[int, int]) -> ControlStyle:
     style, action = _RC_NAMES[one]
-    parameters = _quota_parameters(behaviour.wire.quota.ids) if one == QUOTA else None
+    parameters: tuple[ParameterDefinition, ...] | None = None
+    if one == QUOTA:
+        parameters = _quota_parameters(behaviour.wire.quota.ids)
+    elif one == HANDOVER:
+        parameters = tuple(ParameterDefinition(number, name)
+                           for number, name in enumerate(HANDOVER_PARAMETERS, 1))
     return ControlStyle(one[0], style, (ControlAction(one[1], action, parameters),), 1, 1, None, 1)
 
 

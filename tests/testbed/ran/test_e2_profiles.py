@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from testbed.ran.e2_node_command import LOADS, PROFILES
-from testbed.ran.e2_profiles import BEHAVIOURS, CCC_NUMBER, functions_of
+from testbed.ran.e2_profiles import BEHAVIOURS, CCC_NUMBER, HANDOVER, functions_of
 from testbed.ran.emulator_config import LOADS as PRESETS
 from xapp.e2.announced import Announced, guess, narrowed, read_functions
 from xapp.e2.ccc import CccCell
@@ -13,8 +13,8 @@ from xapp.e2.kpm import KPM_FLEXRIC_V3, KPM_V2, KPM_V5
 from xapp.e2.profiles import PROFILES as KNOWN
 
 CELLS = (CccCell("00101", 5),)
-# Who follows the specification may announce what OAI does: only an operator tells them apart.
-GUESSED = {"spec": "oai", "srsran": "srsran", "ocudu": "srsran", "oai": "oai",
+# Who only follows the specification announces nothing that speaks for a kind.
+GUESSED = {"spec": "spec", "srsran": "srsran", "ocudu": "srsran", "oai": "oai",
            "oai-old": "oai-old", "flexric": "flexric"}
 
 
@@ -37,7 +37,7 @@ def test_its_announcement_is_understood_and_guessed_right(name: str) -> None:
     assert found.controls(2, 6)
     assert guess(found).profile.name == GUESSED[name]
     # srsRAN and OCUDU announce alike: an operator's word is needed there as well.
-    assert guess(found).certain == (name not in ("srsran", "ocudu"))
+    assert guess(found).certain == (name not in ("spec", "srsran", "ocudu"))
 
 
 @pytest.mark.parametrize("name", BEHAVIOURS)
@@ -55,3 +55,16 @@ def test_numbers_of_functions_can_be_others() -> None:
     assert [one.id + 100 for one in usual] == [one.id for one in shifted]
     assert [one.oid for one in usual] == [one.oid for one in shifted]
     assert max(one.id for one in usual) == CCC_NUMBER
+
+
+@pytest.mark.parametrize("name", ["spec", "srsran", "ocudu"])
+def test_a_cu_cp_names_the_parameters_of_its_handover(name: str) -> None:
+    behaviour = BEHAVIOURS[name]
+    unit = next(one for one in behaviour.units if one.name == "cu_cp")
+    found = read_functions((one.id, one.oid, one.definition)
+                           for one in functions_of(behaviour, unit, ()))
+    (_, rc), = found.rc
+    action = rc.action(*HANDOVER)
+    assert action is not None
+    assert [(one.id, one.name) for one in action.parameters or ()][3] == (4, ">>>NR CGI")
+    assert not found.kpm  # it measures nothing: UEs are reported by the DU alone
