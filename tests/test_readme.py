@@ -34,7 +34,7 @@ def test_every_make_target_named_exists() -> None:
 
 
 def test_the_commands_run(tmp_path: Path) -> None:
-    assert len(COMMANDS) == 6
+    assert len(COMMANDS) == 7
     # One script, in order: later blocks use what earlier ones wrote.
     # What a failing command leaves running ends with the script.
     script = "set -euo pipefail\nset -m\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"
