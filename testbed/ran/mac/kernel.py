@@ -143,7 +143,7 @@ def _obey_one(mac: Mac, row: NDArray[np.int64]) -> bool:
     kind, one, two = row[0], row[1], row[2]
     numbers = mac.numbers
     if kind == SHARE:
-        if one >= numbers[N_CELLS] or two < 0 or two >= numbers[N_SLICES]:
+        if one < -1 or one >= numbers[N_CELLS] or two < 0 or two >= numbers[N_SLICES]:
             return False
         for cell in range(numbers[N_CELLS]):
             if one in (-1, cell):

@@ -93,7 +93,7 @@ class Oracle:
 
     def _obey(self, kind: int, one: int = 0, two: int = 0, *share: int) -> bool:
         if kind == Order.SHARE:
-            if one >= len(self.members) or not 0 <= two < len(self.layout.shares):
+            if not -1 <= one < len(self.members) or not 0 <= two < len(self.layout.shares):
                 return False
             for cell in range(len(self.members)) if one == -1 else (one,):
                 self.shares[cell][two] = (share[0], share[1], share[2])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from testbed.ran.mac.config import MacConfig
+from testbed.ran.mac.config import Discipline, MacConfig, QueueConfig
 from testbed.ran.mac.kernel import enqueue, run_slot
 from testbed.ran.mac.state import BITS, DROPPED, PRBS, WAITED, Mac
 from testbed.ran.mac.tables import MCS_TABLES, McsTable, transport_block_bits
@@ -16,11 +18,12 @@ EXACT = MacConfig(bler=0.0, again_bler=0.0, overhead_bytes=0)
 PLENTY = 40  # packets of each bearer that come in a slot: more than any cell here carries
 
 
-def saturate(mac: Mac, slots: int, bearers: range, begin: int = 0, size: int = 1400) -> None:
+def saturate(mac: Mac, slots: int, bearers: range, begin: int = 0, size: int = 1400,
+             direction: int = 0) -> None:
     for slot in range(begin, begin + slots):
         for bearer in bearers:
             for _ in range(PLENTY):
-                enqueue(mac, bearer, 0, 0, size, slot * SLOT_NS)
+                enqueue(mac, bearer, direction, 0, size, slot * SLOT_NS)
         run_slot(mac, slot, slot * SLOT_NS)
         mac.ends[:] = 0
 
@@ -36,6 +39,46 @@ def test_throughput_is_38_214s(mcs: int, prbs: int) -> None:
     before = mac.counts[0, 0, BITS]
     saturate(mac, 400, range(1), begin=50, size=size)
     assert (mac.counts[0, 0, BITS] - before) / 400 == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("direction", [0, 1])
+@pytest.mark.parametrize("bler", [0.0, 0.1, 0.3])
+@pytest.mark.parametrize(("prbs", "mcs"), [(25, 5), (52, 19), (106, 27)])
+def test_blocks_that_fail_cost_what_their_repetitions_take(
+        prbs: int, mcs: int, bler: float, direction: int) -> None:
+    """Repetitions always succeed here: each block takes 1 + BLER slots in the mean.
+
+    No window closes: with 16 processes and what waits for a gap, 0.3 is still below its limit.
+    """
+    mac, _ = small(ues=1, prbs=prbs, config=replace(EXACT, bler=bler), shares=((0, 100, 0),))
+    mac.channel[:] = mcs
+    bits = transport_block_bits(prbs, 13 + direction, 12, 0, McsTable.QAM256, mcs)
+    saturate(mac, 100, range(1), direction=direction)
+    before = mac.counts[0, direction, BITS]
+    saturate(mac, 6000, range(1), begin=100, direction=direction)
+    assert (mac.counts[0, direction, BITS] - before) / 6000 == pytest.approx(
+        bits / (1 + bler), rel=0.02)
+
+
+def test_codel_keeps_a_standing_queue_short_where_the_tail_alone_does_not() -> None:
+    """A tenth more comes than the cell carries, for ten seconds; waits of the last five."""
+    waits = {}
+    for discipline in Discipline:
+        queue = QueueConfig(discipline=discipline, target_ms=10, interval_ms=50, packets=1 << 13)
+        mac, _ = small(ues=1, prbs=25, config=replace(EXACT, queue=queue), shares=((0, 100, 0),))
+        mac.channel[:] = 10
+        carried = transport_block_bits(25, 13, 12, 0, McsTable.QAM256, 10) // 8
+        for slot in range(10_000):
+            if slot == 5000:
+                mac.counts[:] = 0
+            for _ in range(2):
+                enqueue(mac, 0, 0, 0, carried * 11 // 20, slot * SLOT_NS)
+            run_slot(mac, slot, slot * SLOT_NS)
+            mac.ends[:] = 0
+        waits[discipline] = mac.counts[0, 0, WAITED] / mac.counts[0, 0, BITS] * 1000  # ms
+        assert mac.counts[0, 0, BITS] / 5000 == pytest.approx(carried * 8, rel=0.02)
+    assert waits[Discipline.CODEL] < 3 * 10 + EXACT.down_slots
+    assert waits[Discipline.TAIL] > 500
 
 
 @pytest.mark.parametrize(("shares", "parts"), [

@@ -39,8 +39,9 @@ def flood(mac: Mac, slots: int, bearers: Iterable[int], begin: int = 0, directio
                 enqueue(mac, bearer, direction, 0, 1400, slot * SLOT_NS)
         run_slot(mac, slot, slot * SLOT_NS)
         mac.ends[:] = 0
-    gained = mac.counts[:, direction, kind] - before
-    return gained / gained.sum()
+    gained: NDArray[np.float64] = mac.counts[:, direction, kind] - before
+    gained /= gained.sum()
+    return gained
 
 
 def analytic(shares: Sequence[tuple[int, int, int]], wanting: Sequence[int]) -> list[float]:

@@ -37,7 +37,7 @@ CONFIGS = st.builds(
     reestablish_ms=st.just(5.0), give_up_ms=st.sampled_from([12.0, 40.0]))
 ORDER = st.one_of(
     st.builds(lambda cell, place, share: (Order.SHARE, cell, place, *share),
-              st.integers(-1, 2), st.integers(0, 2), SHARES),
+              st.integers(-2, 2), st.integers(-1, 2), SHARES),
     st.tuples(st.just(Order.CAP), st.integers(0, 3), st.integers(0, 100)),
     st.tuples(st.just(Order.MOVE), st.integers(0, 3), st.integers(0, 2)),
     st.tuples(st.just(Order.CELL), st.integers(0, 2), st.integers(0, 1)),
