@@ -96,4 +96,5 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m testbed.radio.warm
 	@$(BIN)/python -m testbed.ran.plane.warm  # half a minute more
 	@$(BIN)/python -m classifier.warm
+	@$(BIN)/python -m testbed.ran.warm
 	@touch $(READY)

@@ -104,6 +104,10 @@ class Ran(Protocol):
     def shares(self) -> Mapping[tuple[int, Snssai], Share]:
         """Each slice's share in each cell, by NR cell identity, as it is in force."""
 
+    @property
+    def limits(self) -> Mapping[int, Share]:
+        """Each UE's, by gNB-CU-UE-F1AP-ID."""
+
     def advance(self, now: float) -> None:
         """Time has passed."""
 

@@ -90,9 +90,9 @@ def ue_map(ran: Ran, node: str, ran_ids: bool) -> dict[str, list[dict[str, Any]]
         for one in ran.ues for session in one.sessions]}
 
 
-def state(ran: FluidCells, node: str) -> dict[str, Any]:
+def state(ran: Ran, node: str) -> dict[str, Any]:
     """What is in force in its cells, for who compares it with what a RIC believes."""
-    return {"node": node, "tokens": ran.tokens,
+    return {"node": node, "tokens": ran.tokens if isinstance(ran, FluidCells) else None,
             "slices": [{"cell": f"{nci:09x}", "slice": str(snssai), **asdict(share)}
                        for (nci, snssai), share in ran.shares.items()],
             "ues": [{"f1_id": number, **asdict(share)} for number, share in ran.limits.items()]}

@@ -22,7 +22,7 @@ from websockets.asyncio.server import Server
 from testbed.ran.cell_model import Ran
 from testbed.ran.e2_agent import E2Agent
 from testbed.ran.e2_node import E2Node, day_time
-from testbed.ran.emulator_config import ue_map
+from testbed.ran.emulator_config import state, ue_map
 from testbed.ran.faults import Fault
 from testbed.ran.map_server import serve_map
 from testbed.ran.node_config import NodeConfig
@@ -99,7 +99,8 @@ async def _listen(agent: E2Agent, ran: Ran, config: E2Config, say: Callable[[str
         say(f"remote control at ws://{HOST}:{_port_of(server)}")
     if config.map_port is not None:
         server = await stack.enter_async_context(serve_map(
-            lambda: ue_map(ran, agent.name, agent.behaviour.ue_ran_ids), HOST, config.map_port))
+            lambda: ue_map(ran, agent.name, agent.behaviour.ue_ran_ids), HOST, config.map_port,
+            lambda: state(ran, agent.name)))
         say(f"UE map at http://{HOST}:{_port_of(server)}/ues")
 
 
