@@ -20,6 +20,8 @@ Mask = NDArray[np.bool_]
 TCP = 6
 SEGMENTS = (536, 1160, 1208, 1340, 1360, 1400, 1448, 2720, 8948)  # bytes of payload, as seen
 TOGETHER = 3e-3  # seconds within which full segments are taken for one write
+SLOWED = 0.4  # share of the networks whose rate is drawn as well: most of these are slow
+RATES_UP, RATES_DOWN = (40e3, 2e6), (100e3, 5e6)  # bytes per second
 MOST_PIECES = 16  # that one packet is cut into: large offloaded ones give no more
 
 
@@ -28,6 +30,8 @@ class Change:
     """What another network does; the defaults do nothing."""
 
     pace: float = 1.0  # gaps within a direction's trains are multiplied by it: another rate
+    rate_up: float = 0.0  # bytes per second that the link carries up at most; 0 leaves it
+    rate_down: float = 0.0  # and down
     trip: float = 0.0  # seconds more, or less, from each turn to its answer: a server elsewhere
     segment: int = 0  # bytes of payload a packet may carry; 0 leaves them
     jitter: float = 0.0  # seconds, mean, that single packets are late; their order is kept
@@ -38,9 +42,12 @@ class Change:
 
 def draw(random: np.random.Generator) -> Change:
     """A network like some that exist."""
-    often = random.random(7)
+    often = random.random(8)
+    slow = often[7] < SLOWED
     return Change(
         pace=float(np.exp(random.uniform(np.log(0.25), np.log(4.0)))) if often[0] < 0.7 else 1.0,
+        rate_up=_between(random, *RATES_UP) if slow else 0.0,
+        rate_down=_between(random, *RATES_DOWN) if slow else 0.0,
         trip=float(random.exponential(0.04) - 0.015) if often[1] < 0.7 else 0.0,
         segment=int(random.choice(SEGMENTS)) if often[2] < 0.6 else 0,
         jitter=float(np.exp(random.uniform(np.log(2e-4), np.log(2e-2)))) if often[3] < 0.6 else 0.0,
@@ -48,6 +55,10 @@ def draw(random: np.random.Generator) -> Change:
         twice=float(random.uniform(0, 0.01)) if often[5] < 0.2 else 0.0,
         start=float(random.uniform(0, 0.8)) if often[6] < 0.15 else 0.0,
     )
+
+
+def _between(random: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(random.uniform(np.log(low), np.log(high))))
 
 
 def vary(packets: Packets, change: Change, random: np.random.Generator) -> Packets:
@@ -73,12 +84,17 @@ def upwards(packets: Packets) -> Mask:
 
 
 def retimed(packets: Packets, change: Change) -> NDArray[np.int64]:
-    """Times with other gaps within trains, and another delay wherever the direction changes."""
+    """Times with other gaps, at another rate, and another delay wherever the direction changes."""
     up = upwards(packets)
     gaps = np.diff(packets["time"]).clip(min=0) / 1e9
     turned = up[1:] != up[:-1]
     train = ~turned & (gaps < 0.05)
     gaps[train] *= change.pace
+    # What follows waits until a slow link has carried what came before; and all that answers it.
+    rates = np.where(up, change.rate_up, change.rate_down)[:-1]
+    with np.errstate(divide="ignore"):
+        carried = np.where(rates > 0, packets["length"][:-1] / rates, 0.0)
+    gaps = np.maximum(gaps, carried)
     # Only what answers: up to the farther side and back. Less than nothing cannot be.
     answers = turned & ~up[1:]
     if packets["protocol"][0] == TCP:

@@ -17,9 +17,10 @@ from classifier.train import Recipe
 from pcap_tools.features import ROW
 
 TRIED = """\
-About 45 recipes were tried on parts of these captures, by capture and by source, before this
-  one was chosen; limits and the general recipe's levels were always set by captures that are not
-  judged. So the figures flatter a little still."""
+About 60 recipes were tried on parts of these captures, by capture, link, model and source,
+  before this one was chosen; limits and the general recipe's levels were set by captures that are
+  not judged, but for how sure of a split session one has to be, which is one number for all. So the
+  figures flatter a little still."""
 STAGES = {
     "PACKETS_5": "5 packets", "PACKETS_10": "10 packets", "PACKETS_20": "20 packets",
     "AFTER_100_MS": "0.1 s", "AFTER_1_S": "1 s", "AFTER_2_S": "2 s", "AFTER_10_S": "10 s",

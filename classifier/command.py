@@ -24,7 +24,7 @@ BUNDLED = Path(__file__).parent / "models" / "default"
 TRAIN_EXAMPLES = """examples:
   airsplit classifier train --captures own=sessions --captures ndpi=pcaps --out model
   airsplit classifier train --captures own=sessions --phone tractor=packets \\
-      --chat llm_chat=packets.csv.gz --seed 7 --variants 3 --out model
+      --chat llm_chat=packets.csv.gz --seed 7 --variants 4 --out model
   airsplit classifier train --samples samples.npz --out model      samples kept from before
 """
 EVALUATE_EXAMPLES = """examples:
@@ -107,7 +107,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
                        help="use the samples in FILE, or keep them there where it is not yet")
     group.add_argument("--as-labelled", action="store_true",
                        help="keep flows that never do what their application's class stands for")
-    group.add_argument("--variants", type=int, default=2, metavar="N",
+    group.add_argument("--variants", type=int, default=8, metavar="N",
                        help="other networks each flow is varied to (default: %(default)s)")
     group.add_argument("--seed", type=int, default=7, help="of every choice (default: %(default)s)")
 

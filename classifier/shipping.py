@@ -43,9 +43,11 @@ NEAREST = 5
 LOST_BY_CONFIDENCE = 0.03  # of a class's right answers that may be called unknown
 LOST_BY_DISTANCE = 0.03
 MOST_LEAST = 0.7  # no confidence above it is asked for
-# The class that others act on is said where it is nearly sure, and is rarely given up as strange.
-PRECISION, MOST_LEAST_SPLIT = 0.99, 0.9
-SPLIT_LOST_BY_CONFIDENCE, SPLIT_LOST_BY_DISTANCE = 0.01, 0.003
+# The class that others act on: as many sessions are missed as others are taken for one. It is one
+# number for all stages, chosen where links and models were left out: limits that captures over
+# known links set were too strict for sessions over new ones.
+LEAST_SPLIT = 0.6
+SPLIT_LOST_BY_DISTANCE, SPLIT_ROOM = 0.003, 2.0  # a new link is strange, too: so much farther
 ENOUGH = 100  # answers to one kind of sample for limits of its own
 ALL_OTHERS = ""  # the stage that stands for those without one of their own
 SPLIT = CLASSES.index(LLM_SPLIT)
@@ -163,7 +165,7 @@ def decide(
 ) -> Decision:
     """Scale and limits for one stage, by answers whose truth is known.
 
-    `careful` is the class that is said only where it is right nearly always.
+    `careful` is the class that others act on.
     """
     scale = temperature(truth, shares, counts)
     known = calibrated(shares, scale)
@@ -173,31 +175,18 @@ def decide(
     overall = np.quantile(distance, 1 - LOST_BY_DISTANCE)
     for code in range(shares.shape[1]):
         right = (said == code) & (truth == code)
-        lost = SPLIT_LOST_BY_DISTANCE if code == careful else LOST_BY_DISTANCE
+        lost, room = ((SPLIT_LOST_BY_DISTANCE, SPLIT_ROOM) if code == careful
+                      else (LOST_BY_DISTANCE, 1.0))
         enough = right.sum() >= 20
         if not enough:
             least.append(0.5)
         elif code == careful:
-            mine = said == code
-            least.append(sure_enough(confidence[mine], truth[mine] == code))
+            least.append(LEAST_SPLIT)
         else:
             least.append(min(float(np.quantile(confidence[right], LOST_BY_CONFIDENCE)),
                              MOST_LEAST))
-        most.append(float(np.quantile(distance[right], 1 - lost)) if enough else float(overall))
+        most.append(room * float(np.quantile(distance[right], 1 - lost) if enough else overall))
     return Decision(model, scale, (), tuple(least), tuple(most))
-
-
-def sure_enough(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
-    """The least confidence from which on PRECISION of the answers are right.
-
-    Where that would cost too many right answers, the one that costs as many as may be lost.
-    """
-    order = np.argsort(-confidence, kind="stable")
-    precision = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    good = np.flatnonzero(precision >= PRECISION)
-    wanted = float(confidence[order][good[-1]]) if len(good) else 1.0
-    affordable = float(np.quantile(confidence[right], SPLIT_LOST_BY_CONFIDENCE))
-    return min(wanted, max(affordable, 0.5), MOST_LEAST_SPLIT)
 
 
 def temperature(

@@ -69,6 +69,15 @@ def test_another_rate_changes_trains_alone() -> None:
     assert abs(after[0] - before[0]) < 10
 
 
+def test_a_slow_link_carries_no_more_than_it_can_and_delays_what_answers() -> None:
+    talk = flow([0, 0.001, 0.002, 0.003, 0.1, 0.2], [1000, 1000, 1000, -500, -500, 100])
+    later = retimed(talk, Change(rate_up=100_000, rate_down=1e9))
+    gaps = np.diff(later - talk["time"][0]) / 1e9
+    up = talk["length"][0] / 100_000
+    np.testing.assert_allclose(gaps, [up, up, up, 0.097, 0.1], atol=1e-6)
+    np.testing.assert_array_equal(retimed(talk, Change(rate_down=1e9)), retimed(talk, Change()))
+
+
 def test_what_is_lost_comes_again_with_tcp_and_not_with_udp(talk: NDArray[np.void]) -> None:
     change = Change(loss=0.3)
     assert payload(lossy(talk, change, np.random.default_rng(1))) == payload(talk)

@@ -10,10 +10,10 @@ import pytest
 from classifier.dataset import Samples
 from classifier.errors import DataError
 from classifier.shipping import (
+    LEAST_SPLIT,
     ROBUST,
     decide,
     learn_prototypes,
-    sure_enough,
     telling,
     temperature,
 )
@@ -139,9 +139,15 @@ def test_sources_of_a_class_count_alike() -> None:
         assert totals[0] == pytest.approx(totals[1])
 
 
-def test_the_careful_class_is_said_where_it_is_right() -> None:
-    confidence = np.linspace(0.99, 0.3, 400)
-    right = np.arange(400) < 300  # all mistakes are less sure
-    assert sure_enough(confidence, right) == pytest.approx(confidence[302], abs=0.01)
-    assert sure_enough(confidence, np.arange(400) % 3 > 0) == pytest.approx(0.5)
-    assert sure_enough(np.full(50, 0.99), np.ones(50, bool)) == 0.9
+def test_the_class_that_others_act_on_has_one_limit_and_room_for_the_strange() -> None:
+    random = np.random.default_rng(1)
+    truth = random.integers(0, 3, 900)
+    shares = random.dirichlet(np.ones(3), 900)
+    shares[np.arange(900), truth] += 2
+    shares /= shares.sum(axis=1, keepdims=True)
+    distance = random.exponential(size=900).astype(np.float32)
+    usual, careful = (decide(truth, shares, distance, np.ones(900), careful=code)
+                      for code in (None, 1))
+    assert careful.least[1] == LEAST_SPLIT
+    assert careful.most[1] > 2 * usual.most[1]
+    assert (careful.least[0], careful.most[2]) == (usual.least[0], usual.most[2])
