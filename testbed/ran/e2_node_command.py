@@ -61,6 +61,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="between renewals of figures (srsran and ocudu; default: 1)")
     parser.add_argument("--fault", action="append", default=[], metavar="NAME",
                         help="what to do wrong beyond that; may be repeated, `list` shows them")
+    parser.add_argument("--late-ack", type=float, metavar="SECONDS",
+                        help="how late the fault late-ack answers (default: 4, which is longer "
+                             "than a RIC waits)")
     parser.add_argument("--remote-port", type=int, metavar="PORT",
                         help="srsRAN's remote control (WebSocket) on this machine")
     parser.add_argument("--map-port", type=int, metavar="PORT",
@@ -132,6 +135,11 @@ def _config(arguments: argparse.Namespace) -> EmulatorConfig:
     node = replace(node, cu_up=node.cu_up or arguments.cu_up,
                    test_mode=node.test_mode or arguments.test_mode,
                    report_period=arguments.report_period or node.report_period)
+    if arguments.late_ack is not None:
+        if not 0 <= arguments.late_ack <= 3600:
+            raise ConfigurationError(f"--late-ack {arguments.late_ack:g} is no time to wait.",
+                                     "Give seconds, such as 1.5.")
+        node = replace(node, faults=replace(node.faults, late_ack_seconds=arguments.late_ack))
     return replace(config, node=node, cells=carried)
 
 

@@ -220,6 +220,10 @@ class Tap:
     def sees(self, address: str) -> None:
         self._seen.append(address)
 
+    def over(self) -> None:
+        """No flow is under way any more."""
+        self._seen.clear()
+
     def _speak(self) -> None:
         while not self._over.wait(TAP_EVERY):
             if self.silent:

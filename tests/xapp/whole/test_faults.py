@@ -1,6 +1,6 @@
 """What goes wrong between two processes, and what has to be true after it.
 
-Whatever a base station, a tap or a stranger does: what the audit log says is in force is
+Whatever a base station, a tap, a stranger or the disk does: what the audit log says is in force is
 what the base station has, no other slice is below its floor, and an event says what happened. One
 xApp meets all base stations that err; the rest is done to it alone.
 """
@@ -8,7 +8,9 @@ xApp meets all base stations that err; the rest is done to it alone.
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +28,12 @@ limits: {hold: 2, most_changes: 30, linger: 60, silent: 1.5, abandon: 3600}
 steering: {actions_per_minute: 120, actions_in_a_row: 20, ack_seconds: 3, put_back_seconds: 0.5}
 exit_seconds: 5
 """
+SLOW_ACK = """
+limits: {{hold: 1, most_changes: 30, linger: 1, silent: 1.5, abandon: 3600}}
+steering: {{actions_per_minute: 120, actions_in_a_row: 20, put_back_seconds: 0.5,
+  at_start: {at_start}}}
+exit_seconds: 15
+"""
 FAULTS = ("refuse-subscriptions", "drop-indications", "duplicate-indications",
           "delay-indications", "unknown-ue", "control-failure", "no-effect", "late-ack", "no-ack",
           "garbage", "die-on-control")
@@ -35,6 +43,7 @@ EVENTS = {"control-failure": "control_refused", "late-ack": "control_unanswered"
           "die-on-control": "node_lost_midway"}
 ENDED = ("confirmed", "unproven", "rolled_back", "failed")
 FLOODS, A_FLOOD = 4, 2_000  # bursts, and labels of each: some 8,000 within a second
+FULL = 128 << 10  # bytes beyond which no file can be written where the disk is full
 STEERED = ("drop-indications", "duplicate-indications", "delay-indications", "unknown-ue")
 
 
@@ -209,6 +218,38 @@ def test_a_tap_that_falls_silent_is_told_and_nothing_is_lowered(alone: World) ->
     agree(alone)
 
 
+def test_on_a_full_disk_only_what_is_kept_is_in_force_until_there_is_room(alone: World) -> None:
+    """A base station that comes back meanwhile is given what the log says it has, and no more."""
+    pid, wal = alone.xapp.process.pid, Path(f"{alone.xapp.store}-wal")
+    until(lambda: wal.stat().st_size > 2 * FULL, "a log that is longer than what is left")
+    lines, limits = len(alone.xapp.audit()), resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (FULL, limits[1]))
+    try:
+        until(lambda: "kept" in str(alone.xapp.get("status")["reasons"]), "it says so")
+        assert not alone.xapp.get("status")["ready"]
+        assert "Nothing new is sent to any node" in alone.xapp.text
+        gone = f"{alone.nodes[0].name} is gone"
+        before = alone.xapp.text.count(gone)
+        alone.nodes[0].kill()
+        until(lambda: alone.xapp.text.count(gone) > before, "it is missed")
+        node = alone.again(alone.nodes[0])
+        node.ready()
+        node.says("gnb is accepted")
+        until(lambda: alone.xapp.get("status")["ues"] == 4, "its UEs are reported")
+        agree(alone)
+        assert not node.untouched
+        assert len(alone.xapp.audit()) == lines
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+    until(lambda: alone.xapp.get("status")["ready"], "it is ready again")
+    agree(alone)
+    # Nothing is lost: what happened meanwhile is in the log, in its order.
+    codes = [one["body"]["code"] for one in alone.xapp.audit()[lines:] if one["kind"] == "event"]
+    told = [one for one in codes if one in ("store_down", "node_lost", "node_up", "store_up")]
+    assert told == ["store_down", "node_lost", "node_up", "store_up"]
+    assert alone.xapp.count("store_dropped") == 0
+
+
 def test_a_base_station_that_is_killed_comes_back_with_other_ids(alone: World) -> None:
     alone.nodes[0].kill()
     alone.xapp.has("node_lost", alone.nodes[0].name)
@@ -220,3 +261,39 @@ def test_a_base_station_that_is_killed_comes_back_with_other_ids(alone: World) -
         f"oai:{number}" for number in range(1001, 1005)}, "other numbers")
     until(lambda: node.shares()["1-000001"] != (0, 100, 0), "it is steered again")
     agree(alone)
+
+
+@pytest.mark.parametrize("at_start", ["restore", "adopt"])
+def test_an_xapp_that_is_killed_before_the_answer_puts_right_what_it_left(
+    tmp_path: Path, at_start: str
+) -> None:
+    """The base station has obeyed, its answer is on the way, and nobody is there to hear it."""
+    with World(tmp_path, SLOW_ACK.format(at_start=at_start)) as world:
+        node = world.node("oai", "--fault", "late-ack", "--late-ack", "1.2")
+        node.ready()
+        until(lambda: world.xapp.get("status")["ues"] == 4, "all UEs")
+        world.tap.sees(node.llm_address)
+        wanted = {"1": (0, 100, 0), "1-000001": (0, 100, 0)}
+        if at_start == "adopt":
+            until(lambda: world.xapp.decisions(node.name, "confirmed", "unproven"), "a first one")
+            agree(world)
+            wanted = node.shares()
+            assert wanted["1-000001"] != (0, 100, 0)
+            world.tap.over()  # the slice is given back; that is the second
+            until(lambda: node.shares() != wanted, "it gives back")
+        else:
+            until(lambda: not node.untouched, "a control")
+        world.xapp.kill()
+        last = [one["kind"] for one in world.xapp.audit() if one["kind"] in ("sent", "answer")]
+        assert last[-1] == "sent"  # it died between the two
+        assert not all(one.certain for one in world.xapp.held().values())
+        world.tap.silent = True  # nothing new to decide
+        world.xapp_again()
+        world.xapp.has("left_by_last_run")
+        until(lambda: node.shares() == wanted, f"what it is to {at_start}")
+        until(lambda: all(one.certain for one in world.xapp.held().values()), "it is certain")
+        agree(world)
+        assert node.shares() == wanted
+        assert world.xapp.end() == 0
+        assert node.untouched
+        assert not world.xapp.held()
