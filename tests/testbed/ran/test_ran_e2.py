@@ -44,6 +44,9 @@ def test_a_ric_sees_the_cell_and_the_map_is_served() -> None:
                 side.check()
                 url = next(line.split()[-1] for line in said if "/ues" in line)
                 assert len((await _got(url))["ues"]) == 4
+                stands = await _got(url.replace("/ues", "/state"))
+                assert len(stands["ues"]) == 4
+                assert {one["slice"] for one in stands["slices"]} == {"1", "1-000001"}
                 assert side.node.connected == 1
             assert side.node.connected == 0
             # The cell is not E2's: it is there as before.
