@@ -55,7 +55,8 @@ def test_faults_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(("options", "named"), [
-    (["--fault", "earthquake"], "earthquake"), (["--map-port", "70000", ], "--map-port"),
+    (["--fault", "earthquake"], "earthquake"), (["--late-ack", "-1"], "--late-ack"),
+    (["--map-port", "70000", ], "--map-port"),
     (["--remote-port", "-1"], "--remote-port"), (["--cells", "0"], "0 cells"),
     (["--config", "/no/such/file"], "/no/such/file"), (["--ric", "ftp://x"], "ftp"),
     (["--gnb-id", "99999999"], "gNB"), (["--profile", "oai", "--cu-up", "--ric", "tcp://[::1]:1"],
