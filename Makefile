@@ -94,7 +94,6 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m edge_server.engine.kernels.build || true
 	@$(BIN)/python -m pcap_tools.warm  # numba compiles for half a minute, once
 	@$(BIN)/python -m testbed.radio.warm
-	@$(BIN)/python -m testbed.ran.plane.warm  # half a minute more
 	@$(BIN)/python -m classifier.warm
-	@$(BIN)/python -m testbed.ran.warm
+	@$(BIN)/python -m testbed.ran.warm  # half a minute more
 	@touch $(READY)
