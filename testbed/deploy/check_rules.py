@@ -1,5 +1,6 @@
-"""Rules of a rendered folder that are no comparison: flags, periods, devices, ports, programs. Pure
-but for what `folder` has read.
+"""Rules of a rendered folder that are no comparison: flags, periods, devices, ports, programs.
+
+Pure: `folder` has read everything.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from xapp.ric.address import Address
 
 UPF, SMF, PCF = "open5gs/upf.yaml", "open5gs/smf.yaml", "open5gs/pcf.yaml"
 NET = "net/core-net.sh"
-_FLAGS = (("enable_du_e2", "the DU reports nothing and takes no quota"),
-          ("enable_cu_cp_e2", "UEs have no names that the core knows, and no handover"),
-          ("e2sm_kpm_enabled", "there are no reports"),
-          ("e2sm_rc_enabled", "there are no controls of UEs"))
+_FLAGS = ((error, "enable_du_e2", "the DU reports nothing and takes no quota"),
+          (warning, "enable_cu_cp_e2", "UEs have no names that the core knows, and no handover"),
+          (error, "e2sm_kpm_enabled", "there are no reports"),
+          (warning, "e2sm_rc_enabled", "there are no controls of UEs"))
 
 
 def rule_findings(folder: Folder) -> list[Finding]:
@@ -37,9 +38,9 @@ def rule_findings(folder: Folder) -> list[Finding]:
 
 
 def _e2(folder: Folder) -> Iterator[Finding]:
-    for name, why in _FLAGS:
+    for say, name, why in _FLAGS:
         if folder.at(GNB, "e2", name) is not True:
-            yield error(f"e2.{name}", f"is not on: {why}.", f"Write {name}: true.", GNB)
+            yield say(f"e2.{name}", f"is not on: {why}.", f"Write {name}: true.", GNB)
     cu_up = folder.at(GNB, "e2", "enable_cu_up_e2") is True
     if cu_up and folder.site.ric.kind is RicKind.FLEXRIC:
         yield error("e2.enable_cu_up_e2", "is on, and FlexRIC was seen to end when a CU-UP sets "
@@ -109,7 +110,8 @@ def _xapp(folder: Folder) -> Iterator[Finding]:
         return
     if file == XAPP and not any(_reaches(one, folder) for one in config.listen):
         ric = folder.site.ric
-        yield error("listen", f"nobody listens at {ric.address}:{ric.port}, where the gNB goes.", "Write that address.", file)
+        yield error("listen", f"nobody listens at {ric.address}:{ric.port}, where the gNB goes.",
+                    "Write that address.", file)
     told = {(interface, port) for interface, _, port in folder.site.taps}
     ports = {one.address.rpartition(":")[2] for one in config.taps}
     for interface, port in sorted(told):
@@ -136,7 +138,7 @@ def _core(folder: Folder) -> Iterator[Finding]:
         elif not re.search(rf"^\s*ip link set {re.escape(str(device))} ", script, re.MULTILINE):
             yield error(f"upf.session[{at}].dev", f"nobody makes the device {device}.",
                         f"Make it in {NET}.", UPF)
-    served = {one.get("dnn") for one in folder.items(UPF, "upf", "session")}
+    served = [one.get("dnn") for one in folder.items(UPF, "upf", "session")]
     for at, one in enumerate(folder.items(SMF, "smf", "session")):
         if one.get("dnn") not in served:
             yield error(f"smf.session[{at}]", f"DNN {one.get('dnn')} has no session at the UPF.",

@@ -99,8 +99,8 @@ def _ues(site: SiteConfig) -> Iterator[Finding]:
 def _times(site: SiteConfig) -> Iterator[Finding]:
     if site.gnb.srs and site.metrics_ms > site.loop_ms:
         yield error("metrics_ms", f"the gNB's counters are refreshed every {site.metrics_ms} ms "
-                    f"and reported every {site.loop_ms} ms: reports repeat stale values, and the xApp "
-                    "judges effects that it has not seen.",
+                    f"and reported every {site.loop_ms} ms: reports repeat stale values, and the "
+                    "xApp judges effects that it has not seen.",
                     f"Give metrics_ms at most {site.loop_ms}.")
     if site.loop_ms > NEAR_RT_MS:
         yield warning("loop_ms", f"{site.loop_ms} ms is beyond a near-RT loop's second.",

@@ -97,7 +97,7 @@ def _gnb(folder: Folder) -> Iterator[Claim]:
         for plmn in folder.items(GNB, *areas, number_, "plmn_list"):
             yield Claim("plmn", plmn.get("plmn"), GNB, f"{key}[{number_}].plmn_list")
             items = plmn.get("tai_slice_support_list")
-            yield Claim("slices", sorted_slices(_decimal(one) for one in items or ()
+            yield Claim("slices", sorted_slices(_decimal(one) for one in _listed(items)
                                                 if isinstance(one, Mapping)),
                         GNB, f"{key}[{number_}].tai_slice_support_list")
     addr = "addrs" if folder.site.gnb.kind is GnbKind.OCUDU else "addr"
@@ -149,7 +149,8 @@ def _srsue(folder: Folder, ue: UeConfig) -> Iterator[Claim]:
                        "sd": at(file, "slicing", "nssai-sd")})
     said = None if slice_ is None else ((str(slice_), str(at(file, "nas", "apn"))),)
     yield Claim(f"sessions of {ue.imsi}", said, file, "[slicing], [nas] apn")
-    yield Claim("resource blocks", number(at(file, "rat.nr", "nof_prb")), file, "[rat.nr] nof_prb")
+    for name in ("nof_prb", "max_nof_prb"):
+        yield Claim("resource blocks", number(at(file, "rat.nr", name)), file, f"[rat.nr] {name}")
     yield Claim("sample rate", _rate(at(file, "rf", "srate"), 1), file, "[rf] srate")
     if folder.site.gnb.radio is Radio.ZMQ:
         zmq = _zmq(at(file, "rf", "device_args"))
@@ -192,7 +193,7 @@ def _xapp(folder: Folder) -> Iterator[Claim]:
         return
     site = folder.site
     slices: list[Snssai | None] = []
-    for one in folder.at(file, *top, "ran", "slices") or ():
+    for one in _listed(folder.at(file, *top, "ran", "slices")):
         try:
             slices.append(Snssai.parse(str(one)))
         except ConfigurationError:
@@ -240,6 +241,10 @@ def _rate(value: Any, unit: float) -> float | None:
         return round(float(value) * unit, 3)
     except (TypeError, ValueError):
         return None
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _lower(value: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,7 +12,8 @@ from testbed.deploy.site import FUNCTIONS
 from xapp.observations import Snssai
 
 NO_SD = 0xFFFFFF
-SUBSCRIBERS = "subscribers.json"
+SUBSCRIBERS, COMMANDS = "subscribers.json", "subscribers.sh"
+_COMMAND = re.compile(r"^open5gs-dbctl .*?(add_ue_with_slice|update_slice) (.+)$", re.MULTILINE)
 
 
 def core_claims(folder: Folder) -> Iterator[Claim]:
@@ -21,6 +23,7 @@ def core_claims(folder: Folder) -> Iterator[Claim]:
     yield from _upf(folder)
     yield from _nssf(folder)
     yield from _subscribers(folder)
+    yield from _commands(folder)
 
 
 def _addresses(folder: Folder) -> Iterator[Claim]:
@@ -117,6 +120,24 @@ def _subscribers(folder: Folder) -> Iterator[Claim]:
                  for part in _mappings(one.get("slice"))
                  for session in _mappings(part.get("session"))]
         yield Claim(f"sessions of {imsi}", tuple(sorted(pairs)), SUBSCRIBERS, f"{imsi}: slice")
+
+
+def _commands(folder: Folder) -> Iterator[Claim]:
+    """The same of open5gs-dbctl's arguments."""
+    sessions: dict[str, list[tuple[str, str]]] = {}
+    for command, rest in _COMMAND.findall(folder.texts.get(COMMANDS, "")):
+        words = rest.split()
+        if len(words) != (6 if command == "add_ue_with_slice" else 4):
+            yield Claim("subscribers", f"{len(words)} words", COMMANDS, command)
+            continue
+        imsi, (dnn, sst, sd) = words[0], words[-3:]
+        if command == "add_ue_with_slice":
+            yield Claim(f"key of {imsi}", words[1].lower(), COMMANDS, f"{imsi}: key")
+            yield Claim(f"OPc of {imsi}", words[2].lower(), COMMANDS, f"{imsi}: opc")
+        sessions.setdefault(imsi, []).append((str(_hexadecimal({"sst": sst, "sd": sd})), dnn))
+    yield Claim("subscribers", tuple(sorted(sessions)), COMMANDS, "imsi")
+    for imsi, pairs in sessions.items():
+        yield Claim(f"sessions of {imsi}", tuple(sorted(pairs)), COMMANDS, imsi)
 
 
 def _sessions(folder: Folder, file: str, name: str) -> tuple[tuple[str, str], ...]:

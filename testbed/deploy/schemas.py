@@ -139,6 +139,6 @@ def schema_findings(folder: Folder) -> Iterator[Finding]:
     for name, one in services.items() if isinstance(services, dict) else ():
         after = one.get("depends_on") if isinstance(one, dict) else None
         for other in after if isinstance(after, list) else ():
-            if other not in services:
+            if isinstance(other, str) and other not in services:
                 yield error(f"services.{name}.depends_on", f"there is no service {other}.",
                             "Correct the name.", "compose/compose.yaml")
