@@ -22,7 +22,9 @@ from xapp.ric import usrsctp
 from xapp.ric.transport import PPID_DU, Address, connect
 from xapp.store_read import Row
 
-pytestmark = pytest.mark.skipif(not usrsctp.available(), reason="libusrsctp2 is not installed")
+# Processes that have to keep time: they want the cores for themselves, for a minute and a half.
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(
+    not usrsctp.available(), reason="libusrsctp2 is not installed")]
 QUICK = """
 limits: {hold: 2, most_changes: 30, linger: 60, silent: 1.5, abandon: 3600}
 steering: {actions_per_minute: 120, actions_in_a_row: 20, ack_seconds: 3, put_back_seconds: 0.5}
