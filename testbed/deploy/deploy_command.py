@@ -13,7 +13,7 @@ EXAMPLES = """examples:
   airsplit deploy render site.yaml --out lab        gNB, core, UEs, RIC, tap, systemd units
   airsplit deploy render site.yaml --out lab --form compose
   airsplit deploy check lab                         the folder, as you edited it, against its site
-  airsplit deploy subscribers site.yaml --format dbctl | sh
+  airsplit deploy subscribers site.yaml --format dbctl | bash
   airsplit deploy e2-lab --out e2-lab --ric 127.0.0.1
   airsplit deploy promote --pcf http://127.0.0.13:7777 --dnn llm \\
       --flow tcp:10.46.0.2:40000:192.0.2.7:8470 --down '20 Mbps' --up '20 Mbps'
