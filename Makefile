@@ -21,10 +21,12 @@ demo: $(READY)  ## an edge and a phone on this machine, with figures
 	$(BIN)/airsplit demo
 
 test: $(READY)  ## the tests, in minutes
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not alone"
+	$(BIN)/python -m pytest -m "alone and not slow"
 
 test-all: $(READY)  ## the tests, slow ones too
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 checkers:  ## what further checks of E2 need: Wireshark's dissectors, a kernel that has SCTP
 	@command -v npm >/dev/null || { \

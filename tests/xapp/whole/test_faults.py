@@ -23,7 +23,7 @@ from xapp.ric.transport import PPID_DU, Address, connect
 from xapp.store_read import Row
 
 # Processes that have to keep time: they want the cores for themselves, for a minute and a half.
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(
+pytestmark = [pytest.mark.alone, pytest.mark.skipif(
     not usrsctp.available(), reason="libusrsctp2 is not installed")]
 QUICK = """
 limits: {hold: 2, most_changes: 30, linger: 60, silent: 1.5, abandon: 3600}
