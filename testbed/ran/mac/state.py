@@ -212,10 +212,48 @@ def make(config: MacConfig, layout: Layout, slot_us: int, seed: int, packets: in
     cells, ues, bearers = len(layout.prbs), len(layout.ue_cells), len(layout.bearers)
     slices = len(layout.shares)
     ring = 1 << (min(config.queue.packets, packets) - 1).bit_length() if packets > 1 else 1
+    many = max(1, packets)
+    blocks = 2 * max(1, bearers) * HARQ_PROCESSES
+    # In a slot end those of two slots, each way; each has new ones and at most one a PRB again.
+    ending = min(2 * blocks, 4 * cells * (GRANTS + MOST_PRBS))
+    pattern, sizes = _sizes(config)
+    channel, lengths = _channels(config, layout, slot_us)
+    members, member_count, member_at = _members(layout)
+
+    def none(*shape: int) -> NDArray[np.int64]:
+        return np.zeros(shape, np.int64)
+
+    return Mac(
+        numbers=_numbers(config, layout, slot_us, seed, ring, many, len(pattern)),
+        cell_prbs=np.array(layout.prbs, np.int64), cell_up=np.ones(cells, np.int64),
+        shares=np.tile(np.array(layout.shares, np.int64).reshape(1, slices, 3), (cells, 1, 1)),
+        ues=_ues(layout, lengths),
+        bearer_ue=np.array([one.ue for one in layout.bearers], np.int64),
+        bearer_slice=np.array([one.slice for one in layout.bearers], np.int64),
+        members=members, member_count=member_count, member_at=member_at,
+        channel=channel, pattern=pattern, sizes=sizes, bearers=_bearers(bearers),
+        rate=np.zeros((bearers, 2)), packet=np.zeros((bearers, 2, ring), np.int32),
+        size=np.zeros((bearers, 2, ring), np.int32), end=none(bearers, 2, ring),
+        came=none(bearers, 2, ring), again=none(bearers, 2, LATE, 2),
+        late=none(bearers, 2, LATE, 2), blocks=none(bearers, 2, HARQ_PROCESSES, len(Block)),
+        clock=none(cells, 2), turns=none(cells, 2), lines=none(cells, 2, slices, len(Line)),
+        wheel=none(WHEEL, ending), wheel_count=none(WHEEL),
+        repeats=none(cells, 2, min(blocks, REPEATS)), repeat_ends=none(cells, 2, 2),
+        need=none(bearers), given=none(bearers), wanting=none(bearers), key=np.zeros(bearers),
+        slice_given=none(slices), ue_given=none(ues), orders=none(ORDERS, ORDER_WORDS),
+        counts=np.zeros((bearers, 2, 4)), cell_used=np.zeros((cells, 2)),
+        dropped_packets=none(2, len(Reason) + 1), delivered_packets=none(2),
+        delays=none(bearers, 2, BUCKETS), delivered=np.zeros(many, np.int32),
+        dropped=np.zeros(many, np.int32), reasons=np.zeros(many, np.int32), ends=none(2))
+
+
+def _numbers(config: MacConfig, layout: Layout, slot_us: int, seed: int, ring: int,
+             capacity: int, pattern: int) -> NDArray[np.int64]:
+    """Single numbers, in the loop's units: slots, nanoseconds, bytes, parts of 2^31."""
     per_ms = 1000 / slot_us
-    numbers = np.zeros(len(N), np.int64)
     plain = {
-        N.CELLS: cells, N.UES: ues, N.BEARERS: bearers, N.SLICES: slices, N.RING: ring,
+        N.CELLS: len(layout.prbs), N.UES: len(layout.ue_cells), N.BEARERS: len(layout.bearers),
+        N.SLICES: len(layout.shares), N.RING: ring, N.CAPACITY: capacity, N.PATTERN: pattern,
         N.QUEUE_BYTES: config.queue.kbytes * 1000,
         N.CODEL: config.queue.discipline is Discipline.CODEL,
         N.CODEL_TARGET: round(config.queue.target_ms * 1e6),
@@ -232,18 +270,31 @@ def make(config: MacConfig, layout: Layout, slot_us: int, seed: int, packets: in
         N.GIVE_UP_SLOTS: round(config.give_up_ms * per_ms),
         N.OVERHEAD: config.overhead_bytes,
         N.FAIR: config.scheduler is Scheduler.PROPORTIONAL_FAIR,
-        N.SEED: (seed * 2 + 1) & 0x7FFF_FFFF, N.SLOT_NS: slot_us * 1000,
-        N.CAPACITY: max(1, packets)}
+        N.SEED: (seed * 2 + 1) & 0x7FFF_FFFF, N.SLOT_NS: slot_us * 1000}
+    numbers = np.zeros(len(N), np.int64)
     for name, value in plain.items():
         numbers[name] = value
-    pattern, sizes = _sizes(config)
-    numbers[N.PATTERN] = len(pattern)
-    channel, lengths = _channels(config, layout, slot_us)
-    rows = np.zeros((ues, len(Ue)), np.int64)
+    return numbers
+
+
+def _ues(layout: Layout, lengths: list[int]) -> NDArray[np.int64]:
+    """UEs with a link, each where it begins; `lengths` are their channels', in slots."""
+    rows = np.zeros((len(layout.ue_cells), len(Ue)), np.int64)
     rows[:, Ue.CELL], rows[:, Ue.OUT_SINCE], rows[:, Ue.CAP] = layout.ue_cells, -1, 100
     rows[:, Ue.CHANNEL] = lengths
-    states = np.zeros((bearers, 2, len(Bearer)), np.int64)
+    return rows
+
+
+def _bearers(count: int) -> NDArray[np.int64]:
+    """Bearers with nothing in them."""
+    states = np.zeros((count, 2, len(Bearer)), np.int64)
     states[:, :, [Bearer.REQUEST_AT, Bearer.REPORT_AT, Bearer.TURN]] = -1
+    return states
+
+
+def _members(layout: Layout) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Each cell's bearers, how many, and each bearer's place there."""
+    cells, bearers = len(layout.prbs), len(layout.bearers)
     members = np.zeros((cells, max(1, bearers)), np.int64)
     count = np.zeros(cells, np.int64)
     at = np.zeros(bearers, np.int64)
@@ -252,33 +303,7 @@ def make(config: MacConfig, layout: Layout, slot_us: int, seed: int, packets: in
         at[number] = count[cell]
         members[cell, count[cell]] = number
         count[cell] += 1
-    many = max(1, packets)
-    blocks = 2 * max(1, bearers) * HARQ_PROCESSES
-    # In a slot end those of two slots, each way; each has new ones and at most one a PRB again.
-    ending = min(2 * blocks, 4 * cells * (GRANTS + MOST_PRBS))
-    return Mac(
-        numbers, np.array(layout.prbs, np.int64), np.ones(cells, np.int64),
-        np.tile(np.array(layout.shares, np.int64).reshape(1, slices, 3), (cells, 1, 1)), rows,
-        np.array([one.ue for one in layout.bearers], np.int64),
-        np.array([one.slice for one in layout.bearers], np.int64), members, count, at, channel,
-        pattern, sizes, states, np.zeros((bearers, 2)),
-        np.zeros((bearers, 2, ring), np.int32), np.zeros((bearers, 2, ring), np.int32),
-        np.zeros((bearers, 2, ring), np.int64), np.zeros((bearers, 2, ring), np.int64),
-        np.zeros((bearers, 2, LATE, 2), np.int64), np.zeros((bearers, 2, LATE, 2), np.int64),
-        np.zeros((bearers, 2, HARQ_PROCESSES, len(Block)), np.int64),
-        np.zeros((cells, 2), np.int64), np.zeros((cells, 2), np.int64),
-        np.zeros((cells, 2, slices, len(Line)), np.int64),
-        np.zeros((WHEEL, ending), np.int64),
-        np.zeros(WHEEL, np.int64),
-        np.zeros((cells, 2, min(blocks, REPEATS)), np.int64), np.zeros((cells, 2, 2), np.int64),
-        np.zeros(bearers, np.int64), np.zeros(bearers, np.int64), np.zeros(bearers, np.int64),
-        np.zeros(bearers),
-        np.zeros(slices, np.int64), np.zeros(ues, np.int64),
-        np.zeros((ORDERS, ORDER_WORDS), np.int64), np.zeros((bearers, 2, 4)),
-        np.zeros((cells, 2)), np.zeros((2, len(Reason) + 1), np.int64), np.zeros(2, np.int64),
-        np.zeros((bearers, 2, BUCKETS), np.int64),
-        np.zeros(many, np.int32), np.zeros(many, np.int32), np.zeros(many, np.int32),
-        np.zeros(2, np.int64))
+    return members, count, at
 
 
 def _sizes(config: MacConfig) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
