@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from testbed.loop.run import LoopResult
+    from testbed.loop.outcome import LoopResult
 
 EXAMPLES = """examples:
   airsplit testbed loop                         about two minutes; needs root
@@ -83,11 +83,13 @@ def show(result: LoopResult) -> None:
                       _shown(one.p95_ms / base if one.p95_ms and base else None, 2))
     console = Console()
     console.print(table)
-    label = result.label
-    console.print("The classifier " + (
-        "did not find the flow." if label is None else
-        f"called the flow {label.get('label')} {_shown(result.label_seconds, 1)} s after the "
-        "phone's first question."))
+    labels = result.labels
+    if labels is None or labels.first_right_seconds is None:
+        console.print("The classifier did not find the flow." if labels is not None else
+                      "Whether the flow was found is not known: it was not captured.")
+    else:
+        console.print(f"The classifier called the flow llm_split "
+                      f"{labels.first_right_seconds:.2f} s after its first packet.")
     for at, shares in result.quotas:
         told = ", ".join(f"{name}: " + ("as configured" if not quota else
                          f"{quota['minimum']} to {quota['maximum']} %")

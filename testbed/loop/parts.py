@@ -27,7 +27,9 @@ class Part:
     """A program that runs."""
 
     def __init__(self, name: str, command: Sequence[str], log: Path,
-                 ending: signal.Signals = signal.SIGTERM, keep_output: Path | None = None) -> None:
+                 ending: signal.Signals | None = signal.SIGTERM,
+                 keep_output: Path | None = None) -> None:
+        """`ending` asks it to end; None: the end of its input does."""
         self.name, self.log, self._ending = name, log, ending
         with log.open("wb") as errors, contextlib.ExitStack() as stack:
             output = errors if keep_output is None else stack.enter_context(keep_output.open("wb"))
@@ -45,13 +47,31 @@ class Part:
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return " | ".join(lines[-LINES:]) or "it said nothing"
 
+    def order(self, line: str) -> None:
+        """A line on its input."""
+        assert self.process.stdin is not None  # it was asked for
+        try:
+            self.process.stdin.write(line.encode() + b"\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            self.check()
+            raise TestbedFailure(f"{self.name} takes no orders: {self.tail()}",
+                                 f"Its log is {self.log}.") from None
+
     def stop(self) -> None:
         """End it in order, else at once."""
+        self.ask_to_end()
+        self.wait()
+
+    def ask_to_end(self) -> None:
         if self.process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self.process.stdin.close()
-        if self.process.poll() is None:
+        if self.process.poll() is None and self._ending is not None:
             self.process.send_signal(self._ending)
+
+    def wait(self) -> None:
+        """Until it has ended; at once where it takes too long."""
         try:
             self.process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
@@ -83,6 +103,15 @@ def answers(url: str) -> bool:
 
 def in_namespace(namespace: str, command: Sequence[str]) -> list[str]:
     return ["ip", "netns", "exec", namespace, *command]
+
+
+def stop_all(groups: Sequence[Sequence[Part]]) -> None:
+    """Groups one after another, the parts of each at the same time."""
+    for group in groups:
+        for one in group:
+            one.ask_to_end()
+        for one in group:
+            one.wait()
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from testbed.loop.settings import LLM, PHASES
 
 if TYPE_CHECKING:
-    from testbed.loop.run import LoopResult
+    from testbed.loop.outcome import LoopResult
 
 SHADES = ("#eef4ee", "#f6e3e0", "#e3ecf6", "#eef4ee")  # of the phases
 SMALLEST_MS = 10.0  # of the axis, which is logarithmic

@@ -1,24 +1,64 @@
-"""What the closed loop is made of: a small cell, a crowd, two slices, phases; and others' files.
+"""What the closed loop is made of: a small cell, a crowd, slices, phases, and what is compared.
 
-    settings = LoopSettings()
-    cell_document(settings, 25.0), xapp_document(settings, labels, store)  # for their programs
+    settings = LoopSettings(load=Load.PHONES, channel=RadioChannel.FADING, watch=False)
 
-The phone has a session in each slice and talks to its edge over the second's. It runs nothing.
+All that an experiment varies is a field here. It knows no program's file (`documents`), and runs
+nothing.
 """
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from testbed.errors import TestbedFailure
 
-INTERNET, LLM = "1", "1-000001"
-EDGE_ADDRESS = "10.46.0.1"  # of the core's device in the split LLM's network
+INTERNET, LLM = "1", "1-000001"  # the slices
 LLM_POOL = "10.46.0.0/16"
 EDGE_PORT = 8470
 PHASES = ("calm", "congested", "steered", "calm again")
+LEAST_SECONDS = 2.0  # of a phase
+MOST_NAME = 24  # characters: what is made of it names namespaces
+
+
+class Load(enum.StrEnum):
+    """What the crowd does."""
+
+    NONE = "none"
+    PHONES = "phones"  # what recorded phones did: bursts, and silence between them
+    SATURATION = "saturation"  # packet after packet, more than the cell can carry
+
+
+class RadioChannel(enum.StrEnum):
+    """The phone's radio; the crowd's stays as it is."""
+
+    GOOD = "good"
+    FADING = "fading"
+    EDGE = "edge"  # of the cell: weak, and fading
+
+
+class Steering(enum.StrEnum):
+    """Who makes room for the phone's tokens."""
+
+    NONE = "none"  # nobody: the xApp watches
+    STATIC = "static"  # the cell's own configuration, all along; the xApp watches
+    PROPORTIONAL = "proportional"  # the xApp, by what the flow needs
+
+
+class Sessions(enum.StrEnum):
+    """PDU sessions of the phone."""
+
+    TWO = "two"  # one in each slice, as cores of today have it
+    ONE = "one"  # one alone, which the cell has put into the slice for split models
+
+
+class Arm(enum.StrEnum):
+    """The run itself, or a control that must not help."""
+
+    NORMAL = "normal"
+    SHUFFLED_LABELS = "shuffled_labels"  # each label is exchanged for another one
+    WRONG_SLICE = "wrong_slice"  # the xApp is told that the phone is in the others' slice
+    DRY_RUN = "dry_run"  # the xApp decides all along, and sends nothing
 
 
 @dataclass(frozen=True)
@@ -26,9 +66,15 @@ class LoopSettings:
     """All of it."""
 
     name: str = "airsplit-loop"  # that namespaces begin with
+    load: Load = Load.SATURATION
+    channel: RadioChannel = RadioChannel.GOOD
+    steering: Steering = Steering.PROPORTIONAL
+    sessions: Sessions = Sessions.TWO
+    arm: Arm = Arm.NORMAL
+    watch: bool = True  # the xApp only watches until the third phase; else it may act all along
     crowd: int = 24  # phones that load the cell
     bandwidth_mhz: int = 5
-    down_kbps: float = 1500.0  # of each of the crowd
+    down_kbps: float = 1500.0  # of each of the crowd, in the mean
     up_kbps: float = 1000.0
     calm_seconds: float = 15.0  # of the first phase
     congested_seconds: float = 20.0  # loaded, while the xApp only watches
@@ -36,6 +82,7 @@ class LoopSettings:
     after_seconds: float = 15.0  # the crowd is gone
     inter_token_ms: float = 60.0  # what the policy wants
     floor: int = 10  # percent that the others keep
+    static_percent: int = 30  # that the model's slice has where steering is static
     ric_port: int = 36421
     udp_port: int = 9899  # of SCTP in UDP
     map_port: int = 8002
@@ -45,60 +92,61 @@ class LoopSettings:
     def __post_init__(self) -> None:
         if not 1 <= self.crowd <= 100:
             raise TestbedFailure(f"A crowd of {self.crowd} cannot be.", "Give 1 to 100.")
-        if min(self.calm_seconds, self.congested_seconds, self.steered_seconds,
-               self.after_seconds) < 2:
+        if min(self.lengths) < LEAST_SECONDS:
             raise TestbedFailure("A phase is too short to show anything.",
-                                 "Give each 2 seconds at least.")
+                                 f"Give each {LEAST_SECONDS:g} seconds at least.")
+        if not 0 <= self.floor <= 90 or not 0 <= self.static_percent <= 90:
+            raise TestbedFailure("A floor or a static share cannot be.", "Give 0 to 90 percent.")
+        ports = (self.ric_port, self.udp_port, self.map_port, self.api_port)
+        if not all(0 < one < 65536 for one in ports) or len(set(ports)) < len(ports):
+            raise TestbedFailure(f"Ports {', '.join(map(str, ports))} cannot be.",
+                                 "Give four different ones, 1 to 65535.")
+        if not 1 <= len(self.name) <= MOST_NAME:
+            raise TestbedFailure(f"{self.name!r} cannot name namespaces.",
+                                 f"Give 1 to {MOST_NAME} characters.")
+
+    @property
+    def lengths(self) -> tuple[float, float, float, float]:
+        """Of the phases, in seconds."""
+        return (self.calm_seconds, self.congested_seconds, self.steered_seconds,
+                self.after_seconds)
 
     @property
     def seconds(self) -> float:
-        return (self.calm_seconds + self.congested_seconds + self.steered_seconds
-                + self.after_seconds)
+        return sum(self.lengths)
 
     @property
     def ends(self) -> tuple[float, ...]:
         """When each phase ends, in seconds since the first began."""
-        total, found = 0.0, []
-        for one in (self.calm_seconds, self.congested_seconds, self.steered_seconds,
-                    self.after_seconds):
-            total += one
-            found.append(total)
-        return tuple(found)
+        return tuple(sum(self.lengths[:place + 1]) for place in range(len(PHASES)))
+
+    @property
+    def acts(self) -> bool:
+        """Whether the xApp may send anything at any time."""
+        return self.steering is Steering.PROPORTIONAL and self.arm is not Arm.DRY_RUN
+
+    @property
+    def acts_from(self) -> float | None:
+        """Seconds since the first phase began from which the xApp may act; None: it never may."""
+        if not self.acts:
+            return None
+        return self.ends[1] if self.watch else 0.0
 
     @property
     def ric(self) -> str:
         return f"usrsctp://127.0.0.1:{self.ric_port}?udp={self.udp_port}"
 
+    @property
+    def edge_address(self) -> str:
+        """Of the core's device in the network that the edge is in."""
+        return "10.46.0.1" if self.sessions is Sessions.TWO else "10.45.0.1"
 
-def cell_document(settings: LoopSettings, start: float) -> dict[str, Any]:
-    """For `airsplit ran`; `start` is the cell's time at which the first phase begins."""
-    return {
-        "cells": [{"nci": 0x66C000, "bandwidth_mhz": settings.bandwidth_mhz, "spacing_khz": 15}],
-        # A tenth of a second of the cell: more would be a queue that no phone would stay for.
-        "mac": {"request_jitter": 5, "queue": {"kbytes": 150}},
-        "slices": [{"slice": INTERNET}, {"slice": LLM}],
-        "ues": [
-            {"name": "phone", "channel": {"kind": "static", "snr_db": 16.0},
-             "sessions": [{"dnn": "internet", "slice": INTERNET}, {"dnn": "llm", "slice": LLM}]},
-            {"name": "crowd", "count": settings.crowd,
-             "channel": {"kind": "static", "snr_db": 12.0}}],
-        "traffic": [{"kind": "saturation", "ues": ["crowd"], "down_kbps": settings.down_kbps,
-                     "up_kbps": settings.up_kbps, "start": start + settings.ends[0],
-                     "stop": start + settings.ends[2]}],
-        "way": {"name": settings.name},
-        "e2": {"ric": settings.ric, "map_port": settings.map_port, "node": {"profile": "spec"}},
-        "seed": settings.seed,
-    }
+    @property
+    def phone_address(self) -> str:
+        """Of the session that the phone talks to the edge over."""
+        return "10.46.0.2" if self.sessions is Sessions.TWO else "10.45.0.2"
 
-
-def xapp_document(settings: LoopSettings, labels: str, store: Path) -> dict[str, Any]:
-    """For `airsplit xapp`."""
-    return {
-        "listen": [settings.ric], "store": str(store), "taps": [{"address": labels}],
-        "ue_map": {"emulator": f"http://127.0.0.1:{settings.map_port}/ues", "every": 1},
-        "ran": {"slices": [INTERNET, LLM], "period_ms": 500,
-                "nodes": [{"name": "*", "profile": "spec"}]},
-        "policies": [{"name": "llm", "inter_token_ms": settings.inter_token_ms,
-                      "floors": {INTERNET: settings.floor}}],
-        "steering": {"found": {INTERNET: {"minimum": 0}, LLM: {"minimum": 0}}},
-    }
+    @property
+    def edge_device(self) -> str:
+        """In the core's namespace, of that network."""
+        return "n6-llm" if self.sessions is Sessions.TWO else "n6-internet"

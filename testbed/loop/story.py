@@ -77,14 +77,13 @@ def ratio(value: float | None, base: float | None) -> float | None:
     return value / base if value is not None and base else None
 
 
-def verdict(phases: Sequence[PhaseFigures], decisions: Sequence[Mapping[str, Any]],
-            label_seconds: float | None) -> dict[str, Any]:
-    """The story in figures: what congestion did, what steering did, when, and what was undone."""
+def verdict(phases: Sequence[PhaseFigures],
+            decisions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What congestion did, what steering did, and what was undone."""
     calm, congested, steered, after = phases
-    acted = [one for one in decisions if one.get("state") in ENDED]
     return {
-        "label_seconds": label_seconds,  # from the flow's first packet to its label
-        "decisions": len(decisions), "standing": len(acted),
+        "decisions": len(decisions),
+        "standing": sum(one.get("state") in ENDED for one in decisions),
         "congested_times_calm_p95": ratio(congested.p95_ms, calm.p95_ms),
         "steered_times_calm_p95": ratio(steered.p95_ms, calm.p95_ms),
         "after_times_calm_p95": ratio(after.p95_ms, calm.p95_ms),

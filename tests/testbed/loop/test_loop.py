@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 
 from testbed import namespaces
+from testbed.loop.labels import LabelFigures
 from testbed.loop.loop_command import show, write
-from testbed.loop.run import LoopResult
+from testbed.loop.outcome import LoopResult
 from testbed.loop.settings import LLM, PHASES, LoopSettings
 from testbed.loop.story import Token, phase_figures
+
+NO_QUOTA = {"minimum": 0, "maximum": 100, "dedicated": 0}
+QUOTA = {LLM: {"minimum": 10, "maximum": 100, "dedicated": 0}}
 
 
 def result() -> LoopResult:
@@ -24,8 +28,10 @@ def result() -> LoopResult:
     return LoopResult(
         settings, [phase_figures(name, tokens, ends[place], ends[place + 1])
                    for place, name in enumerate(PHASES)], tokens, [{"state": "confirmed"}],
-        {"label": "llm_split"}, 1.2, [(-3.0, {LLM: None}), (40.0, {
-            LLM: {"minimum": 10, "maximum": 100, "dedicated": 0}})])
+        {"label": "llm_split"}, LabelFigures(1, 1, 1, 1.2, 1.1, 1.2, 0, 0, 0),
+        quotas=[(0.0, {LLM: None}), (40.0, QUOTA)],
+        cell_quotas=[(0.0, {LLM: NO_QUOTA}), (39.5, QUOTA), (70.0, {LLM: NO_QUOTA})],
+        congestion_at=15.0, congestion_end=60.0, allowed_at=35.0)
 
 
 def test_a_report_is_left_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,6 +45,24 @@ def test_a_report_is_left_behind(tmp_path: Path, capsys: pytest.CaptureFixture[s
     found = json.loads((tmp_path / "summary.json").read_text())
     assert [phase["name"] for phase in found["phases"]] == list(PHASES)
     assert found["verdict"]["label_seconds"] == 1.2
+    assert found["verdict"]["label_right"] is True
+
+
+def test_a_quota_is_taken_from_the_cell_and_not_from_the_xapp() -> None:
+    found = result().verdict()
+    assert found["quota_at"] == 39.5
+    assert found["congestion_to_quota_seconds"] == 24.5
+    assert found["allowed_to_quota_seconds"] == 4.5
+    assert found["released_at"] == 70.0
+
+
+def test_what_was_not_measured_is_none() -> None:
+    one = result()
+    one.cell_quotas, one.labels, one.congestion_at = [], None, None
+    found = one.verdict()
+    assert [found[name] for name in (
+        "quota_at", "released_at", "congestion_to_quota_seconds", "label_seconds", "label_right",
+        "floor_violated")] == [None] * 6
 
 
 @pytest.mark.slow

@@ -45,8 +45,8 @@ def test_the_verdict_sets_phases_beside_each_other() -> None:
     phases = [PhaseFigures(name, 10, 10, 1, None, p95, p95, p95, stalls, p95)
               for name, p95, stalls in (("calm", 40.0, 0), ("congested", 160.0, 3),
                                         ("steered", 44.0, 0), ("calm again", 40.0, 0))]
-    found = verdict(phases, [{"state": "confirmed"}, {"state": "rolled_back"}], 1.5)
+    found = verdict(phases, [{"state": "confirmed"}, {"state": "rolled_back"}])
     assert found["congested_times_calm_p95"] == 4
     assert found["steered_times_calm_p95"] == pytest.approx(1.1)
-    assert (found["decisions"], found["standing"], found["label_seconds"]) == (2, 1, 1.5)
+    assert (found["decisions"], found["standing"]) == (2, 1)
     assert found["stalls"]["congested"] == 3

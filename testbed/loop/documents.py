@@ -1,0 +1,93 @@
+"""The loop's settings as the files of the programs that it is made of.
+
+    cell_document(settings)            # for `airsplit ran`
+    crowd_document(settings)           # the same cell with the crowd's traffic, for `loop.crowd`
+    xapp_document(settings, labels, folder)
+
+What a control arm does wrong is said here, in words that these programs take from any operator.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from testbed.loop.settings import (
+    INTERNET,
+    LLM,
+    Arm,
+    Load,
+    LoopSettings,
+    RadioChannel,
+    Sessions,
+    Steering,
+)
+
+CHANNELS: dict[RadioChannel, dict[str, Any]] = {
+    RadioChannel.GOOD: {"kind": "static", "snr_db": 16.0},
+    RadioChannel.FADING: {"kind": "pedestrian", "snr_db": 16.0},
+    RadioChannel.EDGE: {"kind": "pedestrian", "snr_db": 4.0, "shadow_db": 2.0}}
+BURST_SECONDS, PAUSE_SECONDS = 2.0, 2.0  # mean, of a phone that loads pages and films
+WRONG_MAP = "wrong-ues.yaml"  # what the operator of the control arm believes
+
+
+def cell_document(settings: LoopSettings) -> dict[str, Any]:
+    """A cell without traffic, with E2."""
+    sessions = ([{"dnn": "internet", "slice": INTERNET}, {"dnn": "llm", "slice": LLM}]
+                if settings.sessions is Sessions.TWO else [{"dnn": "internet", "slice": LLM}])
+    slices: list[dict[str, Any]] = [{"slice": INTERNET}, {"slice": LLM}]
+    if settings.steering is Steering.STATIC:
+        slices = [{"slice": INTERNET, "minimum": settings.floor},
+                  {"slice": LLM, "minimum": settings.static_percent}]
+    return {
+        "cells": [{"nci": 0x66C000, "bandwidth_mhz": settings.bandwidth_mhz, "spacing_khz": 15}],
+        # A tenth of a second of the cell: more would be a queue that no phone would stay for.
+        "mac": {"request_jitter": 5, "queue": {"kbytes": 150}},
+        "slices": slices,
+        "ues": [
+            {"name": "phone", "channel": CHANNELS[settings.channel], "sessions": sessions},
+            {"name": "crowd", "count": settings.crowd,
+             "channel": {"kind": "static", "snr_db": 12.0}}],
+        "way": {"name": settings.name},
+        "e2": {"ric": settings.ric, "map_port": settings.map_port, "node": {"profile": "spec"}},
+        "seed": settings.seed,
+    }
+
+
+def crowd_document(settings: LoopSettings) -> dict[str, Any]:
+    """What the crowd sends from when it is told to begin."""
+    return cell_document(settings) | {"traffic": _traffic(settings)}
+
+
+def _traffic(settings: LoopSettings) -> list[dict[str, Any]]:
+    if settings.load is Load.NONE:
+        return []
+    down, up = settings.down_kbps, settings.up_kbps
+    if settings.load is Load.SATURATION:
+        return [{"kind": "saturation", "ues": ["crowd"], "down_kbps": down, "up_kbps": up}]
+    more = (BURST_SECONDS + PAUSE_SECONDS) / BURST_SECONDS
+    return [{"kind": "on-off", "ues": ["crowd"], "down_kbps": down * more, "up_kbps": up * more,
+             "on_seconds": BURST_SECONDS, "off_seconds": PAUSE_SECONDS}]
+
+
+def xapp_document(settings: LoopSettings, labels: str, folder: Path) -> dict[str, Any]:
+    """For `airsplit xapp`; `labels` is where the tap's messages are."""
+    sources: dict[str, Any] = {"emulator": f"http://127.0.0.1:{settings.map_port}/ues", "every": 1}
+    if settings.arm is Arm.WRONG_SLICE:
+        sources["file"] = str(folder / WRONG_MAP)  # goes before what the cell says
+    return {
+        "listen": [settings.ric], "store": str(folder / "xapp.db"),
+        "taps": [{"address": labels}], "ue_map": sources,
+        "api": {"port": settings.api_port, "token_file": str(folder / "xapp.token")},
+        "ran": {"slices": [INTERNET, LLM], "period_ms": 500,
+                "nodes": [{"name": "*", "profile": "spec"}]},
+        "policies": [{"name": "llm", "inter_token_ms": settings.inter_token_ms,
+                      "floors": {INTERNET: settings.floor}}],
+        "steering": {"found": {one["slice"]: {"minimum": one.get("minimum", 0)}
+                               for one in cell_document(settings)["slices"]}},
+    }
+
+
+def wrong_map_document(settings: LoopSettings) -> dict[str, Any]:
+    """An operator's UE map that puts the phone's model into the crowd's slice."""
+    return {"ues": [{"address": settings.phone_address, "slice": INTERNET}]}

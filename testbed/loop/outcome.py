@@ -1,0 +1,88 @@
+"""What a run of the loop came to, as one document. It measures nothing."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from testbed.loop.labels import LabelFigures
+from testbed.loop.settings import LLM, LoopSettings
+from testbed.loop.slices import SliceFigures, SliceSample
+from testbed.loop.story import PhaseFigures, Token, verdict
+
+Quotas = list[tuple[float, dict[str, Any]]]  # seconds since the first phase began; by slice
+
+
+@dataclass
+class LoopResult:
+    """What happened. Times are seconds since the first phase began; None was not measured."""
+
+    settings: LoopSettings
+    phases: list[PhaseFigures]
+    tokens: list[Token]
+    decisions: list[dict[str, Any]]
+    flow: dict[str, Any] | None  # the split model's at the xApp, as it was last
+    labels: LabelFigures | None = None
+    slices: list[SliceFigures] = field(default_factory=list)
+    samples: list[SliceSample] = field(default_factory=list)
+    quotas: Quotas = field(default_factory=list)  # as the xApp has them
+    cell_quotas: Quotas = field(default_factory=list)  # as they are in force in the cell
+    congestion_at: float | None = None  # the crowd's first packet
+    congestion_end: float | None = None
+    allowed_at: float | None = None  # the xApp might act
+    crowd: dict[str, Any] | None = None  # what it sent
+    cell: dict[str, Any] | None = None  # `airsplit ran`'s summary
+    missed_looks: int = 0  # at the xApp's API or the cell's, that did not answer in time
+
+    @property
+    def quota_at(self) -> float | None:
+        """When the cell first guaranteed the model's slice more than at the beginning."""
+        base = _minimum(self.cell_quotas[0][1]) if self.cell_quotas else 0
+        return next((at for at, found in self.cell_quotas if _minimum(found) > base), None)
+
+    @property
+    def released_at(self) -> float | None:
+        """When, the crowd being gone, that was last taken back; None: it still stands."""
+        if self.quota_at is None or self.congestion_end is None:
+            return None
+        base = _minimum(self.cell_quotas[0][1])
+        last = self.cell_quotas[-1]
+        return last[0] if _minimum(last[1]) <= base and last[0] > self.congestion_end else None
+
+    def document(self) -> dict[str, Any]:
+        """For summary.json."""
+        return {
+            "settings": asdict(self.settings), "phases": [asdict(one) for one in self.phases],
+            "verdict": self.verdict(), "labels": None if self.labels is None else asdict(
+                self.labels), "slices": [asdict(one) for one in self.slices],
+            "decisions": self.decisions, "flow": self.flow, "quotas": self.quotas,
+            "cell_quotas": self.cell_quotas, "crowd": self.crowd, "cell": self.cell,
+            "missed_looks": self.missed_looks}
+
+    def verdict(self) -> dict[str, Any]:
+        """The story in figures."""
+        labels = self.labels
+        return verdict(self.phases, self.decisions) | {
+            "label_seconds": None if labels is None else labels.first_right_seconds,
+            "label_right": None if labels is None or not labels.flows else
+            labels.right == labels.flows,
+            "congestion_at": self.congestion_at, "congestion_end": self.congestion_end,
+            "allowed_at": self.allowed_at, "quota_at": self.quota_at,
+            "released_at": self.released_at,
+            "congestion_to_quota_seconds": _after(self.quota_at, self.congestion_at),
+            "allowed_to_quota_seconds": _after(self.quota_at, self.allowed_at),
+            "floor_violated": self._floor_violated()}
+
+    def _floor_violated(self) -> bool | None:
+        known = [one.floor_violated for one in self.slices if one.floor_violated is not None]
+        return any(known) if known else None
+
+
+def _minimum(shares: dict[str, Any]) -> int:
+    """Percent that the model's slice is guaranteed."""
+    return int((shares.get(LLM) or {}).get("minimum", 0))
+
+
+def _after(later: float | None, sooner: float | None) -> float | None:
+    """Seconds; None unless the one came after the other."""
+    return None if later is None or sooner is None or later < sooner else later - sooner

@@ -1,0 +1,199 @@
+"""The loop's programs: each started as soon as what it needs is there, and ended in an order.
+
+    with Programs(settings, folder, model, say) as programs:
+        programs.start()
+        programs.crowd.order("start")
+
+It knows their command lines, addresses and files; what they do together is `run`'s business.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import yaml
+
+from classifier.labels import CLASSES
+from testbed import namespaces
+from testbed.loop.documents import (
+    WRONG_MAP,
+    cell_document,
+    crowd_document,
+    wrong_map_document,
+    xapp_document,
+)
+from testbed.loop.parts import AIRSPLIT, Part, answers, in_namespace, stop_all, wait_until
+from testbed.loop.settings import EDGE_PORT, LLM_POOL, Arm, Load, LoopSettings, Sessions
+
+START_SECONDS = 240.0  # the first time of all, things are compiled
+SNAP = 128  # bytes of each packet that the capture keeps
+# Who goes first when all ends: the xApp puts quotas back while the cell still listens.
+ORDER = (("phone", "crowd"), ("xapp",), ("edge", "capture", "tap"),
+         ("relay", "cell"))
+OLD = ("xapp.db*", "*.jsonl", "*.json", "*.pcap*", "*.log", "*.yaml")  # of a run before
+
+
+class Programs:
+    """All of them, until the block ends."""
+
+    def __init__(self, settings: LoopSettings, folder: Path, model: Path,
+                 say: Callable[[str], None]) -> None:
+        self.settings, self.folder, self.model, self.say = settings, folder.resolve(), model, say
+        self.parts: dict[str, Part] = {}
+        # Sockets' names have to be short, and the folder's may be long.
+        self._sockets = Path(tempfile.mkdtemp(prefix="airsplit-"))
+        self.api = f"http://127.0.0.1:{settings.api_port}"
+        self.cell_api = f"http://127.0.0.1:{settings.map_port}"
+
+    def __enter__(self) -> Programs:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def core(self) -> str:
+        """The namespace of the core's side."""
+        return f"{self.settings.name}-n6"
+
+    @property
+    def phone_namespace(self) -> str:
+        return f"{self.settings.name}-phone"
+
+    @property
+    def capture(self) -> Path:
+        return self.folder / "edge.pcap"
+
+    @property
+    def crowd(self) -> Part:
+        return self.parts["crowd"]
+
+    def close(self) -> None:
+        """End all that runs, in order."""
+        named = {name for group in ORDER for name in group}
+        others = [part for name, part in self.parts.items() if name not in named]
+        try:
+            stop_all([others, *([self.parts[name] for name in group if name in self.parts]
+                                for group in ORDER)])
+        finally:
+            shutil.rmtree(self._sockets, ignore_errors=True)
+
+    def check(self) -> None:
+        """Raise if one has ended."""
+        for part in self.parts.values():
+            part.check()
+
+    def start(self) -> None:
+        """Everything; returns when the phone has its first token."""
+        for pattern in OLD:
+            for old in self.folder.glob(pattern):
+                old.unlink()
+        self._start_cell()
+        self._start_xapp()
+        self.wait(lambda: answers(self.cell_api + "/ues"), "the cell")
+        self._start_core()
+        self._wait_for_core()
+        self._start_phone()
+
+    def _start_cell(self) -> None:
+        self._write("cell.yaml", cell_document(self.settings))
+        self._write("crowd.yaml", crowd_document(self.settings))
+        self.add("cell", [*AIRSPLIT, "ran", "--config", str(self.folder / "cell.yaml"), "--quiet",
+                          "--json", str(self.folder / "ran.json")])
+
+    def _start_xapp(self) -> None:
+        if self.settings.arm is Arm.WRONG_SLICE:
+            self._write(WRONG_MAP, wrong_map_document(self.settings))
+        labels = self._socket("relay" if self._relayed else "tap")
+        self._write("xapp.yaml", xapp_document(self.settings, labels, self.folder))
+        dry = ["--dry-run"] if self.settings.acts_from != 0 else []
+        self.add("xapp", [*AIRSPLIT, "xapp", "--config", str(self.folder / "xapp.yaml"), *dry])
+
+    @property
+    def _relayed(self) -> bool:
+        """Whether the xApp hears the taps through somebody who exchanges labels."""
+        return self.settings.arm is Arm.SHUFFLED_LABELS
+
+    def _start_core(self) -> None:
+        """Edge, tap, capture, and the crowd, which waits."""
+        settings = self.settings
+        self.add("edge", in_namespace(self.core, [
+            *AIRSPLIT, "edge", "--model", str(self.model), "--host", settings.edge_address,
+            "--port", str(EDGE_PORT), "--threads", "1", "--allow-anyone"]))
+        self.add("tap", in_namespace(self.core, [
+            *AIRSPLIT, "tap", "any", "--publish", self._socket("tap")]))
+        self.add("capture", in_namespace(self.core, [
+            *AIRSPLIT, "pcap", "record", settings.edge_device, "--port", str(EDGE_PORT),
+            "--snap", str(SNAP), "--out", str(self.capture)]))
+        self.add("relay", [
+            sys.executable, "-m", "testbed.loop.relay", self._socket("tap"),
+            *(["--to", self._socket("relay"), "--rotate", str(self._rotate)]
+              if self._relayed else [])], output="labels.jsonl", by_input=True)
+        if settings.load is not Load.NONE:
+            self.add("crowd", [sys.executable, "-m", "testbed.loop.crowd",
+                               str(self.folder / "crowd.yaml")], output="crowd.jsonl",
+                     by_input=True)
+
+    @property
+    def _rotate(self) -> int:
+        """How far labels are moved: never to themselves."""
+        return 1 + self.settings.seed % (len(CLASSES) - 1)
+
+    def _wait_for_core(self) -> None:
+        self.wait(lambda: answers(self.api + "/healthz"), "the xApp's API")
+        log = self.folder / "edge.log"
+        self.wait(lambda: " on http://" in log.read_text(encoding="utf-8"), "the edge")
+        self.wait(lambda: bool(list(self.lines("labels.jsonl"))), "the tap")
+        self.wait(lambda: any(self.folder.glob(f"{self.capture.name}*")), "the capture")
+        if self.settings.load is not Load.NONE:
+            self.wait(lambda: bool(list(self.lines("crowd.jsonl"))), "the crowd")
+
+    def _start_phone(self) -> None:
+        settings = self.settings
+        if settings.sessions is Sessions.TWO:
+            namespaces.command("ip", "-n", self.phone_namespace, "route", "replace", LLM_POOL,
+                               "dev", "ue1", "src", settings.phone_address)
+        self.add("phone", in_namespace(self.phone_namespace, [
+            sys.executable, "-m", "testbed.loop.phone",
+            f"http://{settings.edge_address}:{EDGE_PORT}", str(self.model)]),
+            output="tokens.jsonl", by_input=True)
+        self.wait(lambda: any("token" in one for one in self.lines("tokens.jsonl")),
+                  "the first token")
+
+    def add(self, name: str, command: list[str], output: str | None = None,
+            by_input: bool = False) -> Part:
+        """Start one; `output` keeps what it prints."""
+        part = Part(f"the program {name!r}", command, self.folder / f"{name}.log",
+                    None if by_input else signal.SIGTERM,
+                    None if output is None else self.folder / output)
+        self.parts[name] = part
+        return part
+
+    def wait(self, ready: Callable[[], bool], what: str) -> None:
+        """Until it is so, as long as all programs run."""
+        self.say(f"waiting for {what}")
+        wait_until(ready, list(self.parts.values()), START_SECONDS, what)
+
+    def lines(self, name: str) -> Iterator[dict[str, Any]]:
+        """JSON objects that a program printed."""
+        file = self.folder / name
+        for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+            try:
+                yield json.loads(line)
+            except ValueError:
+                continue  # the last line, in the middle of its writing
+
+    def _socket(self, name: str) -> str:
+        return f"ipc://{self._sockets}/{name}"
+
+    def _write(self, name: str, document: dict[str, Any]) -> None:
+        (self.folder / name).write_text(yaml.safe_dump(document), encoding="utf-8")

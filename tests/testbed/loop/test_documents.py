@@ -1,0 +1,80 @@
+"""What the loop writes for others' programs is what they take, in every variation."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+import yaml
+
+from testbed.loop.documents import (
+    cell_document,
+    crowd_document,
+    wrong_map_document,
+    xapp_document,
+)
+from testbed.loop.settings import (
+    INTERNET,
+    LLM,
+    Arm,
+    Load,
+    LoopSettings,
+    RadioChannel,
+    Sessions,
+    Steering,
+)
+from testbed.ran.ran_config import RanConfig, load, plane_config
+from xapp.config import load as load_xapp
+from xapp.observations import Snssai
+from xapp.ue_map_file import read
+
+
+def written(document: object, folder: Path) -> Path:
+    file = folder / "file.yaml"
+    file.write_text(yaml.safe_dump(document))
+    return file
+
+
+def cell(settings: LoopSettings, folder: Path) -> RanConfig:
+    return load(written(crowd_document(settings), folder))
+
+
+@pytest.mark.parametrize(("channel", "sessions"), list(product(RadioChannel, Sessions)), ids=str)
+def test_the_cell_takes_its_file(channel: RadioChannel, sessions: Sessions,
+                                 tmp_path: Path) -> None:
+    settings = LoopSettings(crowd=5, channel=channel, sessions=sessions, name="other")
+    config = cell(settings, tmp_path)
+    assert len(config.phones) == 6
+    assert config.e2 is not None
+    assert config.way.name == "other"
+    phone = plane_config(config).ues[0]
+    assert phone.sessions[-1].address == settings.phone_address
+    assert config.phones[0].sessions[-1].slice == Snssai.parse(LLM)
+    assert not load(written(cell_document(settings), tmp_path)).traffic
+
+
+@pytest.mark.parametrize("one", Load)
+def test_the_crowds_traffic_is_the_load(one: Load, tmp_path: Path) -> None:
+    config = cell(LoopSettings(crowd=5, load=one), tmp_path)
+    assert bool(config.traffic) == (one is not Load.NONE)
+
+
+def test_a_static_slice_is_the_cells_own(tmp_path: Path) -> None:
+    config = cell(LoopSettings(steering=Steering.STATIC, static_percent=25), tmp_path)
+    assert {str(one.slice): one.minimum for one in config.slices} == {INTERNET: 10, LLM: 25}
+
+
+@pytest.mark.parametrize("arm", Arm)
+def test_the_xapp_takes_its_file(arm: Arm, tmp_path: Path) -> None:
+    settings = LoopSettings(arm=arm, api_port=1234)
+    config = load_xapp(written(xapp_document(settings, "ipc:///tmp/labels", tmp_path), tmp_path))
+    assert config.policies[0].name == "llm"
+    assert config.api.port == 1234
+    assert (config.ue_map.file is not None) == (arm is Arm.WRONG_SLICE)
+
+
+def test_the_wrong_map_puts_the_phone_into_the_crowds_slice(tmp_path: Path) -> None:
+    settings = LoopSettings()
+    entry, = read(written(wrong_map_document(settings), tmp_path))
+    assert (entry.address, entry.slice) == (settings.phone_address, Snssai.parse(INTERNET))
