@@ -17,6 +17,7 @@ import classifier.tap_command
 import edge_server.command
 import pcap_tools.pcap_command
 import testbed.deploy.deploy_command
+import testbed.experiments.experiment_command
 import testbed.loop.loop_command
 import testbed.radio.radio_command
 import testbed.ran.e2_node_command
@@ -48,6 +49,7 @@ EXAMPLES = """examples:
   airsplit xapp --dry-run              say what it would do for them in a cell
   airsplit e2-node --profile oai       a base station to try it on
   airsplit ran --config cell.yaml      a cell that carries packets
+  airsplit experiment run steering-pays-quick
 """
 TESTBED_EXAMPLES = """examples:
   airsplit testbed loop                                the whole story in two minutes
@@ -108,6 +110,8 @@ def build_parser() -> argparse.ArgumentParser:
         add("ran", "run an emulated cell that carries packets"))
     testbed.deploy.deploy_command.configure(
         add("deploy", "configure real gNBs, cores and RICs from one description"))
+    testbed.experiments.experiment_command.configure(
+        add("experiment", "run trials by a scenario, and say what they come to"))
     _add_testbed(add("testbed", "emulated links, and data recorded over them"))
     return parser
 

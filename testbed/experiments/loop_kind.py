@@ -1,0 +1,144 @@
+"""Trials of real packets: the closed loop, once, with its tokens, labels, slices and decisions.
+
+Its settings are those of `LoopSettings`, and `model`, a checkpoint's folder. The columns are of the
+loaded phase after the xApp could act (`steered` of the loop), unless their names say otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from testbed.experiments.errors import BadScenario
+from testbed.experiments.kind import Better, Column, Figures, Say, Scale, Value
+from testbed.loop.settings import INTERNET, LLM, LoopSettings
+from xapp.config_reading import build
+from xapp.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from testbed.loop.outcome import LoopResult
+    from testbed.loop.story import PhaseFigures
+
+BUNDLED_MODEL = Path(__file__).parents[1] / "models" / "story-gemma3"
+LOW, HIGH = Better.LOWER, Better.HIGHER
+OF_PHASE = (  # of PhaseFigures
+    ("first_token_ms", "time to first token", "ms", LOW), ("p50_ms", "between tokens, p50", "ms",
+                                                          LOW),
+    ("p95_ms", "between tokens, p95", "ms", LOW), ("p99_ms", "between tokens, p99", "ms", LOW),
+    ("longest_ms", "longest wait for a token", "ms", LOW),
+    ("tokens_per_second", "tokens", "1/s", HIGH))
+MAIN = ("first_token_ms", "p50_ms", "p95_ms", "p99_ms", "tokens_per_second")
+PHASES = (("", "steered", 2), ("calm_", "calm", 0), ("onset_", "as load begins", 1))
+OF_SLICE = (("down_mbps", "down", "Mbit/s", HIGH), ("up_mbps", "up", "Mbit/s", HIGH),
+            ("down_delay_ms", "delay down", "ms", LOW))
+SLICES = (("others", INTERNET), ("llm", LLM))
+
+
+def _columns() -> tuple[Column, ...]:
+    found = [Column(prefix + name, text + ("" if not prefix else f" ({phase})"), unit, better,
+                    main=not prefix and name in MAIN)
+             for prefix, phase, _ in PHASES for name, text, unit, better in OF_PHASE]
+    found += [Column(f"{prefix}stalls", f"stalls over 0.5 s{f' ({phase})' if prefix else ''}", "",
+                     LOW, Scale.DIFFERENCE, main=not prefix) for prefix, phase, _ in PHASES]
+    found += [Column(f"{who}_{name}", f"slice {slice_}: {text}", unit, better, digits=2,
+                     main=who == "others" and name != "down_delay_ms")
+              for who, slice_ in SLICES for name, text, unit, better in OF_SLICE]
+    return (*found, *OTHERS)
+
+
+OTHERS = (
+    Column("p95_times_calm", "p95 over its own calm phase's", "x", LOW, digits=2, main=True),
+    Column("onset_p95_times_calm", "p95 as load begins over calm's", "x", LOW, digits=2),
+    Column("label_seconds", "right label after a flow's first packet", "s", LOW, digits=2,
+           main=True),
+    Column("label_right", "all flows of the model ended with the right label", better=HIGH),
+    Column("others_called_llm", "flows of others that were called a split model's", "", LOW,
+           Scale.DIFFERENCE),
+    Column("congestion_to_quota_s", "from the load's begin to a quota in force", "s", LOW,
+           digits=2, main=True),
+    Column("allowed_to_quota_s", "from when the xApp might act to a quota in force", "s", LOW,
+           digits=2),
+    Column("guarantee", "highest guarantee of the model's slice", "%", scale=Scale.DIFFERENCE),
+    Column("decisions", "decisions of the xApp", scale=Scale.DIFFERENCE),
+    Column("standing", "decisions that were confirmed or stood", scale=Scale.DIFFERENCE),
+    Column("floor_violated", "a slice's floor was violated", better=LOW),
+    Column("missed_looks", "looks at the programs that were not answered", "", LOW,
+           Scale.DIFFERENCE),
+)
+
+
+class Loop:
+    """The kind; `trial` is `run_loop`, or what stands in for it."""
+
+    name = "loop"
+    columns: Sequence[Column] = _columns()
+
+    def __init__(self, trial: Callable[[LoopSettings, Path, Path, Say], LoopResult] | None = None,
+                 ) -> None:
+        self._trial = trial
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        _settings_of(settings, 1)
+        if not (model := _model_of(settings)).is_dir():
+            raise BadScenario(f"settings.model: there is no folder {model}.",
+                              "Leave it out for the bundled one.")
+
+    def prepare(self) -> None:
+        from testbed import namespaces
+
+        namespaces.require()
+
+    def run(self, settings: Mapping[str, Any], seed: int, folder: Path, say: Say) -> Figures:
+        from testbed.loop.loop_command import write
+        from testbed.loop.run import run_loop
+
+        trial = self._trial or run_loop
+        result = trial(_settings_of(settings, seed), folder, _model_of(settings), say)
+        write(result, folder)
+        return figures_of(result)
+
+
+def _settings_of(settings: Mapping[str, Any], seed: int) -> LoopSettings:
+    said = {name: value for name, value in settings.items() if name != "model"}
+    if "seed" in said:
+        raise BadScenario("settings.seed: a trial's seed is its repetition's.",
+                          "Give `seed` beside `settings`.")
+    try:
+        return build(LoopSettings, {**said, "seed": seed}, "settings")
+    except ConfigurationError as error:
+        raise BadScenario(error.problem, error.remedy) from error
+
+
+def _model_of(settings: Mapping[str, Any]) -> Path:
+    return Path(str(settings.get("model", BUNDLED_MODEL))).expanduser()
+
+
+def figures_of(result: LoopResult) -> Figures:
+    """A row of the loop's result."""
+    found: dict[str, Value] = {}
+    for prefix, _, place in PHASES:
+        phase: PhaseFigures = result.phases[place]
+        for name, *_ in OF_PHASE:
+            found[prefix + name] = getattr(phase, name)
+        found[f"{prefix}stalls"] = phase.stalls
+    for who, slice_ in SLICES:
+        mine = next((one for one in result.slices
+                     if (one.slice, one.phase) == (slice_, "steered")), None)
+        for name, *_ in OF_SLICE:
+            found[f"{who}_{name}"] = getattr(mine, name, None)
+    verdict, labels = result.verdict(), result.labels
+    guarantees = [(shares.get(LLM) or {}).get("minimum", 0) for _, shares in result.cell_quotas]
+    return found | {
+        "p95_times_calm": verdict["steered_times_calm_p95"],
+        "onset_p95_times_calm": verdict["congested_times_calm_p95"],
+        "label_seconds": verdict["label_seconds"], "label_right": verdict["label_right"],
+        "others_called_llm": None if labels is None else labels.others_wrong,
+        "congestion_to_quota_s": verdict["congestion_to_quota_seconds"],
+        "allowed_to_quota_s": verdict["allowed_to_quota_seconds"],
+        "guarantee": max(guarantees, default=None), "decisions": verdict["decisions"],
+        "standing": verdict["standing"], "floor_violated": verdict["floor_violated"],
+        "missed_looks": result.missed_looks}
+
+
+LOOP = Loop()

@@ -1,0 +1,110 @@
+"""Runs the trials of an experiment that are not there yet, one after the other.
+
+    done = run_trials(trials, run, results, watch, stop_after)
+
+What runs a trial is handed in, and so are clock and load. A trial that fails leaves a row that says
+so, and the next one follows; ^C leaves none, and the same command goes on with that trial.
+"""
+
+from __future__ import annotations
+
+import math
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from classifier.errors import ClassifierError
+from edge_server.errors import EdgeError
+from pcap_tools.errors import PcapError
+from testbed.experiments.design import Trial
+from testbed.experiments.errors import RunFailed
+from testbed.experiments.kind import Figures, Value
+from testbed.experiments.machine import Machine
+from testbed.experiments.results import DONE, FAILED, Results, Row
+from ue_app.errors import PhoneError
+from xapp.errors import XappError
+
+# What a trial may fail with; anything else is a bug, and ends the run.
+FAILURES = (EdgeError, PhoneError, PcapError, ClassifierError, XappError, OSError)
+MOST_IN_A_ROW = 5  # failures; then going on would only make more of them
+MOST_ERROR = 2000  # characters of an error that a row keeps
+RunTrial = Callable[[Mapping[str, Any], int, Path], Figures]
+
+
+class Watch(Protocol):
+    """Who is told how it goes."""
+
+    def begins(self, trial: Trial, number: int, of: int) -> None: ...
+
+    def ended(self, row: Row) -> None: ...
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a run reads of the world."""
+
+    machine: Machine
+    now: Callable[[], float]  # seconds, monotonic
+    wall: Callable[[], float]  # seconds since 1970
+    load: Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of a run."""
+
+    done: int
+    failed: int
+    left: int  # trials for which there was no time
+
+
+def waiting(trials: Sequence[Trial], rows: Sequence[Row], again: bool) -> list[Trial]:
+    """Those that have no row; with `again` also those that failed."""
+    over = {row.trial for row in rows if row.done or not again}
+    return [one for one in trials if one.name not in over]
+
+
+def run_trials(trials: Sequence[Trial], settings_of: Callable[[Trial], Mapping[str, Any]],
+               run: RunTrial, results: Results, watch: Watch, world: Surroundings,
+               seconds: float = math.inf) -> Ran:
+    """All of `trials`, or as many as begin within `seconds`."""
+    end = world.now() + seconds
+    done = failed = in_a_row = 0
+    for number, trial in enumerate(trials):
+        if world.now() >= end:
+            return Ran(done, failed, len(trials) - number)
+        watch.begins(trial, number, len(trials))
+        row = _run_one(trial, settings_of(trial), run, results, world)
+        results.put(row)
+        watch.ended(row)
+        done, failed = done + row.done, failed + (not row.done)
+        in_a_row = 0 if row.done else in_a_row + 1
+        if in_a_row >= MOST_IN_A_ROW:
+            raise RunFailed(f"The last {in_a_row} trials failed, at last: {row.error}",
+                            "Mend that, and run it again with --retry-failed.")
+    return Ran(done, failed, 0)
+
+
+def _run_one(trial: Trial, settings: Mapping[str, Any], run: RunTrial, results: Results,
+             world: Surroundings) -> Row:
+    folder = results.new_folder(trial.name)
+    began, wall, load = world.now(), world.wall(), world.load()
+    figures: Mapping[str, Value] = {}
+    status, error = DONE, None
+    try:
+        figures = {name: measured(value)
+                   for name, value in run(settings, trial.seed, folder).items()}
+    except FAILURES as problem:
+        status, error = FAILED, f"{type(problem).__name__}: {problem}"[:MOST_ERROR]
+        (folder / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+    return Row(trial.name, trial.repetition, trial.seed, trial.levels, status, error,
+               datetime.fromtimestamp(wall, UTC).isoformat(timespec="seconds"),
+               world.now() - began, load, world.load(), settings, asdict(world.machine), figures)
+
+
+def measured(value: Value) -> Value:
+    """What is no number was not measured."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
