@@ -89,6 +89,7 @@ def run_run(arguments: argparse.Namespace) -> int:
             print(one.name)
         console.print(told + ".")
         return 0
+    _stop_on_signals()
     with results.locked():
         results.begin(wanted, document)
         trials = _trials(wanted, results, arguments)  # as they are now that nobody else writes
@@ -99,6 +100,14 @@ def run_run(arguments: argparse.Namespace) -> int:
     if results.rows():
         _show(results, results.folder)
     return 1 if ran.failed and not ran.done else 0
+
+
+def _stop_on_signals() -> None:
+    """End in order on SIGTERM too, and on ^C where a shell had it ignored: trials clean up."""
+    import signal
+
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.default_int_handler)
 
 
 def _scenario(path: Path, repetitions: int | None) -> tuple[dict[str, Any], Scenario]:

@@ -6,12 +6,14 @@ loaded phase after the xApp could act (`steered` of the loop), unless their name
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbed.experiments.errors import BadScenario
 from testbed.experiments.kind import Better, Column, Figures, Say, Scale, Value
+from testbed.experiments.results import write_whole
 from testbed.loop.settings import INTERNET, LLM, LoopSettings
 from xapp.config_reading import build
 from xapp.errors import ConfigurationError
@@ -90,12 +92,13 @@ class Loop:
         namespaces.require()
 
     def run(self, settings: Mapping[str, Any], seed: int, folder: Path, say: Say) -> Figures:
-        from testbed.loop.loop_command import write
+        from testbed.loop.picture import draw
         from testbed.loop.run import run_loop
 
         trial = self._trial or run_loop
         result = trial(_settings_of(settings, seed), folder, _model_of(settings), say)
-        write(result, folder)
+        write_whole(folder / "summary.json", json.dumps(result.document(), indent=1).encode())
+        draw(result, folder / "loop.png")
         return figures_of(result)
 
 

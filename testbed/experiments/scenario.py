@@ -197,6 +197,9 @@ def _check(scenario: Scenario) -> None:
     for place, target in enumerate(scenario.targets):
         _check_levels(scenario, f"targets[{place}].at", target.at)
         _check_levels(scenario, f"targets[{place}].over", target.over)
+        if target.over and target.over.keys() != target.at.keys():
+            raise BadScenario(f"targets[{place}]: `at` and `over` name different factors.",
+                              "Name the same ones, so that it is clear what is compared.")
     if (controls := scenario.controls) is not None:
         for level in (controls.base, controls.true, *controls.arms):
             _check_levels(scenario, "controls", {controls.factor: level})

@@ -1,0 +1,110 @@
+"""A report on a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from testbed.experiments.report import Figure, Report, Summary
+from testbed.experiments.verdicts import Outcome, Verdict, change_text, p_text, said
+
+COLOURS = {Outcome.MEETS: "green", Outcome.GAINS: "green", Outcome.APART: "green",
+           Outcome.MISSES: "red", Outcome.NOT_APART: "red", Outcome.UNSURE: "yellow",
+           Outcome.OPEN: "yellow"}
+MOST_FAILURES = 10  # shown; all are in the HTML and the rows
+
+
+def show(report: Report, console: Console) -> None:
+    """All of it."""
+    scenario = report.scenario
+    console.rule(scenario.title or scenario.name)
+    _summaries(report, console)
+    _compared(report, console)
+    _verdicts("targets", report.targets, console)
+    _verdicts("controls", report.controls, console)
+    if report.violations:
+        console.print(f"[red]A floor was violated in:[/] {', '.join(report.violations)}")
+    for row in report.failures[:MOST_FAILURES]:
+        console.print(f"{row.trial} failed: {row.error}", markup=False, highlight=False)
+    for note in report.notes:
+        console.print(note, markup=False, highlight=False)
+
+
+def _summaries(report: Report, console: Console) -> None:
+    """A line for each column and combination, with the first factor's levels side by side."""
+    shown = [one for one in report.summaries if one.done or one.failed]
+    if not shown:
+        console.print("No trial is over yet.")
+        return
+    factors = list(report.scenario.factors)
+    levels = list(report.scenario.factors[factors[0]]) if factors else ["all"]
+    cells = {(rest_of(one), one.levels[factors[0]] if factors else "all"): one for one in shown}
+    rests = list(dict.fromkeys(rest for rest, _ in cells))
+    table = Table(title=f"mean (95 % interval, Student's t); {factors[0] if factors else ''}",
+                  title_justify="left")
+    for name in ("", "at", *levels):
+        table.add_column(name, justify="left" if name in ("", "at") else "right")
+    for rest in rests:
+        table.add_row("trials", rest, *(count_text(cells[rest, level]) if (rest, level) in cells
+                                        else "-" for level in levels))
+    for column in report.main:
+        table.add_section()
+        for place, rest in enumerate(rests):
+            table.add_row("" if place else heading(column.text, column.unit), rest, *(
+                figure_text(cells[rest, level].figures[column.name]) if (rest, level) in cells
+                else "-" for level in levels))
+    console.print(table)
+
+
+def rest_of(summary: Summary) -> str:
+    """Its levels, but for the first factor's."""
+    return ", ".join(list(summary.levels.values())[1:]) or "-"
+
+
+def heading(text: str, unit: str) -> str:
+    return f"{text}, {unit}" if unit else text
+
+
+def count_text(summary: Summary) -> str:
+    return f"{summary.done}" + (f" (+{summary.failed} failed)" if summary.failed else "")
+
+
+def figure_text(figure: Figure) -> str:
+    """A mean with its interval, or how often it was a yes."""
+    if figure.mean is None:
+        return "-"
+    if figure.yes is not None:
+        return f"{figure.yes} of {figure.mean.count}"
+    return said(figure.mean, figure.column.digits)
+
+
+def _compared(report: Report, console: Console) -> None:
+    if not report.compared:
+        return
+    table = Table(title="by pairs of one seed; p by Holm over all of this table",
+                  title_justify="left")
+    for name in ("level", "against", "at", "column", "change", "p", "effect", "n"):
+        table.add_column(name)
+    for one in report.compared:
+        table.add_row(one.level, one.base, ", ".join(one.others.values()) or "-",
+                      one.column.text, change_text(one.contrast, one.column),
+                      p_text(one.corrected), effect_text(one.contrast.effect),
+                      str(one.contrast.change.count))
+    console.print(table)
+
+
+def effect_text(effect: float | None) -> str:
+    return "-" if effect is None else f"{effect:+.2f}"
+
+
+def _verdicts(title: str, verdicts: tuple[Verdict, ...], console: Console) -> None:
+    if not verdicts:
+        return
+    table = Table(title=title, title_justify="left")
+    for name in ("what", "verdict", "figures"):
+        table.add_column(name)
+    for one in verdicts:
+        colour = COLOURS.get(one.outcome)
+        word = one.outcome.value
+        table.add_row(one.says, f"[{colour}]{word}[/]" if colour else word, one.why)
+    console.print(table)

@@ -1,0 +1,148 @@
+"""Verdicts in words: whether a target is met, and whether controls are told from the true arm.
+
+A verdict needs figures: what was not measured is `not measured`, and what the interval leaves open
+is said to be so. Pure.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from testbed.experiments.kind import Column, Scale
+from testbed.experiments.picking import numbers, of_levels, pairs_of
+from testbed.experiments.results import Row
+from testbed.experiments.scenario import Controls, Target
+from testbed.experiments.statistics import Contrast, Estimate, mean_of, paired
+
+SURE = 0.05  # of chance
+
+
+class Outcome(enum.Enum):
+    """What became of it."""
+
+    MEETS = "meets"
+    MISSES = "misses"
+    OPEN = "not measured"
+    GAINS = "gains"
+    NO_GAIN = "shows no gain"
+    UNSURE = "cannot be told"
+    APART = "told apart"
+    NOT_APART = "not told apart"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was asked, and the answer."""
+
+    says: str
+    outcome: Outcome
+    why: str  # the figures
+
+
+def judge_target(target: Target, rows: Sequence[Row], column: Column) -> Verdict:
+    """Whether a target is met."""
+    mine = of_levels(rows, target.at)
+    if target.never:
+        return _never(target, mine)
+    estimate, unit = (_ratio(target, rows), " x") if target.over else (
+        mean_of(numbers(mine, target.column)), f" {column.unit}".rstrip())
+    if estimate is None:
+        return Verdict(target.says, Outcome.OPEN, "no trial measured it")
+    bound = target.most if target.most is not None else target.least
+    assert bound is not None  # as `Target` has it
+    above = target.least is not None
+    met = estimate.value >= bound if above else estimate.value <= bound
+    why = f"{said(estimate)}{unit}, of {estimate.count}; the target is " + (
+        f"{'at least' if above else 'at most'} {bound:g}{unit}")
+    if not target.over:
+        values = numbers(mine, target.column)
+        beyond = sum(one < bound if above else one > bound for one in values)
+        why += f"; {beyond} of {len(values)} trials alone miss it" if beyond else ""
+    if estimate.low is None or estimate.high is None:
+        why += "; one trial proves little"
+    elif estimate.low <= bound <= estimate.high:
+        why += "; its interval leaves that open"
+    return Verdict(target.says, Outcome.MEETS if met else Outcome.MISSES, why)
+
+
+def _never(target: Target, rows: Sequence[Row]) -> Verdict:
+    flags = [value for row in rows if isinstance(value := row.figures.get(target.column), bool)]
+    if not flags:
+        return Verdict(target.says, Outcome.OPEN, "no trial measured it")
+    return Verdict(target.says, Outcome.MISSES if any(flags) else Outcome.MEETS,
+                   f"in {sum(flags)} of {len(flags)} trials in which it could be")
+
+
+def _ratio(target: Target, rows: Sequence[Row]) -> Estimate | None:
+    """By pairs of a seed, and of levels that neither side names."""
+    free = [name for name in (rows[0].levels if rows else ())
+            if name not in target.at and name not in target.over]
+    contrast = paired(*pairs_of(rows, target.over, target.at, target.column, free))
+    return contrast.change if contrast is not None and contrast.ratio else None
+
+
+def judge_controls(controls: Controls, rows: Sequence[Row]) -> tuple[Verdict, ...]:
+    """The true arm, each control, and at last whether the report tells them apart."""
+    found, apart, open_ = [], True, False
+    for arm in (controls.true, *controls.arms):
+        contrast = _gain(controls, rows, controls.base, arm)
+        outcome, why = _judge_gain(contrast, controls.gain)
+        found.append(Verdict(f"{controls.factor} {arm} against {controls.base}", outcome, why))
+        wanted = Outcome.GAINS if arm == controls.true else Outcome.NO_GAIN
+        apart, open_ = apart and outcome is wanted, open_ or outcome is Outcome.OPEN
+    for arm in controls.arms:
+        contrast = _gain(controls, rows, arm, controls.true)
+        better, why = _judge_gain(contrast, controls.gain)
+        found.append(Verdict(f"{controls.factor} {controls.true} against the control {arm}", better,
+                             why))
+        apart, open_ = apart and better is Outcome.GAINS, open_ or better is Outcome.OPEN
+    outcome = Outcome.OPEN if open_ else Outcome.APART if apart else Outcome.NOT_APART
+    return (*found, Verdict(
+        "the true arm gains, no control does, and it is better than each", outcome,
+        f"by {controls.column}; a gain is {controls.gain:g} x or more"))
+
+
+def _gain(controls: Controls, rows: Sequence[Row], base: str, arm: str) -> Contrast | None:
+    free = [name for name in (rows[0].levels if rows else ()) if name != controls.factor]
+    return paired(*pairs_of(rows, {controls.factor: base}, {controls.factor: arm},
+                            controls.column, free))
+
+
+def _judge_gain(contrast: Contrast | None, gain: float) -> tuple[Outcome, str]:
+    """Of a column of which less is better."""
+    if contrast is None or not contrast.ratio or contrast.change.low is None or (
+            contrast.change.high is None):
+        return Outcome.OPEN, "fewer than two pairs of trials"
+    change, chance = contrast.change, contrast.p
+    why = f"{said(change, 2)} x, of {change.count} pairs, p {p_text(chance)}"
+    if contrast.change.high < 1 and change.value <= 1 / gain:
+        return Outcome.GAINS, why
+    if contrast.change.low > 1 / gain:
+        return Outcome.NO_GAIN, why
+    return Outcome.UNSURE, why + f"; {1 / gain:.2f} x is within the interval"
+
+
+def said(estimate: Estimate, digits: int | None = None) -> str:
+    """`1.28 (1.19 to 1.37)`."""
+    places = digits if digits is not None else 0 if abs(estimate.value) >= 100 else 2
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.{places}f}"
+    return f"{estimate.value:.{places}f} ({estimate.low:.{places}f} to {estimate.high:.{places}f})"
+
+
+def p_text(p: float | None) -> str:
+    if p is None or math.isnan(p):
+        return "-"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def change_text(contrast: Contrast, column: Column) -> str:
+    """A contrast as people read it."""
+    if contrast.ratio:
+        return f"{said(contrast.change, 2)} x"
+    unit = f" {column.unit}" if column.unit and column.scale is Scale.DIFFERENCE else ""
+    plus = "+" if contrast.change.value > 0 else ""
+    return f"{plus}{said(contrast.change, max(1, column.digits))}{unit}"
