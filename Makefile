@@ -17,7 +17,7 @@ help:  ## list these targets
 
 setup: $(READY)  ## make .venv with everything in it
 
-demo: $(READY)  ## an edge and a phone on this machine, with figures
+demo: $(READY)  ## the whole story in two minutes: a cell fills up, the xApp makes room (root)
 	$(BIN)/airsplit demo
 
 test: $(READY)  ## the tests, in minutes

@@ -32,14 +32,14 @@ import xapp.xapp_command
 from classifier.errors import ClassifierError
 from edge_server.errors import EdgeError
 from pcap_tools.errors import PcapError
-from testbed import demo
+from testbed import demo, pair
 from ue_app.errors import PhoneError
 from xapp.errors import XappError
 
 BUNDLED_MODEL = Path(__file__).parent / "models" / "story-gemma3"
 EDGE_COMMAND = (sys.executable, "-m", "testbed.cli", "edge")
 EXAMPLES = """examples:
-  airsplit demo                        an edge and a phone on this machine, with figures
+  airsplit demo                        the whole story in two minutes (root)
   airsplit edge                        serve the bundled model
   airsplit ue "Once upon a time"       ask it
   airsplit app                         chat with it in the browser
@@ -52,7 +52,8 @@ EXAMPLES = """examples:
   airsplit experiment run steering-pays-quick
 """
 TESTBED_EXAMPLES = """examples:
-  airsplit testbed loop                                the whole story in two minutes
+  airsplit testbed loop                                the closed loop, with its figures
+  airsplit testbed pair                                a phone and an edge, no cell between
   airsplit testbed record-sessions --out sessions --count 12
   airsplit testbed record-sessions --out sessions --seed 7 --count 600 --jobs 4
   airsplit testbed record-sessions --out sessions --count 600 --only split
@@ -86,7 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
         return commands.add_parser(
             name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
 
-    demo.configure(add("demo", "show it all on this machine, with figures"), BUNDLED_MODEL)
+    demo.configure(add("demo", "the whole story in two minutes"), BUNDLED_MODEL)
     edge_server.command.configure(add("edge", "run the later layers for phones"), BUNDLED_MODEL)
     ue_app.command.configure(add("ue", "run the first layers and ask"), BUNDLED_MODEL)
     ue_app.app_command.configure(
@@ -125,6 +126,9 @@ def _add_testbed(parser: argparse.ArgumentParser) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter), BUNDLED_MODEL)
     testbed.loop.loop_command.configure(commands.add_parser(
         "loop", help="the closed loop: a cell fills up, the xApp makes room for tokens",
+        formatter_class=argparse.RawDescriptionHelpFormatter), BUNDLED_MODEL)
+    pair.configure(commands.add_parser(
+        "pair", help="an edge and a phone on this machine, compared with the model unsplit",
         formatter_class=argparse.RawDescriptionHelpFormatter), BUNDLED_MODEL)
 
 

@@ -1,149 +1,84 @@
-"""`airsplit demo`: an edge and a phone as two processes on this machine, with figures.
+"""`airsplit demo`: the closed loop as a story of two minutes, watched live, with its report.
 
-The phone streams an answer from the model; the same question then runs unsplit, in turn, a few
-times each, and a table shows the medians side by side. It knows the two programs only by their
-command lines, as a user does.
+Only options and the order of things: programs, figures and pictures are `testbed.loop`'s.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
-import subprocess
+import signal
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-from edge_server.engine.options import positive
-from edge_server.errors import EdgeError
+from types import FrameType
+from typing import Any, NoReturn
 
 EXAMPLES = """examples:
-  airsplit demo
-  airsplit demo --split 4 --prompt "Tell me a story about a king."
-  airsplit demo --model gemma-2-2b --dtype int8 --rounds 1
+  airsplit demo                       two minutes, as root: the whole story
+  airsplit demo --keep                leave all of it up until Ctrl-C, to play with
+  airsplit demo --quick --no-pages    half a minute, without the pages in the browser
+  airsplit demo --load saturation     packet after packet in the place of phones' traffic
+  airsplit demo --sessions one        the phone has one session alone
+
+  Everything is real but the radio: packets between network namespaces through an emulated cell,
+  with Open5GS's addresses; a language model cut in two; the classifier's tap beside the core; the
+  xApp with its own E2 termination. Where no terminal watches, plain lines tell the story.
 """
-READY_MARK = " on http://"  # in the line by which an edge says where it listens
+QUICK: dict[str, Any] = {"calm_seconds": 6.0, "congested_seconds": 8.0, "steered_seconds": 9.0,
+                         "after_seconds": 5.0}
+WHOLE: dict[str, Any] = {"calm_seconds": 20.0, "congested_seconds": 25.0, "steered_seconds": 30.0,
+                         "after_seconds": 30.0}
 
 
-class DemoError(EdgeError):
-    """One of the two programs did not do its part."""
+def configure(parser: argparse.ArgumentParser, model: Path) -> None:
+    """Add this command's options."""
+    from testbed.loop.settings import Load, Sessions
 
-
-def configure(parser: argparse.ArgumentParser, default_model: Path) -> None:
-    """Add this command's options to `parser`."""
-    parser.description = "Start an edge and a phone on this machine and compare with unsplit."
+    parser.description = (
+        "A phone asks a split model over a cell. A crowd comes, tokens wait; the classifier names\n"
+        "the flow, the xApp makes room for it, tokens flow; the crowd goes, quotas return.")
     parser.epilog = EXAMPLES
-    parser.add_argument("--model", type=Path, default=default_model, metavar="DIR",
-                        help="whole checkpoint folder (default: the bundled model)")
-    parser.add_argument("--prompt", default="Once upon a time there was an old king who",
-                        help="what the phone asks (default: %(default)r)")
-    parser.add_argument("--split", type=int, default=1, metavar="K",
-                        help="layers on the phone (default: %(default)s)")
-    parser.add_argument("--rounds", type=positive, default=3, metavar="N",
-                        help="times each way is measured (default: %(default)s)")
-    parser.add_argument("--max-new-tokens", type=positive, default=120, metavar="N",
-                        help="longest answer (default: %(default)s)")
-    parser.add_argument("--dtype", default="auto", help="as for `airsplit edge`")
-    parser.add_argument("--backend", default="auto", help="as for `airsplit edge`")
-    parser.add_argument("--threads", type=positive, default=1, metavar="N",
-                        help="threads of each side; two sides share this machine "
+    parser.add_argument("--out", type=Path, default=Path("demo-report"), metavar="FOLDER",
+                        help="for summary.json, loop.png, report.html, logs "
                              "(default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=7, help="of the sampled tokens")
+    parser.add_argument("--keep", action="store_true",
+                        help="leave everything up afterwards, until Ctrl-C")
+    parser.add_argument("--load", choices=[one.value for one in Load if one is not Load.NONE],
+                        default=Load.PHONES.value,
+                        help="what the crowd does (default: %(default)s)")
+    parser.add_argument("--sessions", choices=[one.value for one in Sessions],
+                        default=Sessions.TWO.value,
+                        help="PDU sessions of the phone (default: %(default)s)")
+    parser.add_argument("--crowd", type=int, default=24, metavar="N",
+                        help="phones that load the cell (default: %(default)s)")
+    parser.add_argument("--model", type=Path, default=model, metavar="FOLDER",
+                        help="checkpoint (default: the bundled one)")
+    parser.add_argument("--seed", type=int, default=1, help="of all that is by chance")
+    parser.add_argument("--quick", action="store_true", help="phases of some seconds")
+    parser.add_argument("--no-pages", action="store_true",
+                        help="without the phone's page and the operator's console")
+    parser.add_argument("--plain", action="store_true", help="lines, on a terminal too")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the demonstration; 1 if the split answer is not the unsplit one."""
-    from rich.console import Console
+    """Tell the story; 130 after Ctrl-C, with everything taken away."""
+    from testbed.loop.settings import Load, LoopSettings, Sessions
+    from testbed.loop.telling import Options, tell
 
-    console = Console()
-    common = ["--model", str(arguments.model), "--dtype", arguments.dtype,
-              "--backend", arguments.backend, "--threads", str(arguments.threads)]
-    with edge_process(common) as url:
-        console.print(f"[bold]edge[/] ready at {url}\n[bold]phone[/] asks: {arguments.prompt}\n")
-        split: list[dict[str, Any]] = []
-        whole: list[dict[str, Any]] = []
-        for index in range(arguments.rounds):
-            ask = [*common, "--seed", str(arguments.seed),
-                   "--max-new-tokens", str(arguments.max_new_tokens), arguments.prompt]
-            split.append(phone_run(["--edge", url, "--split", str(arguments.split), *ask],
-                                   shown=index == 0))
-            whole.append(phone_run(["--local", *ask], shown=False))
-    console.print()
-    console.print(figures(split, whole))
-    same = all(record["token_ids"] == split[0]["token_ids"] for record in split + whole)
-    console.print("The split answer is the unsplit one, token for token." if same else
-                  "[bold red]The split answer differs from the unsplit one.[/]")
-    return 0 if same else 1
-
-
-@contextmanager
-def edge_process(options: Sequence[str]) -> Iterator[str]:
-    """An edge on a free port of this machine; yields its URL, and ends it."""
-    # This user's tokens, if there are any, are for phones elsewhere.
-    command = [sys.executable, "-m", "testbed.cli", "edge", "--port", "0", "--allow-anyone",
-               *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None  # it was asked for
+    settings = LoopSettings(
+        name="airsplit-demo", crowd=arguments.crowd, seed=arguments.seed,
+        load=Load(arguments.load), sessions=Sessions(arguments.sessions),
+        page=not arguments.no_pages, **(QUICK if arguments.quick else WHOLE))
+    options = Options(arguments.out, arguments.model, arguments.keep,
+                      sys.stdout.isatty() and not arguments.plain)
+    before = signal.signal(signal.SIGTERM, _terminated)
     try:
-        line = process.stdout.readline()
-        if READY_MARK not in line:
-            raise DemoError("The edge did not start; it says why above.",
-                            f"Try it by itself: airsplit {' '.join(command[3:])}")
-        yield "http://" + line.rsplit(READY_MARK, 1)[1].strip()
+        tell(settings, options)
     finally:
-        process.terminate()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stdout.close()
+        signal.signal(signal.SIGTERM, before)
+    return 0
 
 
-def phone_run(options: Sequence[str], shown: bool) -> dict[str, Any]:
-    """Ask once in a process of its own; returns its figures."""
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.json"
-        command = [sys.executable, "-m", "testbed.cli", "ue", "--quiet", "--report", str(report),
-                   *options]
-        status = subprocess.run(command, stdout=None if shown else subprocess.DEVNULL).returncode
-        if status:
-            raise DemoError(f"The phone ended with status {status}; it says why above.",
-                            f"Try it by itself: airsplit {' '.join(command[3:])}")
-        record: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
-        return record
-
-
-def figures(split: Sequence[dict[str, Any]], whole: Sequence[dict[str, Any]]) -> Any:
-    """The table: split beside unsplit, medians over the rounds."""
-    from rich.table import Table
-
-    first = split[0]
-    table = Table(
-        title=f"{first['backend']} {first['dtype']}, {first['tokens']} tokens, "
-              f"median of {len(split)} rounds each",
-        caption="bytes are counted on the socket, WebSocket and frame headers included")
-    table.add_column("")
-    table.add_column(f"split at {first['split']} of {first['layers']}", justify="right")
-    table.add_column("unsplit", justify="right")
-    rows = (
-        ("time to first token", "time_to_first_token", 1000.0, "{:,.1f} ms"),
-        ("tokens a second", "tokens_per_second", 1.0, "{:,.1f}"),
-        ("bytes up a token", "bytes_up_per_token", 1.0, "{:,.0f} B"),
-        ("bytes down a token", "bytes_down_per_token", 1.0, "{:,.0f} B"),
-        ("bytes up in all", "bytes_up", 1.0, "{:,.0f} B"),
-        ("bytes down in all", "bytes_down", 1.0, "{:,.0f} B"),
-    )
-    for name, key, scale, form in rows:
-        table.add_row(name, _median(split, key, scale, form), _median(whole, key, scale, form))
-    return table
-
-
-def _median(records: Sequence[dict[str, Any]], key: str, scale: float, form: str) -> str:
-    values = [record[key] for record in records if record[key] is not None]
-    return form.format(statistics.median(values) * scale) if values else "-"
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+    """As Ctrl-C: what runs is ended in order."""
+    raise SystemExit(128 + number)

@@ -46,6 +46,8 @@ def cell_document(settings: LoopSettings) -> dict[str, Any]:
         "slices": slices,
         "ues": [
             {"name": "phone", "channel": CHANNELS[settings.channel], "sessions": sessions},
+            *([{"name": "page", "channel": CHANNELS[RadioChannel.GOOD], "sessions": sessions}]
+              if settings.page else []),
             {"name": "crowd", "count": settings.crowd,
              "channel": {"kind": "static", "snr_db": 12.0}}],
         "way": {"name": settings.name},
@@ -83,6 +85,9 @@ def xapp_document(settings: LoopSettings, labels: str, folder: Path) -> dict[str
                 "nodes": [{"name": "*", "profile": "spec"}]},
         "policies": [{"name": "llm", "inter_token_ms": settings.inter_token_ms,
                       "floors": {INTERNET: settings.floor}}],
+        # A floor for slices that no policy names would help the model's even where the xApp takes
+        # the wrong one for it: a control arm could not be told from the run itself.
+        "limits": {"floor": 0},
         "steering": {"found": {one["slice"]: {"minimum": one.get("minimum", 0)}
                                for one in cell_document(settings)["slices"]}},
     }
@@ -90,4 +95,5 @@ def xapp_document(settings: LoopSettings, labels: str, folder: Path) -> dict[str
 
 def wrong_map_document(settings: LoopSettings) -> dict[str, Any]:
     """An operator's UE map that puts the phone's model into the crowd's slice."""
-    return {"ues": [{"address": settings.phone_address, "slice": INTERNET}]}
+    addresses = [settings.phone_address, *([settings.page_address] if settings.page else [])]
+    return {"ues": [{"address": one, "slice": INTERNET} for one in addresses]}

@@ -22,18 +22,33 @@ RAW_IP = 101
 
 
 @dataclass(frozen=True)
+class FlowLabels:
+    """One flow of the phone's; None is what never was."""
+
+    began: float  # seconds since 1970, of its first packet
+    first_label: str | None
+    last_label: str | None
+    confidence: float | None  # of the last
+    heard_seconds: float | None  # first packet to the first label of any kind, as heard
+    right_seconds: float | None  # to the first right label, as heard
+    decided_seconds: float | None  # to the packet that decided it
+    changes: int  # labels that replaced another one
+
+
+@dataclass(frozen=True)
 class LabelFigures:
     """Of one run; None is what was not measured."""
 
-    flows: int  # of the edge's, of which a capture has the first packet
-    labelled: int  # of these, that got any label
-    right: int  # of these, of which the last label was right
-    first_right_seconds: float | None  # median: first packet to the first right label, as heard
-    decided_seconds: float | None  # the same, to the packet that decided
-    first_label_seconds: float | None  # to the first label of any kind, as heard
-    changes: int  # labels that replaced another one
-    others_labelled: int  # flows that are not the edge's, and got a label
+    flows: tuple[FlowLabels, ...]  # the phone's with its edge, in their order
+    first_right_seconds: float | None  # median of them
+    decided_seconds: float | None
+    others_labelled: int  # flows of others that got a label
     others_wrong: int  # of these, that were ever called a split model's
+
+    @property
+    def right(self) -> int:
+        """Flows of which the last label was right."""
+        return sum(one.last_label == LLM_SPLIT for one in self.flows)
 
 
 def first_packets(capture: Path) -> dict[Flow, float]:
@@ -56,28 +71,34 @@ def first_packets(capture: Path) -> dict[Flow, float]:
 
 
 def label_figures(messages: Sequence[Mapping[str, Any]], began: Mapping[Flow, float],
-                  edge: tuple[str, int]) -> LabelFigures:
-    """`messages` are label messages with the time at which each was heard."""
-    of_edge: dict[Flow, list[Mapping[str, Any]]] = {
-        flow: [] for flow in began if is_of(flow, edge)}
+                  edge: tuple[str, int], phone: str) -> LabelFigures:
+    """`messages` are label messages, each with the time at which it was heard."""
+    mine: dict[Flow, list[Mapping[str, Any]]] = {
+        flow: [] for flow in sorted(began, key=lambda one: began[one])
+        if is_of(flow, edge) and phone in (flow.address_a, flow.address_b)}
     others: dict[Flow, list[Mapping[str, Any]]] = {}
     for one in messages:
         flow = flow_of_message(one)
-        if flow in of_edge:
-            of_edge[flow].append(one)
-        elif not is_of(flow, edge):
+        if flow in mine:
+            mine[flow].append(one)
+        elif not is_of(flow, edge):  # other phones of the edge's are neither
             others.setdefault(flow, []).append(one)
-    said = {flow: found for flow, found in of_edge.items() if found}
-    right = {flow: next((one for one in found if one["label"] == LLM_SPLIT), None)
-             for flow, found in said.items()}
-    first_right = {flow: one for flow, one in right.items() if one is not None}
+    flows = tuple(_of_flow(began[flow], found) for flow, found in mine.items())
     return LabelFigures(
-        len(of_edge), len(said), sum(found[-1]["label"] == LLM_SPLIT for found in said.values()),
-        _median(one["heard"] - began[flow] for flow, one in first_right.items()),
-        _median(one["at"] / 1e9 - began[flow] for flow, one in first_right.items()),
-        _median(found[0]["heard"] - began[flow] for flow, found in said.items()),
-        sum(_changes(found) for found in said.values()), len(others),
+        flows, _median(one.right_seconds for one in flows),
+        _median(one.decided_seconds for one in flows), len(others),
         sum(any(one["label"] == LLM_SPLIT for one in found) for found in others.values()))
+
+
+def _of_flow(began: float, found: Sequence[Mapping[str, Any]]) -> FlowLabels:
+    if not found:
+        return FlowLabels(began, None, None, None, None, None, None, 0)
+    right = next((one for one in found if one["label"] == LLM_SPLIT), None)
+    return FlowLabels(
+        began, found[0]["label"], found[-1]["label"], found[-1]["confidence"],
+        found[0]["heard"] - began, None if right is None else right["heard"] - began,
+        None if right is None else right["at"] / 1e9 - began,
+        sum(before["label"] != after["label"] for before, after in pairwise(found)))
 
 
 def flow_of_message(message: Mapping[str, Any]) -> Flow:
@@ -99,11 +120,6 @@ def _order(end: tuple[str, int]) -> tuple[bytes, int]:
     return ipaddress.ip_address(end[0]).packed, end[1]
 
 
-def _changes(found: Sequence[Mapping[str, Any]]) -> int:
-    return sum(before["label"] != after["label"]
-               for before, after in pairwise(found))
-
-
-def _median(values: Iterable[float]) -> float | None:
-    found = list(values)
+def _median(values: Iterable[float | None]) -> float | None:
+    found = [one for one in values if one is not None]
     return statistics.median(found) if found else None

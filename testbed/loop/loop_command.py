@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from testbed.loop.outcome import LoopResult
+from typing import Any
 
 EXAMPLES = """examples:
   airsplit testbed loop                         about two minutes; needs root
@@ -40,6 +36,9 @@ def configure(parser: argparse.ArgumentParser, model: Path) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run it, show the table, and leave the report behind."""
+    from rich.console import Console
+
+    from testbed.loop.report import show, write
     from testbed.loop.run import run_loop
     from testbed.loop.settings import LoopSettings
 
@@ -48,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = LoopSettings(crowd=arguments.crowd, seed=arguments.seed,
                             **(quick if arguments.quick else {}))
     result = run_loop(settings, arguments.out, arguments.model, _say)
-    show(result)
+    show(result, Console(highlight=False))
     write(result, arguments.out)
     print(f"Figures, picture and logs are in {arguments.out}/.")
     return 0
@@ -56,46 +55,3 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _say(text: str) -> None:
     print(f"airsplit testbed: {text}", file=sys.stderr, flush=True)
-
-
-def write(result: LoopResult, folder: Path) -> None:
-    """summary.json and loop.png."""
-    from testbed.loop.picture import draw
-
-    text = json.dumps(result.document(), indent=2)
-    (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
-    draw(result, folder / "loop.png")
-
-
-def show(result: LoopResult) -> None:
-    """The table, and what the xApp did."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title="the phone's tokens, phase by phase")
-    for name in ("phase", "tokens/s", "first token ms", "p50 ms", "p95 ms", "p99 ms",
-                 "stalls > 0.5 s", "p95 times calm"):
-        table.add_column(name, justify="left" if name == "phase" else "right")
-    base = result.phases[0].p95_ms
-    for one in result.phases:
-        table.add_row(one.name, f"{one.tokens_per_second:.1f}", _shown(one.first_token_ms),
-                      _shown(one.p50_ms), _shown(one.p95_ms), _shown(one.p99_ms), str(one.stalls),
-                      _shown(one.p95_ms / base if one.p95_ms and base else None, 2))
-    console = Console()
-    console.print(table)
-    labels = result.labels
-    if labels is None or labels.first_right_seconds is None:
-        console.print("The classifier did not find the flow." if labels is not None else
-                      "Whether the flow was found is not known: it was not captured.")
-    else:
-        console.print(f"The classifier called the flow llm_split "
-                      f"{labels.first_right_seconds:.2f} s after its first packet.")
-    for at, shares in result.quotas:
-        told = ", ".join(f"{name}: " + ("as configured" if not quota else
-                         f"{quota['minimum']} to {quota['maximum']} %")
-                         for name, quota in sorted(shares.items()))
-        console.print(f"  {max(0.0, at):5.1f} s  {told}")
-
-
-def _shown(value: float | None, digits: int = 0) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"

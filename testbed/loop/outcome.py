@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from testbed.loop.chronicle import Event
 from testbed.loop.labels import LabelFigures
-from testbed.loop.settings import LLM, LoopSettings
+from testbed.loop.settings import LLM, LoopSettings, Steering
 from testbed.loop.slices import SliceFigures, SliceSample
 from testbed.loop.story import PhaseFigures, Token, verdict
 
@@ -32,22 +33,33 @@ class LoopResult:
     allowed_at: float | None = None  # the xApp might act
     crowd: dict[str, Any] | None = None  # what it sent
     cell: dict[str, Any] | None = None  # `airsplit ran`'s summary
+    origin: float | None = None  # of the first phase, seconds since 1970
+    events: list[Event] = field(default_factory=list)
     missed_looks: int = 0  # at the xApp's API or the cell's, that did not answer in time
 
     @property
     def quota_at(self) -> float | None:
-        """When the cell first guaranteed the model's slice more than at the beginning."""
-        base = _minimum(self.cell_quotas[0][1]) if self.cell_quotas else 0
-        return next((at for at, found in self.cell_quotas if _minimum(found) > base), None)
+        """When the cell first guaranteed the model's slice more than by its configuration."""
+        return next((at for at, found in self.cell_quotas if minimum(found) > self.base), None)
 
     @property
     def released_at(self) -> float | None:
         """When, the crowd being gone, that was last taken back; None: it still stands."""
         if self.quota_at is None or self.congestion_end is None:
             return None
-        base = _minimum(self.cell_quotas[0][1])
-        last = self.cell_quotas[-1]
-        return last[0] if _minimum(last[1]) <= base and last[0] > self.congestion_end else None
+        at, last = self.cell_quotas[-1]
+        return at if minimum(last) <= self.base and at > self.congestion_end else None
+
+    @property
+    def base(self) -> int:
+        return base_percent(self.settings)
+
+    @property
+    def congestion_to_quota(self) -> float | None:
+        """Seconds; 0 where the quota was there before the crowd came."""
+        if self.quota_at is None or self.congestion_at is None:
+            return None
+        return max(0.0, self.quota_at - self.congestion_at)
 
     def document(self) -> dict[str, Any]:
         """For summary.json."""
@@ -57,7 +69,7 @@ class LoopResult:
                 self.labels), "slices": [asdict(one) for one in self.slices],
             "decisions": self.decisions, "flow": self.flow, "quotas": self.quotas,
             "cell_quotas": self.cell_quotas, "crowd": self.crowd, "cell": self.cell,
-            "missed_looks": self.missed_looks}
+            "story": [asdict(one) for one in self.events], "missed_looks": self.missed_looks}
 
     def verdict(self) -> dict[str, Any]:
         """The story in figures."""
@@ -65,11 +77,11 @@ class LoopResult:
         return verdict(self.phases, self.decisions) | {
             "label_seconds": None if labels is None else labels.first_right_seconds,
             "label_right": None if labels is None or not labels.flows else
-            labels.right == labels.flows,
+            labels.right == len(labels.flows),
             "congestion_at": self.congestion_at, "congestion_end": self.congestion_end,
             "allowed_at": self.allowed_at, "quota_at": self.quota_at,
             "released_at": self.released_at,
-            "congestion_to_quota_seconds": _after(self.quota_at, self.congestion_at),
+            "congestion_to_quota_seconds": self.congestion_to_quota,
             "allowed_to_quota_seconds": _after(self.quota_at, self.allowed_at),
             "floor_violated": self._floor_violated()}
 
@@ -78,7 +90,12 @@ class LoopResult:
         return any(known) if known else None
 
 
-def _minimum(shares: dict[str, Any]) -> int:
+def base_percent(settings: LoopSettings) -> int:
+    """Percent that the model's slice has by the cell's own configuration."""
+    return settings.static_percent if settings.steering is Steering.STATIC else 0
+
+
+def minimum(shares: dict[str, Any]) -> int:
     """Percent that the model's slice is guaranteed."""
     return int((shares.get(LLM) or {}).get("minimum", 0))
 

@@ -6,9 +6,12 @@ It knows programs by their command lines, as a user does.
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -21,6 +24,19 @@ AIRSPLIT = (sys.executable, "-m", "testbed.cli")
 END_SECONDS = 20.0  # for a program to end in order
 LOOK_SECONDS = 0.05
 LINES = 5  # of a log, in an error
+PR_SET_PDEATHSIG = 1
+
+
+def _ending_with(parent: int) -> Callable[[], None]:
+    """For a child: it is asked to end when its parent is gone, even if that was killed."""
+    prctl = ctypes.CDLL(None).prctl  # looked up here, since little may be done after a fork
+
+    def ask() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return ask
 
 
 class Part:
@@ -34,7 +50,8 @@ class Part:
         with log.open("wb") as errors, contextlib.ExitStack() as stack:
             output = errors if keep_output is None else stack.enter_context(keep_output.open("wb"))
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output,
-                                            stderr=errors, start_new_session=True)
+                                            stderr=errors, start_new_session=True,
+                                            preexec_fn=_ending_with(os.getpid()))
 
     def check(self) -> None:
         """Raise if it has ended."""
@@ -103,6 +120,19 @@ def answers(url: str) -> bool:
 
 def in_namespace(namespace: str, command: Sequence[str]) -> list[str]:
     return ["ip", "netns", "exec", namespace, *command]
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """A second Ctrl-C does not keep from cleaning up what the first one ended."""
+    if threading.current_thread() is not threading.main_thread():  # Python allows no handler there
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def stop_all(groups: Sequence[Sequence[Part]]) -> None:

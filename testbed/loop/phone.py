@@ -1,7 +1,8 @@
 """A phone that keeps asking, in a process of its own: `python -m testbed.loop.phone EDGE FOLDER`.
 
 One JSON object a line: when each token came, by the machine's monotonic clock, and what went wrong.
-It is started inside the UE's namespace, and ends when its input does. It knows no cell.
+It is started inside the UE's namespace, and ends when its input does. A line on the input makes it
+begin anew, over a connection of its own, as a phone does that was put away. It knows no cell.
 """
 
 from __future__ import annotations
@@ -21,25 +22,30 @@ RETRY_SECONDS = 0.5  # after an edge that does not answer
 
 def main() -> int:
     edge, model = sys.argv[1], Path(sys.argv[2])
-    stop = threading.Event()
-    threading.Thread(target=_until_input_ends, args=(stop,), daemon=True).start()
+    stop, anew = threading.Event(), threading.Event()
+    threading.Thread(target=_obey, args=(stop, anew), daemon=True).start()
     number = 0
     while not stop.is_set():
+        anew.clear()
+        if stop.is_set():  # which set both
+            break
         try:
-            number = talk(edge, model, stop, number)
+            number = talk(edge, model, anew, number)
         except ConnectionAbortedError as error:
             say({"error": str(error), "at": time.monotonic()})
             stop.wait(RETRY_SECONDS)
     return 0
 
 
-def _until_input_ends(stop: threading.Event) -> None:
-    sys.stdin.read()
+def _obey(stop: threading.Event, anew: threading.Event) -> None:
+    for _ in sys.stdin:
+        anew.set()
     stop.set()
+    anew.set()
 
 
 def talk(edge: str, model: Path, stop: threading.Event, number: int) -> int:
-    """Ask over one connection until told to stop; the number of the next answer."""
+    """Ask over one connection until told to stop or to begin anew; the next answer's number."""
     from edge_server.engine.load import EngineOptions
     from edge_server.errors import EdgeError
     from edge_server.messages import Sampling

@@ -30,13 +30,21 @@ from testbed.loop.documents import (
     wrong_map_document,
     xapp_document,
 )
-from testbed.loop.parts import AIRSPLIT, Part, answers, in_namespace, stop_all, wait_until
+from testbed.loop.parts import (
+    AIRSPLIT,
+    Part,
+    answers,
+    in_namespace,
+    stop_all,
+    undisturbed,
+    wait_until,
+)
 from testbed.loop.settings import EDGE_PORT, LLM_POOL, Arm, Load, LoopSettings, Sessions
 
 START_SECONDS = 240.0  # the first time of all, things are compiled
 SNAP = 128  # bytes of each packet that the capture keeps
 # Who goes first when all ends: the xApp puts quotas back while the cell still listens.
-ORDER = (("phone", "crowd"), ("xapp",), ("edge", "capture", "tap"),
+ORDER = (("phone", "crowd", "page", "page-door", "console"), ("xapp",), ("edge", "capture", "tap"),
          ("relay", "cell"))
 OLD = ("xapp.db*", "*.jsonl", "*.json", "*.pcap*", "*.log", "*.yaml")  # of a run before
 
@@ -70,6 +78,18 @@ class Programs:
         return f"{self.settings.name}-phone"
 
     @property
+    def edge(self) -> str:
+        return f"http://{self.settings.edge_address}:{EDGE_PORT}"
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """What a person may open while it runs."""
+        pages = {"the phone's page": f"http://127.0.0.1:{self.settings.page_port}",
+                 "the operator's console": f"http://127.0.0.1:{self.settings.console_port}"}
+        return (pages if self.settings.page else {}) | {
+            "metrics": f"{self.api}/metrics", "the xApp": f"{self.api}/api/v1/status"}
+
+    @property
     def capture(self) -> Path:
         return self.folder / "edge.pcap"
 
@@ -79,13 +99,14 @@ class Programs:
 
     def close(self) -> None:
         """End all that runs, in order."""
-        named = {name for group in ORDER for name in group}
-        others = [part for name, part in self.parts.items() if name not in named]
-        try:
-            stop_all([others, *([self.parts[name] for name in group if name in self.parts]
-                                for group in ORDER)])
-        finally:
+        with undisturbed():
+            stop_all([[self.parts[name] for name in group if name in self.parts]
+                      for group in ORDER])
             shutil.rmtree(self._sockets, ignore_errors=True)
+
+    def end_capture(self) -> None:
+        """What has come is in the file, whole; the rest runs on."""
+        self.parts.pop("capture").stop()
 
     def check(self) -> None:
         """Raise if one has ended."""
@@ -101,6 +122,8 @@ class Programs:
         self._start_xapp()
         self.wait(lambda: answers(self.cell_api + "/ues"), "the cell")
         self._start_core()
+        if self.settings.page:
+            self._start_pages()
         self._wait_for_core()
         self._start_phone()
 
@@ -156,15 +179,36 @@ class Programs:
         self.wait(lambda: any(self.folder.glob(f"{self.capture.name}*")), "the capture")
         if self.settings.load is not Load.NONE:
             self.wait(lambda: bool(list(self.lines("crowd.jsonl"))), "the crowd")
+        if self.settings.page:
+            for name in ("the phone's page", "the operator's console"):
+                self.wait(lambda name=name: answers(self.addresses[name]), name)  # type: ignore[misc]  # mypy infers no default's type
+
+    def _start_pages(self) -> None:
+        """The app on the second phone, a way to its page, and the operator's console."""
+        settings, inside = self.settings, f"{self.settings.name}-page"
+        self._route(inside, settings.page_address)
+        self.add("page", in_namespace(inside, [
+            *AIRSPLIT, "app", "--port", str(settings.page_port), "--edge", self.edge, "--model",
+            str(self.model), "--data", str(self.folder / "page")]))
+        self.add("page-door", [sys.executable, "-m", "testbed.loop.door", inside,
+                               str(settings.page_port), str(settings.page_port)], by_input=True)
+        # The console looks for the token that the xApp makes.
+        self.wait(lambda: answers(self.api + "/healthz"), "the xApp's API")
+        self.add("console", [
+            *AIRSPLIT, "xapp-console", "--api", self.api, "--port", str(settings.console_port),
+            "--token-file", str(self.folder / "xapp.token")])
+
+    def _route(self, namespace: str, address: str) -> None:
+        """Where the edge is in the second session's network, packets to it take that session."""
+        if self.settings.sessions is Sessions.TWO:
+            namespaces.command("ip", "-n", namespace, "route", "replace", LLM_POOL, "dev", "ue1",
+                               "src", address)
 
     def _start_phone(self) -> None:
-        settings = self.settings
-        if settings.sessions is Sessions.TWO:
-            namespaces.command("ip", "-n", self.phone_namespace, "route", "replace", LLM_POOL,
-                               "dev", "ue1", "src", settings.phone_address)
+        self._route(self.phone_namespace, self.settings.phone_address)
         self.add("phone", in_namespace(self.phone_namespace, [
             sys.executable, "-m", "testbed.loop.phone",
-            f"http://{settings.edge_address}:{EDGE_PORT}", str(self.model)]),
+            self.edge, str(self.model)]),
             output="tokens.jsonl", by_input=True)
         self.wait(lambda: any("token" in one for one in self.lines("tokens.jsonl")),
                   "the first token")

@@ -20,14 +20,18 @@ from testbed import namespaces
 from testbed.errors import TestbedFailure
 from testbed.loop import crowd
 from testbed.loop.asking import ask, put
+from testbed.loop.chronicle import Facts, chronicle
 from testbed.loop.labels import LabelFigures, first_packets, label_figures
-from testbed.loop.outcome import LoopResult, Quotas
+from testbed.loop.outcome import LoopResult, Quotas, base_percent
 from testbed.loop.programs import Programs
 from testbed.loop.settings import EDGE_PORT, INTERNET, LLM, PHASES, Load, LoopSettings
 from testbed.loop.slices import SliceSample, sample_of, slice_figures
 from testbed.loop.story import Token, phase_figures
 
 LOOK_SECONDS = 0.5
+LOADS = {Load.NONE: "no traffic", Load.SATURATION: "packet after packet",
+         Load.PHONES: "phones' traffic"}
+NEW_FLOW_SECONDS = 1.0  # from the crowd's begin to the phone's new flow
 ORDER_SECONDS = 20.0  # for the crowd to begin, or to end
 
 
@@ -51,6 +55,7 @@ class Run:
         """`looked` is called after each look at everything, with the seconds since the start."""
         self.programs, self.settings, self._looked = programs, programs.settings, looked
         self.origin = 0.0  # monotonic, of the first phase
+        self.wall_origin = 0.0  # the same in seconds since 1970
         self.phase = 0
         self.quotas: Quotas = []
         self.cell_quotas: Quotas = []
@@ -71,7 +76,7 @@ class Run:
                       "the cell's E2")
         programs.wait(lambda: (ask(programs.api + "/api/v1/status") or {}).get("tap_heard")
                       is not None, "labels at the xApp")
-        self.origin = time.monotonic()
+        self.origin, self.wall_origin = time.monotonic(), time.time()
         if self.settings.acts_from == 0:
             self.allowed_at = 0.0
 
@@ -80,10 +85,14 @@ class Run:
         ends = self.settings.ends
         self._begin(0)
         next_look = 0.0
+        anew = ends[0] + NEW_FLOW_SECONDS if self.settings.new_flow else float("inf")
         while (now := self.now()) < ends[-1]:
             phase = sum(now >= end for end in ends)
             while self.phase < phase:
                 self._begin(self.phase + 1)
+            if now >= anew:
+                self.programs.parts["phone"].order("anew")
+                anew = float("inf")
             if now >= next_look:
                 self.programs.check()
                 self._look(now)
@@ -159,6 +168,16 @@ class Run:
         if before is None or sample.at > before.at + LOOK_SECONDS / 2:
             self.samples.append(sample)
 
+    def facts(self) -> Facts:
+        """All that its story is made of, so far."""
+        settings = self.settings
+        return Facts(
+            self.tokens(), [one | {"heard": one["heard"] - self.wall_origin}
+                            for one in self.programs.lines("labels.jsonl") if "label" in one
+                            and settings.phone_address in (one["source"], one["destination"])],
+            self.cell_quotas, base_percent(settings), settings.ends[0], self.congestion_at,
+            self.congestion_end, f"{settings.crowd} phones with {LOADS[settings.load]}")
+
     def tokens(self) -> list[Token]:
         """Those that have come, by the run's time."""
         return [Token(one["answer"], one["token"], one["asked"] - self.origin,
@@ -180,7 +199,7 @@ class Run:
              for one in floors for name, begin, end in spans],
             self.samples, self.quotas, self.cell_quotas, self.congestion_at, self.congestion_end,
             self.allowed_at, self.crowd_account, _document(self.programs.folder / "ran.json"),
-            self.missed)
+            self.wall_origin, chronicle(self.facts()), self.missed)
 
     def _labels(self) -> LabelFigures | None:
         capture = self.programs.capture
@@ -188,7 +207,8 @@ class Run:
             return None
         return label_figures([one for one in self.programs.lines("labels.jsonl")
                               if "label" in one], first_packets(capture),
-                             (self.settings.edge_address, EDGE_PORT))
+                             (self.settings.edge_address, EDGE_PORT),
+                             self.settings.phone_address)
 
 
 def _changed(found: Quotas, now: float, shares: dict[str, Any]) -> None:

@@ -87,6 +87,10 @@ class LoopSettings:
     udp_port: int = 9899  # of SCTP in UDP
     map_port: int = 8002
     api_port: int = 8480
+    page: bool = False  # a second phone with the app's page, and the operator's console
+    page_port: int = 8501
+    console_port: int = 8502
+    new_flow: bool = True  # the phone begins anew under congestion, so that labels are timed there
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -97,10 +101,11 @@ class LoopSettings:
                                  f"Give each {LEAST_SECONDS:g} seconds at least.")
         if not 0 <= self.floor <= 90 or not 0 <= self.static_percent <= 90:
             raise TestbedFailure("A floor or a static share cannot be.", "Give 0 to 90 percent.")
-        ports = (self.ric_port, self.udp_port, self.map_port, self.api_port)
+        ports = (self.ric_port, self.udp_port, self.map_port, self.api_port, self.page_port,
+                 self.console_port)
         if not all(0 < one < 65536 for one in ports) or len(set(ports)) < len(ports):
             raise TestbedFailure(f"Ports {', '.join(map(str, ports))} cannot be.",
-                                 "Give four different ones, 1 to 65535.")
+                                 "Give different ones, 1 to 65535.")
         if not 1 <= len(self.name) <= MOST_NAME:
             raise TestbedFailure(f"{self.name!r} cannot name namespaces.",
                                  f"Give 1 to {MOST_NAME} characters.")
@@ -145,6 +150,11 @@ class LoopSettings:
     def phone_address(self) -> str:
         """Of the session that the phone talks to the edge over."""
         return "10.46.0.2" if self.sessions is Sessions.TWO else "10.45.0.2"
+
+    @property
+    def page_address(self) -> str:
+        """Of the second phone's."""
+        return "10.46.0.3" if self.sessions is Sessions.TWO else "10.45.0.3"
 
     @property
     def edge_device(self) -> str:

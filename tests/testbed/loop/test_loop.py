@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from testbed import namespaces
-from testbed.loop.labels import LabelFigures
-from testbed.loop.loop_command import show, write
+from testbed.loop.chronicle import Event, What
+from testbed.loop.labels import FlowLabels, LabelFigures
 from testbed.loop.outcome import LoopResult
+from testbed.loop.report import show, write
 from testbed.loop.settings import LLM, PHASES, LoopSettings
 from testbed.loop.story import Token, phase_figures
 
@@ -27,21 +30,28 @@ def result() -> LoopResult:
     ends = (0.0, *settings.ends)
     return LoopResult(
         settings, [phase_figures(name, tokens, ends[place], ends[place + 1])
-                   for place, name in enumerate(PHASES)], tokens, [{"state": "confirmed"}],
-        {"label": "llm_split"}, LabelFigures(1, 1, 1, 1.2, 1.1, 1.2, 0, 0, 0),
+                   for place, name in enumerate(PHASES)], tokens,
+        [{"state": "confirmed", "reason": "why", "actuator": ""}],
+        {"label": "llm_split"}, LabelFigures(
+            (FlowLabels(1e9, "llm_split", "llm_split", 0.9, 1.2, 1.2, 1.1, 0),), 1.2, 1.1, 0, 0),
         quotas=[(0.0, {LLM: None}), (40.0, QUOTA)],
         cell_quotas=[(0.0, {LLM: NO_QUOTA}), (39.5, QUOTA), (70.0, {LLM: NO_QUOTA})],
-        congestion_at=15.0, congestion_end=60.0, allowed_at=35.0)
+        congestion_at=15.0, congestion_end=60.0, allowed_at=35.0,
+        events=[Event(15.0, What.CONGESTION, "the crowd comes: <24> phones")])
 
 
 def test_a_report_is_left_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one = result()
-    show(one)
+    show(one, Console())
     told = capsys.readouterr().out
     assert "steered" in told
-    assert "llm_split" in told
+    assert "recognised the flow 1.20 s after its first packet" in told
     write(one, tmp_path)
     assert (tmp_path / "loop.png").stat().st_size > 10_000
+    page = (tmp_path / "report.html").read_text()
+    assert "<svg" in page
+    assert "the crowd comes: &lt;24&gt; phones" in page
+    assert not re.search(r"(src|href)=.https?:", page)
     found = json.loads((tmp_path / "summary.json").read_text())
     assert [phase["name"] for phase in found["phases"]] == list(PHASES)
     assert found["verdict"]["label_seconds"] == 1.2

@@ -1,4 +1,4 @@
-"""`airsplit demo`: both programs as processes, the table, and an edge that does not start."""
+"""`airsplit testbed pair`: both programs as processes, the table, an edge that does not start."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from testbed import demo
+from testbed import pair
 from testbed.cli import main
-from testbed.demo import DemoError, edge_process, figures, phone_run
+from testbed.pair import PairError, edge_process, figures, phone_run
 from tests.conftest import MakeCheckpoint
 
 ROWS = ("time to first token", "tokens a second", "bytes up a token", "bytes down a token",
@@ -29,7 +29,7 @@ def cells(text: str) -> dict[str, list[str]]:
 
 
 def test_one_run(checkpoint_folder: MakeCheckpoint, capfd: pytest.CaptureFixture[str]) -> None:
-    status = main(["demo", "--model", str(checkpoint_folder("gemma3")), "--rounds", "1",
+    status = main(["testbed", "pair", "--model", str(checkpoint_folder("gemma3")), "--rounds", "1",
                    "--max-new-tokens", "8", "--prompt", "the old king said", "--split", "2"])
     out, err = capfd.readouterr()
     assert status == 0
@@ -81,27 +81,27 @@ def test_an_answer_that_differs_is_told(
     def run(options: list[str], shown: bool) -> dict[str, Any]:
         return record(token_ids=[1, 2] if "--local" in options else [1, 3])
 
-    monkeypatch.setattr(demo, "phone_run", run)
-    status = main(["demo", "--model", str(checkpoint_folder("gemma3")), "--rounds", "1"])
+    monkeypatch.setattr(pair, "phone_run", run)
+    status = main(["testbed", "pair", "--model", str(checkpoint_folder("gemma3")), "--rounds", "1"])
     assert status == 1
     assert "The split answer differs from the unsplit one." in capsys.readouterr().out
 
 
 def test_an_edge_that_cannot_start(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    status = main(["demo", "--model", str(tmp_path / "nowhere")])
+    status = main(["testbed", "pair", "--model", str(tmp_path / "nowhere")])
     _, err = capfd.readouterr()
     assert status == 1
     edge, own = err.splitlines()
     assert edge.startswith("airsplit edge: ")
     assert "nowhere is not a folder" in edge
-    assert own.startswith("airsplit demo: The edge did not start; it says why above.")
+    assert own.startswith("airsplit testbed: The edge did not start; it says why above.")
     assert "airsplit edge --port 0" in own
 
 
 def test_a_phone_that_fails(
     checkpoint_folder: MakeCheckpoint, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(DemoError, match=r"ended with status 1.*Try it by itself: airsplit ue"):
+    with pytest.raises(PairError, match=r"ended with status 1.*Try it by itself: airsplit ue"):
         phone_run(["--model", str(checkpoint_folder("gemma3")), "--edge", "http://127.0.0.1:1",
                    "hello"], shown=False)
     assert "airsplit ue: No edge answers" in capfd.readouterr().err
@@ -120,6 +120,6 @@ def test_the_edge_ends_with_its_block(checkpoint_folder: MakeCheckpoint) -> None
                                      ["--max-new-tokens", "0"], ["--threads", "0"]], ids=" ".join)
 def test_options_that_cannot_be(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
-        main(["demo", *options])
+        main(["testbed", "pair", *options])
     assert left.value.code == 2
     assert options[0] in capsys.readouterr().err

@@ -1,0 +1,84 @@
+"""What is left of a run: the table on the terminal, summary.json, loop.png, report.html."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from testbed.loop.outcome import LoopResult, minimum
+
+COLUMNS = ("phase", "tokens/s", "first", "p50", "p95", "p99", "stalls", "p95/calm", "others")
+CAPTION = ("first: to an answer's first token; p50 to p99: from one token to the next; all in ms. "
+           "Stalls are waits over half a second. others: Mbit/s down of everybody's slice")
+
+
+def write(result: LoopResult, folder: Path) -> None:
+    """Figures, picture and page."""
+    from testbed.loop.html_report import page
+    from testbed.loop.picture import draw
+
+    text = json.dumps(result.document(), indent=2)
+    (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+    draw(result, folder / "loop.png")
+    (folder / "report.html").write_text(page(result), encoding="utf-8")
+
+
+def rows(result: LoopResult) -> list[tuple[str, ...]]:
+    """The table's, phase by phase; a dash is what was not measured."""
+    base = result.phases[0].p95_ms
+    others = {one.phase: one.down_mbps for one in result.slices if one.floor is not None}
+    return [(one.name, f"{one.tokens_per_second:.1f}", shown(one.first_token_ms), shown(one.p50_ms),
+             shown(one.p95_ms), shown(one.p99_ms), str(one.stalls),
+             shown(one.p95_ms / base if one.p95_ms is not None and base else None, 2),
+             shown(others.get(one.name), 1))
+            for one in result.phases]
+
+
+def show(result: LoopResult, console: Console) -> None:
+    """The table, and what came of the classifier and the xApp."""
+    table = Table(title="the phone's tokens, phase by phase",
+                  caption=CAPTION)
+    for name in COLUMNS:
+        table.add_column(name, justify="left" if name == "phase" else "right")
+    for row in rows(result):
+        table.add_row(*row)
+    console.print(table)
+    for line in sentences(result):
+        console.print(line, soft_wrap=True)
+
+
+def sentences(result: LoopResult) -> list[str]:
+    """What else is to be said, each in a sentence."""
+    found = result.verdict()
+    labels, lines = result.labels, []
+    if labels is None or not labels.flows:
+        lines.append("Whether the flow was recognised is not known: it was not captured.")
+    elif labels.first_right_seconds is None:
+        lines.append("The classifier did not recognise the flow.")
+    else:
+        lines.append("The classifier recognised the flow "
+                     f"{labels.first_right_seconds:.2f} s after its first packet "
+                     f"({labels.right} of {len(labels.flows)} flows right at the end).")
+    if result.quota_at is None:
+        lines.append("Nobody guaranteed the slice of the split model anything.")
+    else:
+        most = max(minimum(shares) for _, shares in result.cell_quotas)
+        lines.append(
+            f"The cell guaranteed the split model's slice up to {most} %, first "
+            f"{shown(found['allowed_to_quota_seconds'], 1)} s after the xApp might act and "
+            f"{shown(found['congestion_to_quota_seconds'], 1)} s after the crowd came.")
+        lines.append("The guarantee was still there at the end." if result.released_at is None else
+                     f"It was taken back {result.released_at - (result.congestion_end or 0):.1f} s "
+                     "after the crowd had gone.")
+    violated = found["floor_violated"]
+    lines.append("Whether a floor was broken is not known." if violated is None else
+                 "The others' floor was BROKEN." if violated else
+                 f"The others kept their floor of {result.settings.floor} %.")
+    return lines
+
+
+def shown(value: float | None, digits: int = 0) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

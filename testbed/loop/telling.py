@@ -1,0 +1,152 @@
+"""The loop told while it runs: a live view or plain lines, then the table and the report.
+
+    tell(LoopSettings(page=True), Options(folder, model, keep=False, live=True))
+
+Whatever ends it, Ctrl-C at any moment too, what it made is taken away before it returns. Figures
+and pictures are made elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+
+from testbed import namespaces
+from testbed.errors import TestbedFailure
+from testbed.loop.chronicle import Event, chronicle
+from testbed.loop.live_view import Scene, draw
+from testbed.loop.outcome import LoopResult
+from testbed.loop.ports import with_free_ports
+from testbed.loop.programs import Programs
+from testbed.loop.report import show, write
+from testbed.loop.run import Run
+from testbed.loop.settings import LoopSettings
+
+LOCK = ".running"  # in the folder, held while a run writes there
+KEEP_LOOK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Options:
+    """How it is told."""
+
+    folder: Path
+    model: Path
+    keep: bool = False  # everything stays up until Ctrl-C
+    live: bool = False  # a view that changes in its place; else lines
+
+
+def tell(settings: LoopSettings, options: Options) -> LoopResult:
+    """All of it. With `keep` it returns by KeyboardInterrupt alone."""
+    console = Console(highlight=False)
+    namespaces.require()
+    with alone(options.folder):
+        settings = with_free_ports(settings, lambda text: console.print(text, soft_wrap=True))
+        teller = LiveTeller(settings, console) if options.live else LineTeller(console)
+        with Programs(settings, options.folder, options.model, teller.say) as programs:
+            run = Run(programs, teller.looked)
+            with teller:
+                run.start()
+                run.phases()
+            if options.keep:
+                programs.end_capture()
+                _report(run, options.folder, console)
+                _keep(programs, console)
+        return _report(run, options.folder, console)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """The folder is this run's, until the block ends or the process does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TestbedFailure(f"Another run writes to {folder}.",
+                                 "End that one, or give another --out.") from None
+        yield
+
+
+def _report(run: Run, folder: Path, console: Console) -> LoopResult:
+    result = run.result()
+    show(result, console)
+    write(result, folder)
+    console.print(f"Figures, picture, report and logs are in {folder}/: summary.json, loop.png, "
+                  "report.html.", soft_wrap=True)
+    return result
+
+
+def _keep(programs: Programs, console: Console) -> None:
+    """Until Ctrl-C, or until one of them ends."""
+    for name, url in programs.addresses.items():
+        console.print(f"{name}: {url}")
+    console.print(f"In the phone: ip netns exec {programs.phone_namespace} "
+                  f"curl {programs.edge}/healthz\nAll of it stays up until Ctrl-C.")
+    while True:
+        programs.check()
+        time.sleep(KEEP_LOOK_SECONDS)
+
+
+class LineTeller:
+    """A line for each thing that happens, once."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told: set[Event] = set()
+
+    def __enter__(self) -> LineTeller:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is open."""
+
+    def say(self, text: str) -> None:
+        self._console.print(f"           {text}", soft_wrap=True)
+
+    def looked(self, run: Run, now: float) -> None:
+        for event in chronicle(run.facts()):
+            if event not in self._told:
+                self._told.add(event)
+                self._console.print(f"{event.at:8.1f} s  {event.what.value}: {event.text}",
+                                    soft_wrap=True)
+
+
+class LiveTeller:
+    """A view of everything, drawn anew at each look."""
+
+    def __init__(self, settings: LoopSettings, console: Console) -> None:
+        self._console = console
+        self._scene = Scene(settings)
+        self._live = Live(console=console, auto_refresh=False, screen=True)
+
+    def __enter__(self) -> LiveTeller:
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.__exit__(None, None, None)
+
+    def say(self, text: str) -> None:
+        self._scene.said.append(text)
+        self._show()
+
+    def looked(self, run: Run, now: float) -> None:
+        scene, facts = self._scene, run.facts()
+        scene.now, scene.tokens, scene.samples = now, facts.tokens, run.samples
+        scene.quotas = run.cell_quotas[-1][1] if run.cell_quotas else {}
+        scene.flow, scene.decisions = run.flow, run.decisions
+        scene.dry_run = run.allowed_at is None
+        scene.events, scene.addresses = chronicle(facts), run.programs.addresses
+        self._show()
+
+    def _show(self) -> None:
+        if self._live.is_started:
+            self._live.update(draw(self._scene, self._console.width), refresh=True)
