@@ -103,6 +103,7 @@ class _Counts:
     """Counts whose keys are no JSON as a list."""
 
     plain: tuple[int, int, int, int, int]
+    flows_evicted: int
     decisions: Mapping[DecisionState, int]
     events: Mapping[Level, int]
     controls: tuple[tuple[str, str, int], ...]
@@ -127,6 +128,7 @@ class _Picture:
     loop: Times
     acknowledgement: Times
     effect: Times
+    priority: int
 
 
 def picture_document(picture: Picture) -> Any:
@@ -138,9 +140,9 @@ def picture_document(picture: Picture) -> Any:
               for one in seen.cells.values()),
         tuple(seen.ues.values()), tuple(seen.flows.values()), seen.tap_heard,
         _Counts((counts.indications, counts.indications_lost, counts.labels, counts.labels_lost,
-                 counts.labels_bad), counts.decisions, counts.events,
+                 counts.labels_bad), counts.flows_evicted, counts.decisions, counts.events,
                 tuple((*pair, count) for pair, count in counts.controls.items())),
-        picture.version, picture.loop, picture.acknowledgement, picture.effect)
+        picture.version, picture.loop, picture.acknowledgement, picture.effect, picture.priority)
 
 
 def picture_of(document: Any) -> Picture:
@@ -156,8 +158,9 @@ def picture_of(document: Any) -> Picture:
             {one.key: one for one in found.ues}, {one.key: one for one in found.flows},
             found.tap_heard),
         Counts(*counts.plain, counts.decisions, counts.events,
-               {(actuator, answer): count for actuator, answer, count in counts.controls}),
-        found.version, found.loop, found.acknowledgement, found.effect)
+               {(actuator, answer): count for actuator, answer, count in counts.controls},
+               counts.flows_evicted),
+        found.version, found.loop, found.acknowledgement, found.effect, found.priority)
 
 
 def _restore_never(document: Any) -> None:

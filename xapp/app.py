@@ -15,15 +15,13 @@ import asyncio
 import contextlib
 import gc
 import logging
-import logging.handlers
-import queue
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from classifier.messages import Message
 from classifier.publisher import read_keys, read_public
@@ -31,36 +29,26 @@ from xapp.a1_types import Document
 from xapp.access import default_token_file, load_or_make_token
 from xapp.actuators.base import RemoteRequest
 from xapp.api_process import ApiProcess, ApiSettings
-from xapp.base_stations import MOST_BAD, Station
 from xapp.config import TapSource, XappConfig
 from xapp.core import Core
 from xapp.e2.capture import Capture
 from xapp.e2.common import plmn_octets
 from xapp.e2.e2ap_identities import GlobalRicId
 from xapp.e2.nodes import NodeEvent, Nodes
-from xapp.errors import ConfigurationError, ProtocolError, XappError
+from xapp.errors import ConfigurationError, XappError
 from xapp.events import Code, Event, Level, warning
 from xapp.kpi_flows import KpiFlows, load_or_none
 from xapp.label_source import LabelSource
 from xapp.map_source import MapSource
 from xapp.observations import CellKey
 from xapp.operating import Operating
+from xapp.remote_controls import RemoteControls
 from xapp.ric.osc_shell import OscTermination
-from xapp.ric.srsran_metrics import read_metrics
-from xapp.ric.srsran_remote import Heard as RemoteHeard
-from xapp.ric.srsran_remote import (
-    RemoteConfig,
-    RemoteDown,
-    RemoteGarbage,
-    RemoteMetrics,
-    RemoteUp,
-    SrsranRemote,
-)
-from xapp.ric.srsran_remote import Unanswered as RemoteSilent
 from xapp.ric.termination import Termination
 from xapp.store import Report, Store
 from xapp.store_read import Reader
 from xapp.store_records import Left, Record, Sample
+from xapp.urgency import Urgency
 
 REQUESTOR = 1  # of our RIC request ids; an own termination has no other
 SWITCH_SECONDS = 0.0005  # that the store's thread may keep the loop waiting: Python's own is 5 ms
@@ -77,7 +65,6 @@ class XappServer:
                  started: Callable[[XappServer], None] = lambda server: None) -> None:
         self.config, self._capture_file, self._started = config, capture, started
         self._now, self._wall = time.monotonic, time.time
-        self._remotes: dict[str, SrsranRemote] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._signals = 0
@@ -94,9 +81,17 @@ class XappServer:
             self._catch_signals(outer)
             _set_apart()
             stack.callback(gc.unfreeze)
+            self._hurry(stack)
             self._started(self)
             await self._over.wait()
             await self._put_back()
+
+    def _hurry(self, stack: AsyncExitStack) -> None:
+        """What takes long at the start is done: from here on it is to be in time."""
+        urgency = Urgency(self.config.scheduling, self._loop, self._tell)
+        self.operating.priority = lambda: urgency.got.priority
+        stack.callback(urgency.close)
+        urgency.take([self._store.thread])
 
     def stop(self) -> None:
         """Begin to end."""
@@ -127,6 +122,7 @@ class XappServer:
                                 lambda: self.operating.picture().health, self._now, self._wall))
         self.operating = Operating(self.core, config.store, self._loop, config, self._now,
                                    self._wall, self.termination.peer)
+        self._remotes = RemoteControls(self.core, self._now, self._spawn, self._after)
         self._listen_to_taps(stack)
         self.core.start(left, policies, self._now())
         stack.push_async_callback(self._close_tasks)
@@ -230,7 +226,7 @@ class XappServer:
         self._timer, least = None, FAULT_SECONDS
         try:
             self.core.tick(self._now())
-            self._look_for_remotes()
+            self._remotes.look()
             least = TICK_LEAST
         finally:
             # A fault of ours is logged by the loop; without a next tick nothing were put back.
@@ -272,53 +268,7 @@ class XappServer:
                  extra={"code": event.code.value, "subject": event.subject})
 
     def ask_remote(self, call: int, step: RemoteRequest) -> None:
-        self._spawn(self._ask(call, step))
-
-    async def _ask(self, call: int, step: RemoteRequest) -> None:
-        remote, answered, why = self._remotes.get(step.node), True, ""
-        try:
-            if remote is None:
-                raise XappError(f"{step.node} has no remote control.", "Name its address.")
-            await remote.request(step.command)
-        except RemoteSilent as error:
-            answered, why = False, str(error)
-        except XappError as error:
-            why = str(error)
-        self.core.remote_answered(call, "websocket", not why, why, self._now(), answered)
-        self._after()
-
-    def _look_for_remotes(self) -> None:
-        """Connect to the remote controls of base stations that are there."""
-        for station in self.core.stations.stations:
-            if station.config.remote is not None and station.name not in self._remotes:
-                self._connect_remote(station, station.config.remote)
-
-    def _connect_remote(self, station: Station, url: str) -> None:
-        name, up, bad = station.name, False, 0
-
-        def damaged(problem: str) -> None:
-            nonlocal bad
-            bad += 1
-            if bad <= MOST_BAD:
-                self.core.tell(warning(Code.GARBAGE, f"The remote control of {name} sent what "
-                                       f"cannot be read: {problem}.", name), self._now())
-
-        def heard(what: RemoteHeard) -> None:
-            nonlocal up
-            if isinstance(what, RemoteMetrics):
-                try:
-                    self.core.observer.stream_is(name, read_metrics(what.metrics), self._now())
-                except ProtocolError as problem:
-                    damaged(problem.problem)
-            elif isinstance(what, RemoteGarbage):
-                damaged(what.problem)
-            elif isinstance(what, RemoteUp) or (isinstance(what, RemoteDown) and up):
-                up = isinstance(what, RemoteUp)
-                why = what.why if isinstance(what, RemoteDown) else ""
-                self.core.remote(name, up, self._now(), why)
-
-        self._remotes[name] = remote = SrsranRemote(RemoteConfig(url), heard)
-        self._spawn(remote.run())
+        self._spawn(self._remotes.ask(call, step))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
@@ -354,31 +304,3 @@ def _source(tap: TapSource, take: Callable[[Message, str, float], None],
     server = None if tap.server_key is None else read_public(tap.server_key)
     return LabelSource(tap.address, take, now, server,
                        None if tap.keys is None else read_keys(tap.keys))
-
-
-@contextmanager
-def logging_aside(level: str, stream: TextIO | None = None) -> Iterator[None]:
-    """Log lines are written by a thread: a console that does not read holds up nobody."""
-    waiting: queue.Queue[logging.LogRecord] = queue.Queue(10_000)
-    handler = logging.StreamHandler(stream)  # None is stderr
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    listener = logging.handlers.QueueListener(waiting, handler)
-    aside = _Aside(waiting)
-    root = logging.getLogger()
-    with ExitStack() as stack:
-        root.addHandler(aside)
-        stack.callback(root.removeHandler, aside)
-        before = root.level
-        root.setLevel(level.upper())
-        stack.callback(root.setLevel, before)
-        listener.start()
-        stack.callback(listener.stop)
-        yield
-
-
-class _Aside(logging.handlers.QueueHandler):
-    """Lines beyond what the queue holds are left out: they would be late, and the store has all."""
-
-    def enqueue(self, record: logging.LogRecord) -> None:
-        with contextlib.suppress(queue.Full):
-            self.queue.put_nowait(record)

@@ -25,6 +25,7 @@ from xapp.slice_policy import SlicePolicy
 from xapp.steering_types import SteeringConfig
 from xapp.store import StoreConfig
 from xapp.ue_map import MapConfig
+from xapp.urgency import SchedulingConfig
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class XappConfig:
     actuators: ActuatorConfig = field(default_factory=ActuatorConfig)
     keeping: StoreConfig = field(default_factory=StoreConfig)
     api: ApiConfig = field(default_factory=ApiConfig)
+    scheduling: SchedulingConfig = field(default_factory=SchedulingConfig)
     exit_seconds: float = 20.0  # for quotas to be put back when the xApp ends
 
     def __post_init__(self) -> None:

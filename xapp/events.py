@@ -70,6 +70,8 @@ class Code(enum.StrEnum):
     CAPTURE_ENDED = "capture_ended"
     API_DOWN = "api_down"  # its process ended, and is started again
     API_UP = "api_up"
+    SPUN = "spun"  # the loop computed for too long, and has no real-time priority for a while
+    URGENT = "urgent"  # it has one again
     FAULT = "fault"  # one of the xApp's own
     # Of the store.
     STORE_DOWN = "store_down"

@@ -83,6 +83,8 @@ def _state(picture: Picture) -> Iterator[Metric]:
     yield _gauge("uptime_seconds", "Time since the xApp started.",
                  clock.monotonic - picture.started)
     yield _gauge("ready", "1 while the xApp can do its work.", picture.health.ready)
+    yield _gauge("real_time_priority", "Of the loop; 0 while it is scheduled as any other.",
+                 picture.priority)
     yield _gauge("dry_run", "1 while it decides and sends nothing.", picture.modes.dry_run)
     yield _gauge("kill_switch_pulled", "1 while the kill switch is pulled.", picture.modes.killed)
     nodes = GaugeMetricFamily(PREFIX + "nodes", "E2 nodes, by state.", labels=("state",))
@@ -110,7 +112,9 @@ def _counters(counts: Counts) -> Iterator[Metric]:
             ("indications_lost", "Indications that never came, by gaps.", counts.indications_lost),
             ("labels", "Flow labels taken in.", counts.labels),
             ("labels_lost", "Flow labels that never came, by gaps.", counts.labels_lost),
-            ("labels_bad", "Messages of taps that were no labels.", counts.labels_bad)):
+            ("labels_bad", "Messages of taps that were no labels.", counts.labels_bad),
+            ("flows_evicted", "Flows given up as there was no room for them.",
+             counts.flows_evicted)):
         yield CounterMetricFamily(PREFIX + name, what, value=value)
     decisions = CounterMetricFamily(PREFIX + "decisions", "Decisions, by how they ended.",
                                     labels=("state",))

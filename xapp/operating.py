@@ -66,6 +66,7 @@ class Operating(Recorded):
         self._started, self._made = now(), float("-inf")
         self._killed: tuple[float, str] | None = None
         self._bad_labels: Callable[[], int] = lambda: 0
+        self.priority: Callable[[], int] = lambda: 0  # of the loop, in real time
         self._picture = Picture(self._clock(), self._started, Health(True))
         self._version = importlib.metadata.version("airsplit")
 
@@ -86,7 +87,7 @@ class Operating(Recorded):
             Modes(core.steering.dry_run, core.steering.killed, killed_at, killed_by),
             tuple(self._node(one) for one in core.stations.stations), core.observations,
             self._counts(), self._version, self.loop_times.times(), self.acknowledgements.times(),
-            self.effects.times())
+            self.effects.times(), self.priority())
         self.looked_at(self._picture)
 
     def count_bad_labels(self, count: Callable[[], int]) -> None:
@@ -128,7 +129,7 @@ class Operating(Recorded):
             core.flows.counters.labels, core.flows.counters.lost, self._bad_labels(),
             {DecisionState(name): count for name, count in core.tally.ends.items()},
             {Level(name): count for name, count in core.tally.events.items()},
-            dict(core.tally.controls))
+            dict(core.tally.controls), core.flows.counters.evicted)
 
     # From any thread.
 

@@ -222,6 +222,7 @@ class Counts:
     decisions: Mapping[DecisionState, int] = field(default_factory=dict)  # that came to that end
     events: Mapping[Level, int] = field(default_factory=dict)
     controls: Mapping[tuple[str, str], int] = field(default_factory=dict)  # (actuator, answer)
+    flows_evicted: int = 0  # given up because there was no room for them
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +240,7 @@ class Picture:
     loop: Times = NO_LOOPS  # from an indication's bytes in to a control's bytes out
     acknowledgement: Times = NO_LOOPS  # from a control out to its answer in
     effect: Times = NO_EFFECTS  # from an intent to the report that showed its effect
+    priority: int = 0  # of the loop, in real time; 0: it is an ordinary one
 
 
 class Operations(Protocol):

@@ -153,6 +153,12 @@ class Store:
         """What is not on disk yet."""
         return self._queued
 
+    @property
+    def thread(self) -> int:
+        """Of the one who writes, by its native id: on its commits others wait."""
+        assert self._thread.native_id is not None  # it was started
+        return self._thread.native_id
+
     def close(self, clean: bool = True, timeout: float = 10.0) -> None:
         """Write what waits, and end. `clean`: the run ended as it should."""
         if clean:

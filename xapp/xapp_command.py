@@ -14,6 +14,7 @@ from xapp.errors import ConfigurationError
 if TYPE_CHECKING:
     from xapp.app import XappServer
     from xapp.config import XappConfig
+    from xapp.urgency import SchedulingConfig
 
 EXAMPLES = """examples:
   airsplit xapp                                   a one-box lab: base stations connect to 36421
@@ -29,8 +30,9 @@ EXAMPLES = """examples:
 On one box, with a base station that is emulated:
   airsplit e2-node --profile oai --load overload --map-port 8002 --tap-port 5556
   airsplit xapp --config docs/examples/one-box.yaml
-On a machine that is busy with other work, so that controls go out in time (needs root):
-  sudo chrt -f 10 airsplit xapp --config xapp.yaml
+It asks for a real-time priority, so that controls go out in time beside other work; the log and
+the metric airsplit_xapp_real_time_priority say whether it got one. Without root:
+  sudo prlimit --rtprio=10 sudo -u $USER airsplit xapp --config xapp.yaml
 On an OSC near-RT RIC: docs/osc.md.
 """
 
@@ -56,6 +58,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="the operator's token; made where there is none")
     parser.add_argument("--dry-run", action="store_true",
                         help="decide and record, but send no control")
+    parser.add_argument("--real-time-priority", type=int, metavar="N",
+                        help="of the loop, where permitted: 1 to 98; 0 is none (default: 10)")
     parser.add_argument("--e2-capture", type=Path, metavar="FILE",
                         help="write every E2 message as SCTP packets that Wireshark opens")
     parser.add_argument("--check", action="store_true",
@@ -82,7 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     import asyncio
 
-    from xapp.app import XappServer, logging_aside
+    from xapp.app import XappServer
+    from xapp.log_aside import logging_aside
 
     with logging_aside(arguments.log_level):
         asyncio.run(XappServer(config, arguments.e2_capture, _ready).run())
@@ -108,9 +113,17 @@ def _config(arguments: argparse.Namespace) -> XappConfig:
         config = replace(config, api=replace(config.api, port=arguments.api_port))
     if arguments.token_file is not None:
         config = replace(config, api=replace(config.api, token_file=arguments.token_file))
+    if arguments.real_time_priority is not None:
+        config = replace(config, scheduling=_scheduling(config, arguments.real_time_priority))
     if arguments.dry_run:
         config = replace(config, steering=replace(config.steering, dry_run=True))
     return config
+
+
+def _scheduling(config: XappConfig, priority: int) -> SchedulingConfig:
+    if priority == 0:
+        return replace(config.scheduling, real_time=False)
+    return replace(config.scheduling, real_time=True, priority=priority)
 
 
 def _ready(server: XappServer) -> None:

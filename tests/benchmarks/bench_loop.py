@@ -37,6 +37,7 @@ from typing import NoReturn
 
 from classifier.messages import Labelled, TapStatus
 from classifier.publisher import Publisher
+from pcap_tools.scheduling import put_ahead
 from tests.benchmarks import report
 from tests.benchmarks.report import Figures
 from tests.xapp.e2.e2ap_examples import F1
@@ -82,6 +83,7 @@ SECONDS_A_TURN = 5.0  # in which the control has to come; else it counts as miss
 BETWEEN = 0.02  # seconds between reports
 READER_NICENESS = 15  # of readers: below the API's own process
 LOOP, ANSWERS = "airsplit_xapp_loop_seconds", "airsplit_xapp_api_requests_total"
+STATION_PRIORITY = 20  # the base station is another machine: it waits for no load of this one
 REPORTS_TO_CONFIRM = 60  # after a control, until the next turn: an effect has to be seen
 CONFIGURATION = """
 listen: ["{listen}"]
@@ -102,6 +104,7 @@ steering:
 
 def main() -> None:
     options = arguments()
+    options.station = str(put_ahead(STATION_PRIORITY))
     rows: list[Figures] = []
     checkouts = [report.ROOT] if options.before is None else [options.before.resolve(), report.ROOT]
     with report.quiet(options):
@@ -134,6 +137,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--before", type=Path, metavar="FOLDER",
                         help="another checkout, whose xApp is measured beside this one's; what its "
                              "xApp says of its inside is not shown, as older ones mean another")
+    parser.add_argument("--ordinary", action="store_true",
+                        help="have the xApp ask for no real-time priority")
     parser.add_argument("--read", metavar="URL", help=argparse.SUPPRESS)  # one of our readers
     parser.add_argument("--transport", default="usrsctp",
                         choices=["usrsctp", "sctp", "tcp"], help="tcp has no SCTP in it")
@@ -150,7 +155,7 @@ def run(ues: int, readers: int, checkout: Path, options: argparse.Namespace) -> 
     folder = Path(tempfile.mkdtemp(prefix="airsplit-loop-"))
     publisher = Publisher("tcp://127.0.0.1:*")
     try:
-        with xapp(folder, publisher.address, options.transport, checkout) as (address, api, pid), \
+        with xapp(folder, publisher.address, options, checkout) as (address, api, pid), \
                 reading(api, readers):
             before, began = _cpu(pid), time.monotonic()
             answered = _metrics(api)[ANSWERS]
@@ -213,10 +218,11 @@ def _most(bound: float | None) -> str:
 
 
 @contextmanager
-def xapp(folder: Path, tap: str, transport: str,
+def xapp(folder: Path, tap: str, options: argparse.Namespace,
          checkout: Path) -> Iterator[tuple[str, str, int]]:
     """A running xApp: where base stations connect to, its API, its process."""
-    listen = f"{transport}://127.0.0.1:0" + ("?udp=any" if transport == "usrsctp" else "")
+    way = options.transport
+    listen = f"{way}://127.0.0.1:0" + ("?udp=any" if way == "usrsctp" else "")
     (folder / "xapp.yaml").write_text(CONFIGURATION.format(
         listen=listen, tap=tap, llm=LLM, node=NODE, folder=folder))
     (folder / "ues.yaml").write_text(
@@ -224,7 +230,8 @@ def xapp(folder: Path, tap: str, transport: str,
     process = report.start([
         sys.executable, "-m", "testbed.cli", "xapp", "--config", str(folder / "xapp.yaml"),
         "--store", str(folder / "xapp.db"), "--api-port", "0",
-        "--token-file", str(folder / "token"), "--log-level", "error"], threads=1,
+        "--token-file", str(folder / "token"), "--log-level", "error",
+        *(["--real-time-priority", "0"] if options.ordinary else [])], threads=1,
         environment={"PYTHONPATH": str(checkout), "PYTHONSAFEPATH": "1"})
     try:
         line = report.wait_for_line(process, "airsplit xapp:", 60)

@@ -109,3 +109,10 @@ def test_times_fall_into_buckets() -> None:
     assert seen["airsplit_xapp_acknowledgement_seconds_count", ()] == 1
     assert seen["airsplit_xapp_effect_seconds_sum", ()] == 1.1
     assert seen["airsplit_xapp_api_requests_total", (("status", "2xx"),)] == 1
+
+
+def test_the_loop_s_priority_and_flows_that_were_given_up_are_shown() -> None:
+    seen = of(bare(priority=10, counts=Counts(flows_evicted=7)))
+    assert seen["airsplit_xapp_real_time_priority", ()] == 10
+    assert seen["airsplit_xapp_flows_evicted_total", ()] == 7
+    assert of(bare())["airsplit_xapp_real_time_priority", ()] == 0
