@@ -24,9 +24,9 @@ EXAMPLES = """examples:
   xApp with its own E2 termination. Where no terminal watches, plain lines tell the story.
 """
 QUICK: dict[str, Any] = {"calm_seconds": 6.0, "congested_seconds": 8.0, "steered_seconds": 9.0,
-                         "after_seconds": 5.0}
+                         "after_seconds": 5.0, "rest_seconds": 40.0}
 WHOLE: dict[str, Any] = {"calm_seconds": 20.0, "congested_seconds": 25.0, "steered_seconds": 30.0,
-                         "after_seconds": 30.0}
+                         "after_seconds": 15.0, "rest_seconds": 40.0}
 
 
 def configure(parser: argparse.ArgumentParser, model: Path) -> None:

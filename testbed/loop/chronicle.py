@@ -30,6 +30,7 @@ class What(enum.StrEnum):
     STEER = "steer"
     FLOW = "flow"
     CONGESTION_ENDS = "congestion ends"
+    PUT_AWAY = "put away"
     RELEASE = "release"
 
 
@@ -53,6 +54,7 @@ class Facts:
     calm_until: float  # the first phase's end
     congestion_at: float | None
     congestion_end: float | None
+    put_away_at: float | None  # the phone
     load: str  # in words
 
 
@@ -63,6 +65,8 @@ def chronicle(facts: Facts) -> list[Event]:
         found.append(Event(facts.congestion_at, What.CONGESTION, f"the crowd comes: {facts.load}"))
     if facts.congestion_end is not None:
         found.append(Event(facts.congestion_end, What.CONGESTION_ENDS, "the crowd goes"))
+    if facts.put_away_at is not None:
+        found.append(Event(facts.put_away_at, What.PUT_AWAY, "the phone's flow has ended"))
     found.extend(_labels(facts))
     found.extend(_quotas(facts))
     found.extend(_waits(facts, found))
@@ -98,7 +102,7 @@ def _quotas(facts: Facts) -> Iterator[Event]:
             yield Event(at, What.STEER, f"the cell guarantees slice {LLM} {now} % of its "
                         f"resource blocks, {before} % before")
         elif now <= facts.base < before:
-            yield Event(at, What.RELEASE, f"slice {LLM} is back at {now} %")
+            yield Event(at, What.RELEASE, f"slice {LLM} is back at {now} %, from {before} %")
         before = now
 
 

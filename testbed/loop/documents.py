@@ -28,6 +28,7 @@ CHANNELS: dict[RadioChannel, dict[str, Any]] = {
     RadioChannel.FADING: {"kind": "pedestrian", "snr_db": 16.0},
     RadioChannel.EDGE: {"kind": "pedestrian", "snr_db": 4.0, "shadow_db": 2.0}}
 BURST_SECONDS, PAUSE_SECONDS = 2.0, 2.0  # mean, of a phone that loads pages and films
+LINGER_SECONDS = 5.0  # that a flow counts after it was last heard of
 WRONG_MAP = "wrong-ues.yaml"  # what the operator of the control arm believes
 
 
@@ -87,7 +88,8 @@ def xapp_document(settings: LoopSettings, labels: str, folder: Path) -> dict[str
                       "floors": {INTERNET: settings.floor}}],
         # A floor for slices that no policy names would help the model's even where the xApp takes
         # the wrong one for it: a control arm could not be told from the run itself.
-        "limits": {"floor": 0},
+        # A flow that ended is soon forgotten: a story of two minutes has no time to linger.
+        "limits": {"floor": 0, "linger": LINGER_SECONDS},
         "steering": {"found": {one["slice"]: {"minimum": one.get("minimum", 0)}
                                for one in cell_document(settings)["slices"]}},
     }

@@ -31,6 +31,7 @@ class LoopResult:
     congestion_at: float | None = None  # the crowd's first packet
     congestion_end: float | None = None
     allowed_at: float | None = None  # the xApp might act
+    put_away_at: float | None = None  # the phone's flow ended
     crowd: dict[str, Any] | None = None  # what it sent
     cell: dict[str, Any] | None = None  # `airsplit ran`'s summary
     origin: float | None = None  # of the first phase, seconds since 1970
@@ -79,7 +80,7 @@ class LoopResult:
             "label_right": None if labels is None or not labels.flows else
             labels.right == len(labels.flows),
             "congestion_at": self.congestion_at, "congestion_end": self.congestion_end,
-            "allowed_at": self.allowed_at, "quota_at": self.quota_at,
+            "allowed_at": self.allowed_at, "put_away_at": self.put_away_at, "quota_at": self.quota_at,
             "released_at": self.released_at,
             "congestion_to_quota_seconds": self.congestion_to_quota,
             "allowed_to_quota_seconds": _after(self.quota_at, self.allowed_at),

@@ -70,14 +70,21 @@ def sentences(result: LoopResult) -> list[str]:
             f"The cell guaranteed the split model's slice up to {most} %, first "
             f"{shown(found['allowed_to_quota_seconds'], 1)} s after the xApp might act and "
             f"{shown(found['congestion_to_quota_seconds'], 1)} s after the crowd came.")
-        lines.append("The guarantee was still there at the end." if result.released_at is None else
-                     f"It was taken back {result.released_at - (result.congestion_end or 0):.1f} s "
-                     "after the crowd had gone.")
+        lines.append(_release(result))
     violated = found["floor_violated"]
     lines.append("Whether a floor was broken is not known." if violated is None else
                  "The others' floor was BROKEN." if violated else
                  f"The others kept their floor of {result.settings.floor} %.")
     return lines
+
+
+def _release(result: LoopResult) -> str:
+    released, away = result.released_at, result.put_away_at
+    if released is None:
+        return "The guarantee was still there at the end."
+    since, what = ((result.congestion_end, "the crowd had gone") if away is None or released < away
+                   else (away, "the phone's flow had ended"))
+    return f"It was taken back {released - (since or 0.0):.1f} s after {what}."
 
 
 def shown(value: float | None, digits: int = 0) -> str:

@@ -22,7 +22,7 @@ from testbed.loop import crowd
 from testbed.loop.asking import ask, put
 from testbed.loop.chronicle import Facts, chronicle
 from testbed.loop.labels import LabelFigures, first_packets, label_figures
-from testbed.loop.outcome import LoopResult, Quotas, base_percent
+from testbed.loop.outcome import LoopResult, Quotas, base_percent, minimum
 from testbed.loop.programs import Programs
 from testbed.loop.settings import EDGE_PORT, INTERNET, LLM, PHASES, Load, LoopSettings
 from testbed.loop.slices import SliceSample, sample_of, slice_figures
@@ -44,6 +44,7 @@ def run_loop(settings: LoopSettings, folder: Path, model: Path,
         run = Run(programs)
         run.start()
         run.phases()
+        run.rest()
     return run.result()
 
 
@@ -66,6 +67,7 @@ class Run:
         self.congestion_end: float | None = None
         self.crowd_account: dict[str, Any] | None = None
         self.allowed_at: float | None = None
+        self.put_away_at: float | None = None
         self.missed = 0
 
     def start(self) -> None:
@@ -98,6 +100,23 @@ class Run:
                 self._look(now)
                 next_look = now + LOOK_SECONDS
             time.sleep(max(0.0, min(next_look, ends[self.phase]) - self.now()))
+
+    def rest(self) -> None:
+        """The phone is put away; until quotas are as they were, or `rest_seconds` are over."""
+        if self.settings.rest_seconds == 0:
+            return
+        self.programs.say("the phone is put away")
+        self.programs.parts.pop("phone").stop()
+        self.put_away_at = self.now()
+        end = self.put_away_at + self.settings.rest_seconds
+        while self.now() < end and not self._returned():
+            self.programs.check()
+            self._look(self.now())
+            time.sleep(LOOK_SECONDS)
+
+    def _returned(self) -> bool:
+        return bool(self.cell_quotas) and (
+            minimum(self.cell_quotas[-1][1]) <= base_percent(self.settings))
 
     def now(self) -> float:
         return time.monotonic() - self.origin
@@ -176,7 +195,7 @@ class Run:
                             for one in self.programs.lines("labels.jsonl") if "label" in one
                             and settings.phone_address in (one["source"], one["destination"])],
             self.cell_quotas, base_percent(settings), settings.ends[0], self.congestion_at,
-            self.congestion_end, f"{settings.crowd} phones with {LOADS[settings.load]}")
+            self.congestion_end, self.put_away_at, f"{settings.crowd} phones with {LOADS[settings.load]}")
 
     def tokens(self) -> list[Token]:
         """Those that have come, by the run's time."""
@@ -198,7 +217,7 @@ class Run:
             [slice_figures(self.samples, one, name, begin, end, floors[one])
              for one in floors for name, begin, end in spans],
             self.samples, self.quotas, self.cell_quotas, self.congestion_at, self.congestion_end,
-            self.allowed_at, self.crowd_account, _document(self.programs.folder / "ran.json"),
+            self.allowed_at, self.put_away_at, self.crowd_account, _document(self.programs.folder / "ran.json"),
             self.wall_origin, chronicle(self.facts()), self.missed)
 
     def _labels(self) -> LabelFigures | None:

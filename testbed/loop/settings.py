@@ -80,7 +80,8 @@ class LoopSettings:
     congested_seconds: float = 20.0  # loaded, while the xApp only watches
     steered_seconds: float = 25.0  # loaded, and the xApp may act
     after_seconds: float = 15.0  # the crowd is gone
-    inter_token_ms: float = 60.0  # what the policy wants
+    rest_seconds: float = 0.0  # then the phone is put away, and it is waited for quotas to return
+    inter_token_ms: float = 40.0  # what the policy wants; a phone alone has some 30
     floor: int = 10  # percent that the others keep
     static_percent: int = 30  # that the model's slice has where steering is static
     ric_port: int = 36421
@@ -99,6 +100,9 @@ class LoopSettings:
         if min(self.lengths) < LEAST_SECONDS:
             raise TestbedFailure("A phase is too short to show anything.",
                                  f"Give each {LEAST_SECONDS:g} seconds at least.")
+        if not 0 <= self.rest_seconds <= 600:
+            raise TestbedFailure(f"A rest of {self.rest_seconds:g} s cannot be.",
+                                 "Give 0 to 600 seconds.")
         if not 0 <= self.floor <= 90 or not 0 <= self.static_percent <= 90:
             raise TestbedFailure("A floor or a static share cannot be.", "Give 0 to 90 percent.")
         ports = (self.ric_port, self.udp_port, self.map_port, self.api_port, self.page_port,

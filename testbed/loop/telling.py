@@ -55,6 +55,7 @@ def tell(settings: LoopSettings, options: Options) -> LoopResult:
             with teller:
                 run.start()
                 run.phases()
+                run.rest()
             if options.keep:
                 programs.end_capture()
                 _report(run, options.folder, console)
