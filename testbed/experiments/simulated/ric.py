@@ -16,7 +16,7 @@ from classifier.labels import LLM_SPLIT
 from classifier.messages import Labelled, TapStatus
 from testbed.errors import TestbedFailure
 from testbed.experiments.simulated.settings import SimulatedSettings, SimulatedSteering
-from testbed.experiments.simulated.station import INTERNET, LLM, Station
+from testbed.experiments.simulated.station import EPOCH_NS, INTERNET, LLM, Station
 from testbed.experiments.simulated.users import User
 from testbed.ran.e2_agent import Ends, Out, ToRic
 from testbed.ran.emulator_config import ue_map
@@ -37,6 +37,7 @@ from xapp.ue_map import Origin, UeEntry
 
 RIC = GlobalRicId(b"\x00\xf1\x10", 1)
 LABEL_AGAIN = 5.0  # seconds between a tap's words on a flow that lives
+MAP_EVERY = 5.0  # seconds between two looks at who has which address
 TAP = "tcp://simulated"
 
 
@@ -51,7 +52,9 @@ class Ric:
         self._to_nodes: deque[ToPeer] = deque()
         self._next_label: dict[tuple[int, int], float] = {}
         self._status = 0.0
-        self._sequence = 0
+        self._entries: list[UeEntry] = []  # of all that are connected; nobody moves here
+        self._mapped = float("-inf")
+        self._labels = self._statuses = 0  # messages of the tap
         self.cpu = self.node_cpu = self.longest = 0.0  # seconds
         self.ended: dict[str, int] = {}  # decisions, by state
         self.decisions = self.reports = self.controls = 0
@@ -93,12 +96,11 @@ class Ric:
             self._by_link[link] = station
             self._links[station.place, unit.name] = link
             self._from_node(station, station.agent.opened(unit.name, now), now)
-        with self._timed():
-            self.core.mapped(Origin.EMULATOR, [
-                UeEntry(one["address"], UeKey(station.agent.name, one["ue"]),
-                        SliceName.parse(one["slice"]))
-                for one in ue_map(station.ran, station.agent.name,
-                                  station.agent.behaviour.ue_ran_ids)["ues"]], now)
+        self._entries += [
+            UeEntry(one["address"], UeKey(station.agent.name, one["ue"]),
+                    SliceName.parse(one["slice"]))
+            for one in ue_map(station.ran, station.agent.name,
+                              station.agent.behaviour.ue_ran_ids)["ues"]]
         self._exchange(now)
 
     def tick(self, now: float) -> None:
@@ -113,6 +115,9 @@ class Ric:
                 self.node_cpu += time.thread_time() - began
                 self._from_node(station, outs, now)
         with self._timed():
+            if now - self._mapped >= MAP_EVERY:
+                self._mapped = now
+                self.core.mapped(Origin.EMULATOR, self._entries, now)
             self._taps(now)
             due = self.nodes.next_deadline()
             if due is not None and due <= now:
@@ -178,31 +183,35 @@ class Ric:
                 due = self._next_label.get(key, began / 1e9 + settings.label_seconds)
                 if began >= 0 and now >= due:
                     self._next_label[key] = now + LABEL_AGAIN
-                    self.core.label(self._labelled(station, user), TAP, now)
-        if self._sequence and now - self._status >= 1.0:
+                    self.core.label(self._labelled(station, user, now), TAP, now)
+        if now - self._status >= 1.0:
             self._status = now
-            self.core.label(TapStatus(1, 1.0, 1, 1, 0, 1, 1, 0, self._sequence, 0.0, tap="tap",
-                                      sequence=self._sequence), TAP, now)
+            self._statuses += 1
+            self.core.label(TapStatus(EPOCH_NS + round(now * 1e9), now, 1, 1, 0, self._labels,
+                                      self._labels, 0, self._labels, 0.0, tap="tap",
+                                      sequence=self._statuses), TAP, now)
 
-    def _labelled(self, station: Station, user: int) -> Labelled:
+    def _labelled(self, station: Station, user: int, now: float) -> Labelled:
         settings = self._settings
         step_us = round(1e6 * (settings.edge_seconds + settings.phone_seconds + 0.01))
-        self._sequence += 1
+        self._labels += 1
         return Labelled(
-            station.place * 256 + user, LLM_SPLIT, 0.97, "first", 1,
+            station.place * 256 + user, LLM_SPLIT, 0.97, "first",
+            EPOCH_NS + round(now * 1e9),
             station.ran.ues[user].sessions[0].address, "192.0.2.9", 40000, 443, 6, tap="tap",
-            sequence=self._sequence, up_rate=round(settings.token_bytes / step_us * 1e6),
+            sequence=self._labels, up_rate=round(settings.token_bytes / step_us * 1e6),
             down_rate=round(settings.answer_bytes / step_us * 1e6),
             step_bytes=settings.token_bytes, step_us=step_us)
 
 
 def _config(settings: SimulatedSettings, stations: Sequence[Station],
             found: dict[SliceName, Quota]) -> CoreConfig:
-    cells: dict[str, int | None] = {f"{one.nci:09x}": one.prbs for station in stations
-                                    for one in station.ran.cells}
+    nodes = tuple(NodeConfig(station.agent.name, "spec", {
+        f"{one.nci:09x}": one.prbs for one in station.ran.cells}) for station in stations)
     acts = settings.steering is SimulatedSteering.XAPP
     return CoreConfig(
-        ran=RanConfig((NodeConfig("*", "spec", cells),), (INTERNET, LLM), settings.period_ms),
+        ran=RanConfig(nodes, (INTERNET, LLM), settings.period_ms),
         policies=(SlicePolicy("llm", inter_token_ms=settings.inter_token_ms,
                               floors={INTERNET: settings.floor}),),
-        steering=SteeringConfig(found=found, dry_run=not acts))
+        steering=SteeringConfig(found=found, dry_run=not acts),
+        evaluate_every=settings.look_every_ms / 1000)

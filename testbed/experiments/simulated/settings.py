@@ -41,6 +41,7 @@ class SimulatedSettings:
     floor: int = 10  # percent that the others keep
     inter_token_ms: float = 60.0  # what the policy wants
     period_ms: int = 500  # between a base station's reports
+    look_every_ms: float = 1.0  # the xApp's evaluate_every: its pause for every 64 UEs
     label_seconds: float = 0.6  # from first packet to label: no packets, so none are classified
     prompt_bytes: int = 40_960  # activations of a prompt: 40 rows
     token_bytes: int = 1024  # of one row, up
@@ -65,9 +66,10 @@ class SimulatedSettings:
                                      "Times are above 0, the load 0 to 10.")
         if min(self.prompt_bytes, self.token_bytes, self.answer_bytes, self.tokens) < 1:
             raise ConfigurationError("A size is below 1.", "Give bytes and tokens of 1 or more.")
-        if not 1 <= self.threads <= 64 or not 50 <= self.period_ms <= 60_000:
-            raise ConfigurationError("threads or period_ms cannot be.",
-                                     "Give 1 to 64 threads, 50 to 60000 ms.")
+        if not 1 <= self.threads <= 64 or not 50 <= self.period_ms <= 60_000 or (
+                not 0.1 <= self.look_every_ms <= 1000):
+            raise ConfigurationError("threads, period_ms or look_every_ms cannot be.",
+                                     "Give 1 to 64 threads, 50 to 60000 ms, 0.1 to 1000 ms.")
         if not 0 <= self.static_percent <= 90 or not 0 <= self.floor <= 90:
             raise ConfigurationError("static_percent or floor cannot be.", "Give 0 to 90.")
         carrier_prbs(self.bandwidth_mhz, 15)  # a bandwidth that is none says so now
