@@ -17,7 +17,7 @@ and flows are in the slice of their address. It decodes nothing, opens nothing, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from xapp.e2.kpm import Report, UeReports
 from xapp.e2.measurements import Measurement
@@ -44,7 +44,15 @@ from xapp.ue_map import UeMap
 from xapp.ue_names import Seen
 from xapp.units import PLACE, Units
 
-NEVER = float("-inf")
+from xapp.observed import (
+    NEVER,
+    KnownCell,
+    KnownNode,
+    KnownSlice,
+    KnownUe,
+    placed_by,
+    unless_repeated,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,51 +91,12 @@ class Counters:
     refused: int = 0  # UEs, cells and slices beyond what is remembered
 
 
-@dataclass(slots=True)
-class _Ue:
-    """One UE as its node reports it."""
-
-    key: UeKey
-    load: Load
-    figures: Figures | None = None
-    heard: float = NEVER  # last report, new or not
-    cell: CellKey | None = None
-    slice: Snssai | None = None
-    neighbours: tuple[tuple[CellKey, float | None], ...] = ()
-
-
-@dataclass(slots=True)
-class _Slice:
-    quota: Quota | None = None
-    since: float = NEVER
-    load: Load | None = None  # as reported, not summed up
-
-
-@dataclass(slots=True)
-class _Cell:
-    key: CellKey
-    prbs: int | None
-    load: Load | None = None
-    stream: Load | None = None  # of another stream of metrics than KPM
-    neighbours: tuple[CellKey, ...] = ()  # as the operator says
-    slices: dict[Snssai, _Slice] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Node:
-    units: Units
-    seen: Seen
-    cells: dict[CellKey, _Cell] = field(default_factory=dict)
-    ues: dict[str, _Ue] = field(default_factory=dict)
-    readers: dict[int, Reader] = field(default_factory=dict)  # by subscription
-
-
 class Observer:
     """All nodes."""
 
     def __init__(self, config: ObservingConfig = ObservingConfig()) -> None:
         self._config = config
-        self._nodes: dict[str, _Node] = {}
+        self._nodes: dict[str, KnownNode] = {}
         self._sequences = Sequences()
         self.counters = Counters()
         self.histories = Histories()
@@ -138,9 +107,9 @@ class Observer:
     def node_up(self, node: str, units: Units, cells: Mapping[CellKey, int | None]) -> None:
         """A node is there, with these cells and their PRBs; what was known of it is forgotten."""
         self.node_lost(node)
-        known = {key: _Cell(key, prbs) for key, prbs in
+        known = {key: KnownCell(key, prbs) for key, prbs in
                  list(cells.items())[:self._config.most_cells]}
-        self._nodes[node] = _Node(units, Seen(units.oai_names), known)
+        self._nodes[node] = KnownNode(units, Seen(units.oai_names), known)
 
     def node_lost(self, node: str) -> None:
         """Its UEs' names mean nothing any more; what quotas it has is not known."""
@@ -241,11 +210,11 @@ class Observer:
         return True
 
     def _take_ue(
-        self, node: _Node, ue: _Ue, figures: Figures, source: Source, now: float
+        self, node: KnownNode, ue: KnownUe, figures: Figures, source: Source, now: float
     ) -> None:
         ue.heard = now
         ue.slice = source.slice or ue.slice
-        ue.cell = source.cell or ue.cell or self._only_cell(node)
+        ue.cell = source.cell or ue.cell or node.only_cell
         if ue.figures == figures and now - ue.load.at < node.units.period:
             self.counters.repeated += 1  # the node has not measured again yet
             return
@@ -255,9 +224,9 @@ class Observer:
                           node.units)
 
     def _take_cell(
-        self, node: _Node, reader: Reader, message: Report, source: Source, now: float
+        self, node: KnownNode, reader: Reader, message: Report, source: Source, now: float
     ) -> None:
-        key = source.cell or self._only_cell(node)
+        key = source.cell or node.only_cell
         cell = None if key is None else self._cell(key)
         if cell is None:
             return
@@ -265,27 +234,23 @@ class Observer:
             load = load_of(figures, now, source.granularity, cell.prbs, node.units)
             used, free = figures[PLACE["down_used"]], figures[PLACE["down_available"]]
             if snssai is None:
-                cell.load = _unless_repeated(cell.load, load, node.units.period)
+                cell.load = unless_repeated(cell.load, load, node.units.period)
                 if cell.prbs is None and used is not None and free is not None:
                     cell.prbs = round(used + free) or None
             elif (slice_ := self._slice(cell, snssai)) is not None:
-                slice_.load = _unless_repeated(slice_.load, load, node.units.period)
+                slice_.load = unless_repeated(slice_.load, load, node.units.period)
 
-    @staticmethod
-    def _only_cell(node: _Node) -> CellKey | None:
-        return next(iter(node.cells)) if len(node.cells) == 1 else None
-
-    def _ue(self, node: _Node, name: str, text: str) -> _Ue | None:
+    def _ue(self, node: KnownNode, name: str, text: str) -> KnownUe | None:
         ue = node.ues.get(text)
         if ue is None:
             if len(node.ues) >= self._config.most_ues:
                 self.counters.refused += 1
                 return None
             self.counters.unknown_ues += 1
-            ue = node.ues[text] = _Ue(UeKey(name, text), Load(NEVER))
+            ue = node.ues[text] = KnownUe(UeKey(name, text), Load(NEVER))
         return ue
 
-    def _cell(self, key: CellKey) -> _Cell | None:
+    def _cell(self, key: CellKey) -> KnownCell | None:
         node = self._nodes.get(key.node)
         if node is None:
             return None
@@ -294,16 +259,16 @@ class Observer:
             if len(node.cells) >= self._config.most_cells:
                 self.counters.refused += 1
                 return None
-            cell = node.cells[key] = _Cell(key, None)
+            cell = node.cells[key] = KnownCell(key, None)
         return cell
 
-    def _slice(self, cell: _Cell, snssai: Snssai) -> _Slice | None:
+    def _slice(self, cell: KnownCell, snssai: Snssai) -> KnownSlice | None:
         slice_ = cell.slices.get(snssai)
         if slice_ is None:
             if len(cell.slices) >= self._config.most_slices:
                 self.counters.refused += 1
                 return None
-            slice_ = cell.slices[snssai] = _Slice()
+            slice_ = cell.slices[snssai] = KnownSlice()
         return slice_
 
     # What is observed.
@@ -339,13 +304,13 @@ class Observer:
                         totals.add_part(cell, each, part)
             for cell_ in node.cells.values():
                 cells[cell_.key] = self._observed(cell_, totals, now - self._config.fresh)
-        placed = {key: _placed(flow, ue_map) for key, flow in flows.items()}
+        placed = {key: placed_by(flow, ue_map) for key, flow in flows.items()}
         observations = Observations(now, cells, ues, placed, tap_heard)
         self.histories.take(observations)
         return observations
 
     @staticmethod
-    def _observed(cell: _Cell, totals: Totals, oldest: float) -> Cell:
+    def _observed(cell: KnownCell, totals: Totals, oldest: float) -> Cell:
         slices = {snssai: Slice(snssai, one.quota, one.since,
                                 totals.of(cell.key, snssai, one.load))
                   for snssai, one in cell.slices.items()}
@@ -354,25 +319,7 @@ class Observer:
             load = cell.stream
         return Cell(cell.key, cell.prbs, load, slices)
 
-    def _expire(self, node: _Node, now: float) -> None:
+    def _expire(self, node: KnownNode, now: float) -> None:
         for text in [text for text, ue in node.ues.items()
                      if now - ue.heard > self._config.gone]:
             del node.ues[text]
-
-
-def _unless_repeated(before: Load | None, load: Load, period: float) -> Load:
-    """`load`, unless it says what was said within the node's own period."""
-    if (before is not None and load.at - before.at < period
-            and replace(load, at=before.at) == before):
-        return before
-    return load
-
-
-def _placed(flow: Flow, ue_map: UeMap) -> Flow:
-    """The flow, with the UE and the slice that its address belongs to."""
-    if flow.address is None or (flow.ue is not None and flow.slice is not None):
-        return flow
-    entry = ue_map.of_address(flow.address)
-    if entry is None:
-        return flow
-    return replace(flow, ue=flow.ue or entry.ue, slice=flow.slice or entry.slice)

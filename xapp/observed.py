@@ -1,0 +1,84 @@
+"""What is remembered of nodes between reports: cells, slices, UEs, as they were told of last.
+
+`observing` keeps these records and makes observations of them. They know neither caps nor clocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from xapp.observations import CellKey, Flow, Load, Quota, Snssai, UeKey
+from xapp.reading import Figures, Reader
+from xapp.ue_map import UeMap
+from xapp.ue_names import Seen
+from xapp.units import Units
+
+NEVER = float("-inf")
+
+
+@dataclass(slots=True)
+class KnownUe:
+    """One UE as its node reports it."""
+
+    key: UeKey
+    load: Load
+    figures: Figures | None = None
+    heard: float = NEVER  # last report, new or not
+    cell: CellKey | None = None
+    slice: Snssai | None = None
+    neighbours: tuple[tuple[CellKey, float | None], ...] = ()
+
+
+@dataclass(slots=True)
+class KnownSlice:
+    """A slice of a cell."""
+
+    quota: Quota | None = None
+    since: float = NEVER
+    load: Load | None = None  # as reported, not summed up
+
+
+@dataclass(slots=True)
+class KnownCell:
+    """A cell, as reports and the operator describe it."""
+
+    key: CellKey
+    prbs: int | None
+    load: Load | None = None
+    stream: Load | None = None  # of another stream of metrics than KPM
+    neighbours: tuple[CellKey, ...] = ()  # as the operator says
+    slices: dict[Snssai, KnownSlice] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class KnownNode:
+    """A node that is up, with its cells and UEs."""
+
+    units: Units
+    seen: Seen
+    cells: dict[CellKey, KnownCell] = field(default_factory=dict)
+    ues: dict[str, KnownUe] = field(default_factory=dict)
+    readers: dict[int, Reader] = field(default_factory=dict)  # by subscription
+
+    @property
+    def only_cell(self) -> CellKey | None:
+        """Where its UEs must be, if nothing says it."""
+        return next(iter(self.cells)) if len(self.cells) == 1 else None
+
+
+def unless_repeated(before: Load | None, load: Load, period: float) -> Load:
+    """`load`, unless it says what was said within the node's own period."""
+    if (before is not None and load.at - before.at < period
+            and replace(load, at=before.at) == before):
+        return before
+    return load
+
+
+def placed_by(flow: Flow, ue_map: UeMap) -> Flow:
+    """The flow, with the UE and the slice that its address belongs to."""
+    if flow.address is None or (flow.ue is not None and flow.slice is not None):
+        return flow
+    entry = ue_map.of_address(flow.address)
+    if entry is None:
+        return flow
+    return replace(flow, ue=flow.ue or entry.ue, slice=flow.slice or entry.slice)
