@@ -196,7 +196,7 @@ class Ric:
         step_us = round(1e6 * (settings.edge_seconds + settings.phone_seconds + 0.01))
         self._labels += 1
         return Labelled(
-            station.place * 256 + user, LLM_SPLIT, 0.97, "first",
+            station.place * 256 + user, LLM_SPLIT, 0.97, "AFTER_1_S",
             EPOCH_NS + round(now * 1e9),
             station.ran.ues[user].sessions[0].address, "192.0.2.9", 40000, 443, 6, tap="tap",
             sequence=self._labels, up_rate=round(settings.token_bytes / step_us * 1e6),
@@ -206,7 +206,7 @@ class Ric:
 
 def _config(settings: SimulatedSettings, stations: Sequence[Station],
             found: dict[SliceName, Quota]) -> CoreConfig:
-    nodes = tuple(NodeConfig(station.agent.name, "spec", {
+    nodes = tuple(NodeConfig(station.agent.name, settings.profile, {
         f"{one.nci:09x}": one.prbs for one in station.ran.cells}) for station in stations)
     acts = settings.steering is SimulatedSteering.XAPP
     return CoreConfig(

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from testbed.ran.mac.tables import carrier_prbs
+from xapp.e2.profiles import PROFILES
 from xapp.errors import ConfigurationError
 
 MOST_CELLS, MOST_UES = 400, 200
@@ -26,6 +27,7 @@ class SimulatedSettings:
     cells: int = 1
     ues: int = 100  # in each cell, all of them connected
     llm_users: int = 3  # of these, that use a split model
+    profile: str = "oai"  # the base stations' kind: spec's whole percents say little of 100 UEs
     bandwidth_mhz: int = 20
     snr_db: float = 14.0  # mean; each UE has its own, within `snr_spread_db` of it
     snr_spread_db: float = 6.0
@@ -57,6 +59,9 @@ class SimulatedSettings:
         if not 1 <= self.cells <= MOST_CELLS or not 1 <= self.ues <= MOST_UES:
             raise ConfigurationError(f"{self.cells} cells of {self.ues} UEs cannot be.",
                                      f"Give 1 to {MOST_CELLS} cells, 1 to {MOST_UES} UEs.")
+        if self.profile not in PROFILES:
+            raise ConfigurationError(f"There is no kind of base station {self.profile!r}.",
+                                     f"There are {', '.join(PROFILES)}.")
         if not 1 <= self.llm_users <= self.ues:
             raise ConfigurationError(f"llm_users is {self.llm_users}.", "Give 1 to `ues`.")
         lengths = (self.calm_seconds, self.settle_seconds, self.seconds, self.on_seconds,

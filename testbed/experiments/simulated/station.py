@@ -71,7 +71,7 @@ class Station:
         self.ran = KeptCell(
             self.mac, [CellFacts(gnb << CELL_BITS, blocks)], [INTERNET, LLM],
             [(self._session(ue),) for ue in range(settings.ues)], "00101", lambda: self.now)
-        self.agent = E2Agent(NodeConfig("spec", gnb), self.ran, random.Random(seed), 0.0,
+        self.agent = E2Agent(NodeConfig(settings.profile, gnb), self.ran, random.Random(seed), 0.0,
                              wall_ns=lambda now: EPOCH_NS + round(now * 1e9))
 
     def _session(self, ue: int) -> Session:
