@@ -23,8 +23,8 @@ EXAMPLES = """examples:
   with Open5GS's addresses; a language model cut in two; the classifier's tap beside the core; the
   xApp with its own E2 termination. Where no terminal watches, plain lines tell the story.
 """
-QUICK: dict[str, Any] = {"calm_seconds": 6.0, "congested_seconds": 8.0, "steered_seconds": 9.0,
-                         "after_seconds": 5.0, "rest_seconds": 40.0}
+QUICK: dict[str, Any] = {"calm_seconds": 5.0, "congested_seconds": 7.0, "steered_seconds": 7.0,
+                         "after_seconds": 3.0, "rest_seconds": 40.0}
 WHOLE: dict[str, Any] = {"calm_seconds": 20.0, "congested_seconds": 25.0, "steered_seconds": 30.0,
                          "after_seconds": 15.0, "rest_seconds": 40.0}
 
@@ -56,6 +56,9 @@ def configure(parser: argparse.ArgumentParser, model: Path) -> None:
     parser.add_argument("--quick", action="store_true", help="phases of some seconds")
     parser.add_argument("--no-pages", action="store_true",
                         help="without the phone's page and the operator's console")
+    parser.add_argument("--api-port", type=int, default=8480, metavar="PORT",
+                        help="of the xApp (default: %(default)s); of ports that are taken, free "
+                             "ones are used in their place")
     parser.add_argument("--plain", action="store_true", help="lines, on a terminal too")
     parser.set_defaults(run=run)
 
@@ -68,7 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     settings = LoopSettings(
         name="airsplit-demo", crowd=arguments.crowd, seed=arguments.seed,
         load=Load(arguments.load), sessions=Sessions(arguments.sessions),
-        page=not arguments.no_pages, **(QUICK if arguments.quick else WHOLE))
+        page=not arguments.no_pages, api_port=arguments.api_port,
+        **(QUICK if arguments.quick else WHOLE))
     options = Options(arguments.out, arguments.model, arguments.keep,
                       sys.stdout.isatty() and not arguments.plain)
     before = signal.signal(signal.SIGTERM, _terminated)

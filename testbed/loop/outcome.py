@@ -80,8 +80,8 @@ class LoopResult:
             "label_right": None if labels is None or not labels.flows else
             labels.right == len(labels.flows),
             "congestion_at": self.congestion_at, "congestion_end": self.congestion_end,
-            "allowed_at": self.allowed_at, "put_away_at": self.put_away_at, "quota_at": self.quota_at,
-            "released_at": self.released_at,
+            "allowed_at": self.allowed_at, "put_away_at": self.put_away_at,
+            "quota_at": self.quota_at, "released_at": self.released_at,
             "congestion_to_quota_seconds": self.congestion_to_quota,
             "allowed_to_quota_seconds": _after(self.quota_at, self.allowed_at),
             "floor_violated": self._floor_violated()}

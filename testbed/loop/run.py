@@ -195,7 +195,8 @@ class Run:
                             for one in self.programs.lines("labels.jsonl") if "label" in one
                             and settings.phone_address in (one["source"], one["destination"])],
             self.cell_quotas, base_percent(settings), settings.ends[0], self.congestion_at,
-            self.congestion_end, self.put_away_at, f"{settings.crowd} phones with {LOADS[settings.load]}")
+            self.congestion_end, self.put_away_at,
+            f"{settings.crowd} phones with {LOADS[settings.load]}")
 
     def tokens(self) -> list[Token]:
         """Those that have come, by the run's time."""
@@ -217,8 +218,9 @@ class Run:
             [slice_figures(self.samples, one, name, begin, end, floors[one])
              for one in floors for name, begin, end in spans],
             self.samples, self.quotas, self.cell_quotas, self.congestion_at, self.congestion_end,
-            self.allowed_at, self.put_away_at, self.crowd_account, _document(self.programs.folder / "ran.json"),
-            self.wall_origin, chronicle(self.facts()), self.missed)
+            self.allowed_at, self.put_away_at, self.crowd_account,
+            _document(self.programs.folder / "ran.json"), self.wall_origin,
+            chronicle(self.facts()), self.missed)
 
     def _labels(self) -> LabelFigures | None:
         capture = self.programs.capture

@@ -1,0 +1,150 @@
+"""`airsplit demo` as a person runs it: the story's order, its report, and that nothing is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from testbed import namespaces
+from testbed.cli import main
+
+HANG_SECONDS = 240.0
+needs_root = pytest.mark.skipif(not namespaces.available(), reason="no network namespaces here")
+STORY = ["baseline", "congestion", "stall", "steer", "flow", "congestion ends", "put away",
+         "release"]
+FIGURES = ("tokens_per_second", "first_token_ms", "p50_ms", "p95_ms", "p99_ms", "longest_ms")
+
+
+def started(folder: Path, *options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "testbed.cli", "demo", "--quick", "--out", str(folder), *options],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+
+
+@contextmanager
+def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    """Whatever happens, it does not outlive the test."""
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def until(ready: Callable[[], bool], what: str, seconds: float = HANG_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def processes(folder: Path) -> list[str]:
+    """Command lines of what runs for a demo with that folder."""
+    found = []
+    for one in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (one / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue  # it ended
+        if str(folder) in line and int(one.name) != os.getpid():
+            found.append(line)
+    return found
+
+
+def left(folder: Path) -> list[str]:
+    """Processes, namespaces with their devices, and records of what was made."""
+    names = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True)
+    records = Path("/run/airsplit")
+    return [*processes(folder),
+            *(one for one in names.stdout.splitlines() if one.startswith("airsplit-demo")),
+            *(str(one) for one in records.glob("airsplit-demo*"))]
+
+
+@needs_root
+@pytest.mark.alone
+def test_the_story_is_told_in_order_and_nothing_is_left(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with ended(started(tmp_path, "--no-pages", "--api-port", str(port))) as process:
+            told = process.communicate(timeout=HANG_SECONDS)[0]
+    assert process.returncode == 0, told
+    assert f"port {port} for the xApp's API is taken by process {os.getpid()}" in told
+    found = json.loads((tmp_path / "summary.json").read_text())
+    kinds = [one["what"] for one in found["story"]]
+    places = [kinds.index(one) for one in STORY]
+    assert places == sorted(places), kinds
+    assert "label" in kinds
+    for name in ("label", "steer", "release"):
+        assert f" s  {name}: " in told
+    for phase in found["phases"]:
+        assert all(phase[name] is not None for name in FIGURES), phase
+    assert found["labels"]["first_right_seconds"] is not None
+    assert found["verdict"]["floor_violated"] is False
+    assert found["cell"] is not None
+    assert (tmp_path / "loop.png").stat().st_size > 10_000
+    assert "<svg" in (tmp_path / "report.html").read_text()
+    assert left(tmp_path) == []
+
+
+@needs_root
+@pytest.mark.alone
+def test_ctrl_c_takes_everything_away(tmp_path: Path) -> None:
+    with ended(started(tmp_path, "--no-pages")) as process:
+        until(lambda: any("testbed.loop.phone" in one for one in processes_of_group(process)) or
+              process.poll() is not None, "the phone")
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=HANG_SECONDS)[0]
+    assert process.returncode == 130, told
+    assert left(tmp_path) == []
+
+
+def processes_of_group(process: subprocess.Popen[str]) -> list[str]:
+    """Command lines of a process's children."""
+    found = subprocess.run(["ps", "--ppid", str(process.pid), "-o", "args="],
+                           capture_output=True, text=True)
+    return found.stdout.splitlines()
+
+
+@needs_root
+@pytest.mark.alone
+def test_what_a_killed_demo_ran_ends_by_itself(tmp_path: Path) -> None:
+    with ended(started(tmp_path, "--no-pages")) as process:
+        until(lambda: (tmp_path / "tap.log").exists() or process.poll() is not None, "the tap")
+        process.kill()
+        process.wait()
+        until(lambda: left(tmp_path) == [], "what the killed one ran")
+
+
+@needs_root
+@pytest.mark.alone
+def test_a_folder_is_one_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import fcntl
+
+    with (tmp_path / ".running").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert main(["demo", "--quick", "--out", str(tmp_path)]) == 1
+    assert "Another run writes to" in capsys.readouterr().err
+
+
+def test_without_privileges_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(namespaces, "available", lambda: False)
+    assert main(["demo", "--out", str(tmp_path)]) == 1
+    assert "Run as root" in capsys.readouterr().err
