@@ -10,20 +10,23 @@ import contextlib
 import logging
 import logging.handlers
 import queue
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TextIO
 
 MOST_LINES = 10_000  # that wait for a console
+END_SECONDS = 5.0  # for a console that does not read, at the end
 
 
 @contextmanager
 def logging_aside(level: str, stream: TextIO | None = None) -> Iterator[None]:
     """All lines from `level` on, to `stream`."""
-    waiting: queue.Queue[logging.LogRecord] = queue.Queue(MOST_LINES)
+    waiting: queue.Queue[logging.LogRecord | None] = queue.Queue(MOST_LINES)
     handler = logging.StreamHandler(stream)  # None is stderr
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    listener = logging.handlers.QueueListener(waiting, handler)
+    writer = threading.Thread(target=_write, args=(waiting, handler), name="xapp-log",
+                              daemon=True)
     aside = _Aside(waiting)
     root = logging.getLogger()
     with ExitStack() as stack:
@@ -32,9 +35,21 @@ def logging_aside(level: str, stream: TextIO | None = None) -> Iterator[None]:
         before = root.level
         root.setLevel(level.upper())
         stack.callback(root.setLevel, before)
-        listener.start()
-        stack.callback(listener.stop)
+        writer.start()
+        stack.callback(_end, waiting, writer)
         yield
+
+
+def _write(waiting: queue.Queue[logging.LogRecord | None], handler: logging.Handler) -> None:
+    while (record := waiting.get()) is not None:
+        handler.handle(record)
+
+
+def _end(waiting: queue.Queue[logging.LogRecord | None], writer: threading.Thread) -> None:
+    """All that waits is written first, unless the console still does not read."""
+    with contextlib.suppress(queue.Full):
+        waiting.put(None, timeout=END_SECONDS)
+    writer.join(END_SECONDS)
 
 
 class _Aside(logging.handlers.QueueHandler):
