@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from testbed.errors import TestbedFailure
 from testbed.experiments.errors import BadScenario
 from testbed.experiments.kind import Better, Column, Figures, Say, Scale, Value
 from testbed.experiments.results import write_whole
@@ -109,8 +110,8 @@ def _settings_of(settings: Mapping[str, Any], seed: int) -> LoopSettings:
                           "Give `seed` beside `settings`.")
     try:
         return build(LoopSettings, {**said, "seed": seed}, "settings")
-    except ConfigurationError as error:
-        raise BadScenario(error.problem, error.remedy) from error
+    except (ConfigurationError, TestbedFailure) as error:
+        raise BadScenario(f"settings: {error.problem}", error.remedy) from error
 
 
 def _model_of(settings: Mapping[str, Any]) -> Path:

@@ -1,0 +1,62 @@
+"""Rows go to disk whole, and come back; the table has what was measured and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from testbed.experiments.errors import BadResults
+from testbed.experiments.results import Results, identity
+from tests.testbed.experiments.scenes import document, row, small
+
+
+def filled(folder: Path) -> Results:
+    results = Results(folder)
+    results.begin(small(), document())
+    for one in (row("a", 0, {"steering": "none", "load": "none"}, {"p95_ms": 3, "stalls": 0}),
+                row("b", 1, {"steering": "xapp", "load": "none"}, {"p95_ms": 3.5,
+                                                                    "floor_violated": True}),
+                row("c", 1, {"steering": "none", "load": "none"}, None)):
+        results.new_folder(one.trial)
+        results.put(one)
+    return results
+
+
+def test_rows_come_back(tmp_path: Path) -> None:
+    rows = filled(tmp_path).rows()
+    assert [one.trial for one in rows] == ["a", "b", "c"]
+    assert rows[0] == row("a", 0, {"steering": "none", "load": "none"}, {"p95_ms": 3, "stalls": 0})
+
+
+def test_the_table_has_null_for_what_was_not_measured(tmp_path: Path) -> None:
+    table = pq.read_table(filled(tmp_path).write_table()).to_pydict()
+    assert table["p95_ms"] == [3.0, 3.5, None]
+    assert table["stalls"] == [0, None, None]
+    assert table["floor_violated"] == [None, True, None]
+    assert table["status"] == ["done", "done", "failed"]
+    assert table["steering"] == ["none", "xapp", "none"]
+    assert table["commit"] == ["abc"] * 3
+    assert table["seed"] == [5, 6, 6]
+
+
+def test_what_is_no_row_is_said(tmp_path: Path) -> None:
+    results = filled(tmp_path)
+    (tmp_path / "trials" / "a" / "row.json").write_text('{"trial": 1}')
+    with pytest.raises(BadResults, match=r"row\.json is no row"):
+        results.rows()
+    with pytest.raises(BadResults, match="no results"):
+        Results(tmp_path / "nothing").scenario()
+
+
+def test_what_a_stopped_trial_left_goes(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    (results.new_folder("x") / "half").write_text("x")
+    assert list(results.new_folder("x").iterdir()) == []
+
+
+def test_only_what_changes_trials_changes_a_scenario() -> None:
+    assert identity(small()) == identity(small(repetitions=7, title="Other", compare=[]))
+    assert identity(small()) != identity(small(settings={"crowd": 4}))
+    assert identity(small()) != identity(small(seed=6))
