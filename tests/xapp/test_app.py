@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -57,3 +58,52 @@ def test_signals_while_it_closes_are_answered_and_the_run_is_marked_as_ended(
     assert "closing already" in done.stderr
     with Reader(store) as reader:
         assert reader.left().clean
+
+
+SCHEDULED = """
+import asyncio, json, os, sys
+from dataclasses import replace
+from pathlib import Path
+from xapp.app import XappServer
+from xapp.config import load
+from xapp.ric.address import Address
+
+def policies(process):
+    return {Path(f"/proc/{process}/task/{thread}/comm").read_text().strip() + ":" + thread:
+            os.sched_getscheduler(int(thread)) & ~os.SCHED_RESET_ON_FORK
+            for thread in os.listdir(f"/proc/{process}/task")}
+
+def look(server):
+    mine, main, store = policies(os.getpid()), os.getpid(), server._store.thread
+    urgent = {int(name.rpartition(":")[2]) for name, policy in mine.items() if policy}
+    print(json.dumps({
+        "urgent": urgent == {main, store}, "none": not urgent, "threads": len(mine),
+        "api": sum(policies(server.api.process.pid).values()),
+        "shown": server.operating.priority()}), flush=True)
+    server.stop()
+
+config = load(None)
+folder = Path(sys.argv[1])
+config = replace(config, store=folder / "xapp.db", taps=(),
+                 listen=(Address.parse("tcp://127.0.0.1:0"),),
+                 api=replace(config.api, port=0, token_file=folder / "token"),
+                 scheduling=replace(config.scheduling, real_time=sys.argv[2] == "on"))
+asyncio.run(XappServer(config, started=look).run())
+"""
+
+
+@pytest.mark.parametrize("asked", ["on", "off"])
+def test_the_loop_and_the_store_s_thread_are_urgent_and_nothing_else(
+    tmp_path: Path, asked: str
+) -> None:
+    done = subprocess.run([sys.executable, "-c", SCHEDULED, str(tmp_path), asked], cwd=ROOT,
+                          capture_output=True, text=True, timeout=2 * HANG_SECONDS, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["threads"] >= 3  # there are others, of checkpoints
+    assert told["api"] == 0
+    if told["shown"]:
+        assert (told["urgent"], told["shown"]) == (True, 10)
+        assert asked == "on"
+    else:
+        assert told["none"]
