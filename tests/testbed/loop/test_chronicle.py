@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from testbed.loop.chronicle import Facts, What, chronicle
+from testbed.loop.chronicle import Event, Facts, What, chronicle
 from testbed.loop.settings import LLM
 from testbed.loop.story import Token
 
@@ -78,7 +78,7 @@ def test_what_is_configured_is_no_steering() -> None:
 
 def test_what_was_told_stays_told() -> None:
     """Events are only added as time goes on."""
-    told: set[object] = set()
+    told: set[Event] = set()
     for now in range(5, 41, 5):
         known = replace(
             STORY, tokens=[one for one in STORY.tokens if one.at < now],

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
 from testbed.errors import TestbedFailure
-from testbed.loop.parts import Part, answers, in_namespace, running, wait_until
+from testbed.loop.parts import (
+    Part,
+    answers,
+    in_namespace,
+    running,
+    stop_all,
+    undisturbed,
+    wait_until,
+)
 
 
 def test_a_part_ends_with_its_block(tmp_path: Path) -> None:
@@ -33,3 +43,31 @@ def test_what_does_not_come_is_named(tmp_path: Path) -> None:
         wait_until(lambda: False, [], 0.1, "the moon")
     assert not answers("http://127.0.0.1:9/nothing")
     assert in_namespace("x", ["ls"]) == ["ip", "netns", "exec", "x", "ls"]
+
+
+ECHO = "import sys\nfor line in sys.stdin: print(line.strip(), flush=True)\nprint('over', flush=True)"
+
+
+def test_orders_come_on_the_input_and_its_end_ends_it(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    part = Part("it", [sys.executable, "-c", ECHO], tmp_path / "log", None, output)
+    part.order("begin")
+    wait_until(lambda: "begin" in output.read_text(), [part], 20, "its word")
+    stop_all([[part], []])
+    assert part.process.returncode == 0
+    assert output.read_text() == "begin\nover\n"
+
+
+def test_one_that_ended_takes_no_orders(tmp_path: Path) -> None:
+    part = Part("it", [sys.executable, "-c", "raise SystemExit('gone')"], tmp_path / "log")
+    part.process.wait(20)
+    with pytest.raises(TestbedFailure, match="gone"):
+        part.order("begin")
+    part.stop()
+
+
+def test_ctrl_c_does_not_disturb_what_ends() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with undisturbed():
+        os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before

@@ -1,0 +1,49 @@
+"""What slices got, and when a floor counts as broken."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.loop.settings import INTERNET, LLM
+from testbed.loop.slices import REPORTS_ON_END, SliceSample, sample_of, slice_figures
+
+
+def sample(at: float, prbs: float | None, delay: float | None, slice_: str = INTERNET,
+           ) -> SliceSample:
+    return SliceSample(at, slice_, 1000.0, 500.0, prbs, 90.0, delay, 1.0)
+
+
+def test_means_are_of_the_phases_own_reports() -> None:
+    found = slice_figures([sample(0, 20, 1), sample(1, 40, 1), sample(5, 90, 1),
+                           sample(1, 90, 1, LLM)], INTERNET, "calm", 0, 2, 10)
+    assert (found.down_prbs, found.down_mbps, found.up_mbps) == (30, 1.0, 0.5)
+    assert found.floor_violated is None
+    assert found.waiting_reports == 0
+
+
+def test_nothing_reported_is_none() -> None:
+    found = slice_figures([], INTERNET, "calm", 0, 2, 10)
+    assert (found.down_mbps, found.down_prbs, found.down_delay_ms, found.floor_violated) == (
+        None,) * 4
+
+
+@pytest.mark.parametrize(("prbs", "delay", "violated"), [
+    (5, 200, True), (15, 200, False), (5, 1, None), (None, 200, False)])
+def test_a_floor_is_broken_where_packets_wait_below_it(
+        prbs: float | None, delay: float, violated: bool | None) -> None:
+    samples = [sample(number / 2, prbs, delay) for number in range(REPORTS_ON_END)]
+    assert slice_figures(samples, INTERNET, "x", 0, 9, 10).floor_violated is violated
+
+
+def test_a_single_report_breaks_no_floor() -> None:
+    samples = [sample(number / 2, 5 if number % REPORTS_ON_END else 50, 200)
+               for number in range(12)]
+    assert slice_figures(samples, INTERNET, "x", 0, 9, 10).floor_violated is False
+    assert slice_figures(samples, INTERNET, "x", 0, 9, None).floor_violated is None
+
+
+def test_a_sample_is_read_of_the_api() -> None:
+    load = {"at": 5.0, "down_kbps": 1.0, "up_kbps": 2.0, "down_prbs": 3.0, "up_prbs": None,
+            "down_delay_ms": 4.0, "up_delay_ms": None, "down_drops": None}
+    assert sample_of({"snssai": LLM, "load": load}, 7.0) == SliceSample(
+        7.0, LLM, 1.0, 2.0, 3.0, None, 4.0, None)
