@@ -45,7 +45,9 @@ def test_what_does_not_come_is_named(tmp_path: Path) -> None:
     assert in_namespace("x", ["ls"]) == ["ip", "netns", "exec", "x", "ls"]
 
 
-ECHO = "import sys\nfor line in sys.stdin: print(line.strip(), flush=True)\nprint('over', flush=True)"
+ECHO = """import sys
+for line in sys.stdin: print(line.strip(), flush=True)
+print('over', flush=True)"""
 
 
 def test_orders_come_on_the_input_and_its_end_ends_it(tmp_path: Path) -> None:
