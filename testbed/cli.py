@@ -22,6 +22,7 @@ import testbed.loop.loop_command
 import testbed.radio.radio_command
 import testbed.ran.e2_node_command
 import testbed.ran.ran_command
+import testbed.ran.traffic.phones_command
 import testbed.record_sessions
 import testbed.split_command
 import ue_app.app_command
@@ -127,6 +128,9 @@ def _add_testbed(parser: argparse.ArgumentParser) -> None:
     testbed.loop.loop_command.configure(commands.add_parser(
         "loop", help="the closed loop: a cell fills up, the xApp makes room for tokens",
         formatter_class=argparse.RawDescriptionHelpFormatter), BUNDLED_MODEL)
+    testbed.ran.traffic.phones_command.configure(commands.add_parser(
+        "phones", help="models of recorded phones' traffic, for cells to make more from",
+        formatter_class=argparse.RawDescriptionHelpFormatter))
     pair.configure(commands.add_parser(
         "pair", help="an edge and a phone on this machine, compared with the model unsplit",
         formatter_class=argparse.RawDescriptionHelpFormatter), BUNDLED_MODEL)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from xapp.errors import ConfigurationError
 
+MOST_PHONES, MOST_LOAD = 1000, 100.0  # for each UE: more are more UEs
 LEAST_PACKET, MOST_PACKET = 28, 9000  # bytes: IP's and UDP's headers, and a jumbo frame
 
 
@@ -19,7 +20,8 @@ class Kind(enum.Enum):
     POISSON = "poisson"  # at a mean rate, by chance
     ON_OFF = "on-off"  # bursts at a rate, and silence
     SPLIT_LLM = "split-llm"  # tokens of a split model at an even pace
-    REPLAY = "replay"  # a recording: pcap, pcapng or a CSV of packets
+    REPLAY = "replay"  # a recording, both ways at once: pcap, pcapng or a CSV of packets
+    PHONES = "phones"  # as people's phones were recorded, made anew from a model of them
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,10 @@ class TrafficConfig:
     edge_seconds: float = 0.02  # from a token's activations to its answer
     tokens: int = 60  # of an answer
     think_seconds: float = 3.0  # mean, from an answer to the next prompt
-    file: Path | None = None  # of a replay
+    file: Path | None = None  # of a replay; of phones: their models, None: those that are bundled
+    uses: tuple[str, ...] = ()  # models that phones take in turn; none: all of the file's
+    phones: int = 1  # so many phones' traffic together for each UE
+    load: float = 1.0  # times as many packets as phones have
     user: str | None = None  # the phone's address in it; None: whose packets they mostly are
     header_bytes: int = 0  # of a CSV's lengths, what is before the IP packet: Ethernet has 14
     speed: float = 1.0  # times the original pace
@@ -52,11 +57,15 @@ class TrafficConfig:
     longest_gap: float | None = None  # longer silences of it become so long
 
     def __post_init__(self) -> None:
-        if (self.file is None) == (self.kind is Kind.REPLAY):
+        if self.kind is not Kind.PHONES and (self.file is None) == (self.kind is Kind.REPLAY):
             raise ConfigurationError(
                 "A replay needs a file." if self.file is None else
                 f"Traffic of kind {self.kind.value} has no file.",
-                "Give `file` with kind replay, and with it alone.")
+                "Give `file` with kind replay or phones, and with them alone.")
+        if not 1 <= self.phones <= MOST_PHONES or not 0 < self.load <= MOST_LOAD:
+            raise ConfigurationError(
+                f"{self.phones} phones of load {self.load:g} cannot be.",
+                f"Give 1 to {MOST_PHONES} phones, and a load above 0, at most {MOST_LOAD:g}.")
         rates = (self.down_kbps, self.up_kbps, self.start, self.stagger, self.think_seconds,
                  self.edge_seconds, self.header_bytes, self.prompt_bytes, self.token_bytes,
                  self.answer_bytes)

@@ -121,6 +121,10 @@ class TrafficSender:
             wait = min(max(ready - (self._clock() - begin), TICK // 8), TICK)
             self._sleep(wait / SECOND)
 
+    def move(self, user: User, address: str) -> None:
+        """A session has another IPv4 address from now on."""
+        self._addresses[self._users[user]] = int(ipaddress.IPv4Address(address))
+
     def stop(self) -> None:
         self._over.set()
 

@@ -150,6 +150,9 @@ def _of_user(config: TrafficConfig, user: User, begin: float,
         from testbed.ran.traffic.recording import read_recording
         from testbed.ran.traffic.replay import Replay
         return Replay(read_recording(config), config, user, round(begin))
+    if config.kind is Kind.PHONES:
+        from testbed.ran.traffic.phones import make_phones
+        return make_phones(config, user, begin, chance)
     if config.kind is Kind.ON_OFF:
         return OnOff(config, user, begin, chance)
     if config.kind is Kind.SPLIT_LLM:

@@ -101,6 +101,24 @@ def test_after_a_pause_old_packets_are_left_out_and_counted() -> None:
     assert len(devices["core", "n6"].packets) == sender.counts.packets[0]
 
 
+def test_a_replay_enters_at_both_ends_with_its_own_timing(tmp_path: Path) -> None:
+    path = tmp_path / "phone.csv"
+    path.write_text("Time,Source,Destination,Length\n0,10.0.0.1,1.1.1.1,600\n"
+                    "0.1,1.1.1.1,10.0.0.1,1200\n0.3,10.0.0.1,1.1.1.1,52\n")
+    sender, devices = _sent(TrafficConfig(Kind.REPLAY, file=path, loop=False, speed=0.5),
+                            _Clock(2 * SECOND))
+    assert sender.counts.packets == [2, 4]
+    for number in (0, 1):
+        up = devices[f"net-{number}", "ue0"].packets
+        assert [packet.len for packet in up] == [600, 52]
+        assert {packet.src for packet in up} == {f"10.45.0.{2 + number}"}
+    down = devices["core", "n6"].packets
+    assert sorted(packet.dst for packet in down) == ["10.45.0.2", "10.45.0.3"]
+    late = sender.counts.late_ms(0.99)
+    assert late is not None
+    assert late <= 1.0
+
+
 def test_nothing_measured_is_none() -> None:
     sender, _ = _sent(TrafficConfig(start=100.0), _Clock(SECOND // 10))
     assert sender.counts.late_ms(0.5) is None
