@@ -21,6 +21,7 @@ from testbed.ran.mac.simulated import Simulated, run_many
 from testbed.ran.mac.state import Mac, N, Reason, make
 from testbed.ran.plane.memory import PLACES
 from testbed.ran.plane.user_plane import UserPlane
+from testbed.ran.ran_carrier import SimulatedWay, SlotCarrier, with_room
 from testbed.ran.ran_config import (
     RanConfig,
     bearers_of,
@@ -40,7 +41,8 @@ LATE = ("p50", "p99", "most")  # of what the user plane measures, in the view's 
 
 def mac_of(config: RanConfig, packets: int) -> Mac:
     """The scheduler's memory for it."""
-    return make(config.mac, layout_of(config), config.cells[0].slot_us, config.seed, packets)
+    return with_room(
+        make(config.mac, layout_of(config), config.cells[0].slot_us, config.seed, packets))
 
 
 def ran_of(config: RanConfig, mac: Mac, now: Callable[[], float]) -> SlotCell:
@@ -82,9 +84,13 @@ class SimulatedCell:
     def __init__(self, config: RanConfig, start: float = 0.0) -> None:
         self.config, self.mac = config, mac_of(config, PACKETS)
         self._start = start
-        self._simulated = Simulated(self.mac, Mix(sources_of(config)), bearers_of(config),
-                                    config.cells[0].slot_us)
         self._ran = ran_of(config, self.mac, lambda: start + self._simulated.now)
+        places = {ue.name: place for place, ue in enumerate(config.phones)}
+        self._way = SimulatedWay(Mix(sources_of(config)), self._ran, places, self.mac,
+                                 config.way.backhaul_loss, config.seed)
+        self._simulated = Simulated(self.mac, self._way, bearers_of(config),
+                                    config.cells[0].slot_us)
+        self.carrier = SlotCarrier(config, self.mac, self._ran, self._way)
         self._notes = tuple(left_out_of_recordings(config))
 
     @property
@@ -93,13 +99,21 @@ class SimulatedCell:
 
     def advance(self, now: float) -> None:
         self._simulated.advance(now - self._start)
+        self._way.passed()
+
+    def news(self) -> list[str]:
+        """Simulated time has no pauses."""
+        return []
 
     def extras(self) -> Extras:
         return extras_of(self.config, self._ran, {}, self._notes)
 
     def account(self) -> Mapping[str, Any]:
+        lost = dict(zip(DIRECTIONS, self._way.lost, strict=True))
         offered = dict(zip(DIRECTIONS, self._simulated.offered.tolist(), strict=True))
-        return {"offered": offered, **account_of(self.mac), "notes": list(self._notes)}
+        offered["down"] += lost["down"]  # it never came to the scheduler
+        return {"offered": offered, "backhaul_lost": lost, **account_of(self.mac),
+                "notes": list(self._notes)}
 
 
 def compile_now(mac: Mac) -> None:
@@ -133,6 +147,10 @@ class PacketCell:
         self.config, self.mac, self.plane = config, mac, plane
         self._traffic = traffic
         self._ran = ran_of(config, mac, time.monotonic)
+        self._places = {ue.name: place for place, ue in enumerate(config.phones)}
+        plane.attachment = self._attachment
+        self.carrier = SlotCarrier(config, mac, self._ran, plane, traffic.move)
+        self._paused = 0  # times that were told of
         self._notes = (f"namespaces: {plane.n6} and {plane.n6.removesuffix('n6')}<UE>",
                        *left_out_of_recordings(config))
 
@@ -140,8 +158,21 @@ class PacketCell:
     def ran(self) -> Ran:
         return self._ran
 
+    def _attachment(self, ue: str, there: bool) -> None:
+        """Who is gone has nothing in the scheduler either."""
+        place = self._places[ue]
+        _ = self._ran.come_back(place) if there else self._ran.leave(place)
+
     def advance(self, now: float) -> None:
         """A thread does it."""
+
+    def news(self) -> list[str]:
+        """Pauses since the last time that somebody asked."""
+        found = self.plane.statistics()
+        fresh, self._paused = found.all_pauses - self._paused, found.all_pauses
+        return [f"this process did not run for {one.seconds:.1f} s; the slots that it missed are "
+                "skipped, and not made up for" for one in found.pauses[len(found.pauses) - fresh:]
+                ] if fresh else []
 
     def extras(self) -> Extras:
         late = self.plane.statistics().lateness_us
@@ -156,5 +187,7 @@ class PacketCell:
                 "slots": found.slots, "slots_skipped": found.skipped,
                 "slots_overrun": found.overruns, "busy": found.busy,
                 "late_us": dict(found.lateness_us), "scheduling": found.scheduling,
-                "pauses": found.all_pauses, "kernel_dropped": dict(found.kernel_dropped),
+                "pauses": found.all_pauses,
+                "longest_pause_seconds": max((one.seconds for one in found.pauses), default=0.0),
+                "kernel_dropped": dict(found.kernel_dropped),
                 "notes": list(self._notes)}

@@ -20,6 +20,14 @@ EXAMPLES = """examples:
   airsplit ran --config cell.yaml --check                     is it sound? then show it whole
   airsplit ran --config cell.yaml --simulated --seconds 60 --json run.json
   airsplit ran --config cell.yaml --ric 192.0.2.7             let a RIC steer it
+  airsplit ran --config cell.yaml --backend htb               rates alone, by the kernel
+
+  While it runs, from another terminal (the words are those of `events` in the file):
+    airsplit ran --config cell.yaml --tell "{kind: outage, cell: 0, seconds: 5}"
+    airsplit ran --config cell.yaml --tell "{kind: leave, ue: phone, seconds: 2}"
+    airsplit ran --config cell.yaml --tell "{kind: handover, ue: phone, cell: 1}"
+    airsplit ran --config cell.yaml --tell "{kind: channel, ue: phone, channel: {snr_db: 2}}"
+    airsplit ran --config cell.yaml --tell "{kind: backhaul, loss: 0.2, seconds: 10}"
 
   With packets each UE is a network namespace; use it while the cell runs:
     ip netns exec airsplit-ran-phone ping 10.45.0.1
@@ -47,6 +55,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="write the summary there when it ends; - for stdout")
     parser.add_argument("--ric", metavar="ADDRESS",
                         help="put E2 on it, for the RIC that listens there")
+    parser.add_argument("--backend", choices=("slots", "htb"),
+                        help="slots: a scheduler, radio and HARQ; htb: the kernel's token buckets, "
+                             "rates alone (default: the file's)")
+    parser.add_argument("--tell", metavar="EVENT",
+                        help="have something happen in the cell of this file that runs already")
+    parser.add_argument("--control", type=Path, metavar="SOCKET",
+                        help="where the running cell is told of events (default: "
+                             "/run/airsplit/<way.name>.control; simulated: nowhere)")
     parser.add_argument("--seed", type=int, help="of all that is by chance (default: the file's)")
     parser.add_argument("--quiet", action="store_true", help="no tables")
     parser.set_defaults(run=run)
@@ -64,24 +80,55 @@ def run(arguments: argparse.Namespace) -> int:
         from xapp.operating import plain
         print(json.dumps(plain(config), indent=2))
         return 0
-    found = _run(config, arguments)
+    if arguments.tell is not None:
+        print(_tell(config, arguments))
+        return 0
+    htb = config.backend.value == "htb"
+    found = _run_htb(config, arguments) if htb else _run(config, arguments)
     if arguments.json is not None:
         _write(found, arguments.json)
     if str(arguments.json) != "-":
-        from testbed.ran.ran_run import told
-        print(told(found))
+        from testbed.ran import ran_htb, ran_run
+        print(ran_htb.told(found) if htb else ran_run.told(found))
     return 0
+
+
+def _tell(config: RanConfig, arguments: argparse.Namespace) -> str:
+    """Tell the running cell of an event; what it did."""
+    import yaml
+
+    from testbed.ran.ran_control import door_of, tell
+
+    try:
+        event = yaml.safe_load(arguments.tell)
+    except yaml.YAMLError:
+        event = None
+    if not isinstance(event, dict):
+        raise ConfigurationError(f"--tell {arguments.tell!r} is no event.",
+                                 'Write such as "{kind: outage, cell: 0, seconds: 5}".')
+    return tell(arguments.control or door_of(config.way.name), event)
+
+
+def _run_htb(config: RanConfig, arguments: argparse.Namespace) -> dict[str, Any]:
+    from testbed.ran.ran_htb import run_htb
+
+    if arguments.simulated:
+        raise ConfigurationError("Backend htb has no simulated time.", "Leave --simulated out.")
+    return run_htb(config, arguments.seconds,
+                   (lambda text: None) if arguments.quiet else _say)
 
 
 def _config(arguments: argparse.Namespace) -> RanConfig:
     from dataclasses import replace
 
-    from testbed.ran.ran_config import load
+    from testbed.ran.ran_config import Backend, load
     from testbed.ran.ran_e2 import E2Config
 
     config = load(arguments.config)
     if arguments.seed is not None:
         config = replace(config, seed=arguments.seed)
+    if arguments.backend is not None:
+        config = replace(config, backend=Backend(arguments.backend))
     if arguments.ric is not None:
         config = replace(config, e2=replace(config.e2 or E2Config(), ric=arguments.ric))
     return config
@@ -89,13 +136,17 @@ def _config(arguments: argparse.Namespace) -> RanConfig:
 
 def _run(config: RanConfig, arguments: argparse.Namespace) -> dict[str, Any]:
     from testbed.ran.ran_cell import opened
+    from testbed.ran.ran_control import door_of
     from testbed.ran.ran_run import RunOptions, run_cell
 
     paced = not arguments.simulated or config.e2 is not None
     if not paced and arguments.seconds is None:
         raise ConfigurationError("Simulated time has no end of its own.", "Give --seconds.")
+    door = arguments.control
+    if door is None and not arguments.simulated:
+        door = door_of(config.way.name)
     options = RunOptions(arguments.seconds, not arguments.quiet and sys.stderr.isatty(), paced,
-                         config.e2, config.seed)
+                         config.e2, config.seed, config.events, door)
     patience = threading.Timer(PATIENCE, _say, (COMPILES,))
     patience.daemon = True
     patience.start()

@@ -9,6 +9,7 @@ sessions a piece of traffic is for. It runs nothing.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +20,10 @@ from testbed.ran.mac.channel import Channel, ChannelConfig, make_channel
 from testbed.ran.mac.config import PROFILES, Bearer, Layout, MacConfig
 from testbed.ran.mac.tables import MOST_PRBS, carrier_prbs
 from testbed.ran.plane import config as plane
+from testbed.ran.plane.htb import HtbConfig
 from testbed.ran.ran_e2 import E2Config
+from testbed.ran.ran_events import EventConfig
+from testbed.ran.ran_events import check as check_event
 from testbed.ran.traffic.arrivals import Source, User
 from testbed.ran.traffic.config import TrafficConfig
 from testbed.ran.traffic.sources import make_source
@@ -30,6 +34,13 @@ from xapp.observations import Snssai
 
 MOST_UES = 1024  # beyond it a slot takes longer than it stands for
 _Described = TypeVar("_Described", ChannelConfig, TrafficConfig)
+
+
+class Backend(enum.Enum):
+    """What carries packets."""
+
+    SLOTS = "slots"  # the scheduler: resource blocks, HARQ, radio channels
+    HTB = "htb"  # the kernel's token buckets: rates alone
 
 
 @dataclass(frozen=True)
@@ -113,7 +124,10 @@ class RanConfig:
     profile: str | None = None  # lte-lab or 5g-lab: where `mac` begins; None: its own defaults
     mac: MacConfig = field(default_factory=MacConfig)
     way: WayConfig = field(default_factory=WayConfig)
+    events: tuple[EventConfig, ...] = ()  # what happens, and when
     e2: E2Config | None = None  # `{}` for the usual; none without
+    backend: Backend = Backend.SLOTS
+    htb: HtbConfig = field(default_factory=HtbConfig)  # of that backend
     plmn: str = "00101"
     seed: int = 1  # of all that is by chance
 
@@ -134,6 +148,9 @@ class RanConfig:
         _check_ues(self)
         for place, traffic in enumerate(self.traffic):
             _check_traffic(self, traffic, f"traffic[{place}]")
+        names = [one.name for one in self.phones]
+        for place, event in enumerate(self.events):
+            check_event(event, names, len(self.cells), f"events[{place}]")
         _ = plane_config(self)
 
     @property

@@ -15,10 +15,17 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from testbed.errors import LinkFailure
 from testbed.ran.cell_model import Ran, Snapshot
+from testbed.ran.ran_control import served
+from testbed.ran.ran_events import Carrier, EventConfig, Script, perform
+from testbed.ran.ran_events import check as check_event
 from testbed.ran.ran_view import Extras, Figures, Row, between, draw
+from xapp.config_reading import build
+from xapp.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from testbed.ran.ran_e2 import E2Config, E2Side
@@ -42,6 +49,13 @@ class Cell(Protocol):
 
     def extras(self) -> Extras: ...
 
+    @property
+    def carrier(self) -> Carrier:
+        """What carries events out."""
+
+    def news(self) -> list[str]:
+        """What happened unasked since the last time, in words."""
+
     def account(self) -> Mapping[str, Any]:
         """Where every packet went, and how late slots were."""
 
@@ -55,6 +69,8 @@ class RunOptions:
     paced: bool = True  # by the clock; else as fast as it goes
     e2: E2Config | None = None
     seed: int = 1
+    events: tuple[EventConfig, ...] = ()
+    control: Path | None = None  # a socket for events that are told while it runs
 
 
 def run_cell(cell: Cell, options: RunOptions,
@@ -68,6 +84,9 @@ class _Run:
         self.cell, self.options, self.say = cell, options, say
         self.over = asyncio.Event()
         self.lines: list[str] = []  # the last of what was said, below the tables
+        self.script = Script(options.events)
+        self.happened: list[dict[str, Any]] = []
+        self.asked: dict[int, asyncio.Future[str]] = {}  # by event: who waits for its outcome
         self.at = 0.0  # seconds of the cell's time
         self.first = self.last = Snapshot(0.0)
 
@@ -79,6 +98,8 @@ class _Run:
                 stack.callback(loop.remove_signal_handler, number)
             self.first = self.last = self.cell.ran.snapshot()
             side = await self._e2(stack)
+            if self.options.control is not None:
+                await stack.enter_async_context(served(self.options.control, self._told_of))
             show = self._view(stack)
             # What is paced began with the cell, whose clock is the monotonic one.
             began = self.first.at if self.options.paced else time.monotonic()
@@ -132,16 +153,57 @@ class _Run:
             else:
                 await asyncio.sleep(0)
                 self.at = min(end, self.at + CHUNK)
+            await self._happen(base)
             self.cell.advance(base + self.at)
             if side is not None:
                 side.check()
             if time.monotonic() - shown >= DRAW_SECONDS:
                 shown = time.monotonic()
+                self._hear()
                 show()
+        self._hear()
+
+    def _hear(self) -> None:
+        for line in self.cell.news():
+            self._said(line)
+
+    async def _told_of(self, document: Mapping[str, Any]) -> str:
+        """An event that somebody tells the running cell; what was done."""
+        event = build(EventConfig, document)
+        check_event(event, self.cell.extras().names.values(), len(self.cell.ran.cells), "event")
+        self.script.add(event, self.at)
+        if event.at:
+            return f"{event.kind.value} in {event.at:g} s"
+        outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.asked[id(event)] = outcome
+        return await outcome
+
+    async def _happen(self, base: float) -> None:
+        """What is due; where time is simulated, in the very slot."""
+        for at, event, begins in self.script.due(self.at):
+            outcome = self.asked.pop(id(event), None)
+            if not self.options.paced:
+                self.cell.advance(base + at)
+            try:
+                done = await asyncio.to_thread(perform, event, begins, self.cell.carrier)
+            except (ConfigurationError, LinkFailure) as error:
+                self._note(at, event, begins, f"{event.kind.value} was refused: {error}", False)
+                if outcome is not None and not outcome.done():
+                    outcome.set_exception(error)
+                continue
+            self._note(at, event, begins, done, True)
+            if outcome is not None and not outcome.done():
+                outcome.set_result(done)
+
+    def _note(self, at: float, event: EventConfig, begins: bool, what: str, done: bool) -> None:
+        self.happened.append({"at": at, "kind": event.kind.value, "begins": begins, "what": what,
+                              "done": done})
+        self._said(f"{at:.2f} s: {what}")
 
     def _summary(self, took: float) -> dict[str, Any]:
         figures = between(self.first, self.cell.ran.snapshot(), self.cell.ran, self._extras())
-        return summary(figures, took) | {"account": dict(self.cell.account())}
+        return summary(figures, took) | {"events": self.happened,
+                                         "account": dict(self.cell.account())}
 
 
 def summary(figures: Figures, took: float) -> dict[str, Any]:
@@ -163,6 +225,12 @@ def told(found: Mapping[str, Any]) -> str:
     if late:
         lines.append("slots late by " + ", ".join(
             f"{name} {value / 1000:.2f} ms" for name, value in late.items()))
+    account = found.get("account", {})
+    if account.get("pauses"):
+        lines.append(f"this process did not run {account['pauses']} times, at most for "
+                     f"{account['longest_pause_seconds']:.1f} s: {account['slots_skipped']:,} "
+                     "slots were skipped")
+    lines += [f"at {one['at']:.2f} s {one['what']}" for one in found.get("events", ())]
     for one in found["slices"]:
         lines.append(f"slice {one['name']} of cell {one['where']}: " + "; ".join((
             _way("down", one), _way("up", one),

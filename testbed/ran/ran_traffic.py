@@ -12,12 +12,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_interface
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from pcap_tools.errors import LiveError
+from pcap_tools.sending import Sender
+from testbed import namespaces
 from testbed.ran.plane.topology import ue_device
-from testbed.ran.plane.user_plane import UserPlane
 from testbed.ran.ran_config import RanConfig, plane_config, sources_of, users_of
 from testbed.ran.traffic.arrivals import DOWN, UP, User
 from testbed.ran.traffic.config import Kind
@@ -27,6 +32,35 @@ from testbed.ran.traffic.sending import Door, TrafficSender, quiet_kernel, recor
 NAMES = {DOWN: "down", UP: "up"}
 
 
+class Spaces(Protocol):
+    """Where packets go in, whatever carries them."""
+
+    @property
+    def n6(self) -> str: ...
+
+    def namespace(self, ue: str) -> str: ...
+
+
+class Patient:
+    """A device that is down while its UE is away: what it does not take is counted."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+        self.refused = 0  # packets
+
+    def send(self, data: NDArray[np.uint8], start: NDArray[np.int64],
+             captured: NDArray[np.int32]) -> None:
+        before = self._sender.sent.packets + self._sender.sent.too_long
+        try:
+            self._sender.send(data, start, captured)
+        except LiveError:
+            done = self._sender.sent.packets + self._sender.sent.too_long - before
+            self.refused += len(start) - done
+
+    def close(self) -> None:
+        self._sender.close()
+
+
 @dataclass
 class RunningTraffic:
     """What is being sent."""
@@ -34,6 +68,12 @@ class RunningTraffic:
     config: RanConfig
     sender: TrafficSender | None
     greedy: list[GreedyFlows]
+    devices: list[Patient] = field(default_factory=list)
+
+    def move(self, user: User, address: str) -> None:
+        """A session has another address; TCP that it had ends, as it would anywhere."""
+        if self.sender is not None:
+            self.sender.move(user, address)
 
     def account(self) -> dict[str, Any]:
         """What was sent and how late; None is what nobody sent."""
@@ -44,6 +84,7 @@ class RunningTraffic:
                 "packets": dict(zip(NAMES.values(), counts.packets, strict=True)),
                 "bytes": dict(zip(NAMES.values(), counts.bytes, strict=True)),
                 "left_out_after_pauses": counts.left_out,
+                "while_the_device_was_down": sum(one.refused for one in self.devices),
                 "late_ms": {"p50": counts.late_ms(0.5), "p99": counts.late_ms(0.99)}}
         if self.greedy:
             phones = self.config.phones
@@ -56,7 +97,7 @@ class RunningTraffic:
         return found
 
 
-def doors_of(config: RanConfig, plane: UserPlane) -> dict[User, Door]:
+def doors_of(config: RanConfig, plane: Spaces) -> dict[User, Door]:
     """Where each session's packets go in; sessions without an IPv4 address have none."""
     devices = {one.name: one.device for one in config.dnns}
     found = {}
@@ -70,14 +111,20 @@ def doors_of(config: RanConfig, plane: UserPlane) -> dict[User, Door]:
 
 
 @contextmanager
-def running_traffic(config: RanConfig, plane: UserPlane) -> Iterator[RunningTraffic]:
+def running_traffic(config: RanConfig, plane: Spaces) -> Iterator[RunningTraffic]:
     """All traffic of `config`, until the block ends."""
     doors = doors_of(config, plane)
     quiet_kernel(list(doors.values()))
     timed = [source for source, one in zip(sources_of(config), config.traffic, strict=True)
              if one.kind is not Kind.GREEDY]
-    sender = TrafficSender(timed, doors) if timed else None
-    traffic = RunningTraffic(config, sender, [])
+    devices: list[Patient] = []
+
+    def opened(namespace: str, device: str) -> Patient:
+        devices.append(Patient(namespaces.inside(namespace, lambda: Sender(device))))
+        return devices[-1]
+
+    sender = TrafficSender(timed, doors, opened) if timed else None
+    traffic = RunningTraffic(config, sender, [], devices)
     threads = [] if sender is None else [
         threading.Thread(target=sender.run, name="traffic", daemon=True)]
     try:

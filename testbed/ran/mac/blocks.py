@@ -24,7 +24,7 @@ from testbed.ran.mac.queues import (
     rewind,
 )
 from testbed.ran.mac.state import LATE, PRBS, WHEEL, Bearer, Block, Mac, N, Ue
-from testbed.ran.plane.compiled import compiled
+from testbed.ran.plane.compiled import compiled, inner
 
 USED, FROM, TO, B_PRBS, TIMES, GOOD, CELL, GENERATION = (int(one) for one in Block)
 N_SLOT, N_DOWN, N_UP, N_HARQ, N_MOST, N_RLC, N_BLER, N_AGAIN, N_SEED, N_OVERHEAD, N_SLOT_NS, \
@@ -32,7 +32,7 @@ N_SLOT, N_DOWN, N_UP, N_HARQ, N_MOST, N_RLC, N_BLER, N_AGAIN, N_SEED, N_OVERHEAD
         N.SLOT, N.DOWN_SLOTS, N.UP_SLOTS, N.HARQ_SLOTS, N.HARQ_MOST, N.RLC_MOST, N.BLER,
         N.AGAIN_BLER, N.SEED, N.OVERHEAD, N.SLOT_NS, N.GRANT_SLOTS))
 REPORT = int(Bearer.REPORT)
-U_CHANNEL = int(Ue.CHANNEL)
+U_CHANNEL, U_BROKEN = int(Ue.CHANNEL), int(Ue.BROKEN)
 GENERATIONS = 1 << 20  # after so many uses of a process, a list's entry could be mistaken
 UP = 1
 
@@ -60,7 +60,7 @@ def free_process(blocks: NDArray[np.int64], bearer: int, direction: int) -> int:
     return -1
 
 
-@compiled
+@inner
 def send(mac: Mac, cell: int, bearer: int, direction: int, prbs: int, room: int,
          now: int) -> int:
     """Send a block with room for so many bytes; how many it carries."""
@@ -94,7 +94,7 @@ def send(mac: Mac, cell: int, bearer: int, direction: int, prbs: int, room: int,
     return int(last - first)
 
 
-@compiled
+@inner
 def _report(mac: Mac, bearer: int, carried: int) -> None:
     """With each block a UE says how much is left."""
     st = mac.bearers[bearer, UP]
@@ -106,7 +106,7 @@ def _report(mac: Mac, bearer: int, carried: int) -> None:
         st[SINCE] = 0
 
 
-@compiled
+@inner
 def transmit(mac: Mac, bearer: int, direction: int, process: int) -> None:
     """Put a block on the air, for the first time or again."""
     block, numbers = mac.blocks[bearer, direction, process], mac.numbers
@@ -130,11 +130,11 @@ def transmit(mac: Mac, bearer: int, direction: int, process: int) -> None:
     mac.cell_used[block[CELL], direction] += used * 1e-9 * numbers[N_SLOT_NS]
 
 
-@compiled
-def end_blocks(mac: Mac, now: int) -> int:
-    """Blocks of which this slot tells the fate. A UE of which RLC gives up, or -1."""
+@inner
+def end_blocks(mac: Mac, now: int) -> bool:
+    """Blocks of which this slot tells the fate. Whether RLC gives up; those UEs are marked."""
     at = mac.numbers[N_SLOT] % WHEEL
-    failed = -1
+    broken = False
     for place in range(mac.wheel_count[at]):
         entry = mac.wheel[at, place]
         process = entry // GENERATIONS % HARQ_PROCESSES
@@ -154,12 +154,13 @@ def end_blocks(mac: Mac, now: int) -> int:
                                                                       entry):
             block[USED] = 0
             if lose(mac, bearer, direction, block[FROM], block[TO]) > mac.numbers[N_RLC]:
-                failed = int(mac.bearer_ue[bearer])
+                mac.ues[mac.bearer_ue[bearer], U_BROKEN] = 1
+                broken = True
     mac.wheel_count[at] = 0
-    return failed
+    return broken
 
 
-@compiled
+@inner
 def _repeat_later(mac: Mac, cell: int, direction: int, entry: int) -> bool:
     ends = mac.repeat_ends[cell, direction]
     size = mac.repeats.shape[2]
@@ -170,7 +171,7 @@ def _repeat_later(mac: Mac, cell: int, direction: int, entry: int) -> bool:
     return True
 
 
-@compiled
+@inner
 def repeat_blocks(mac: Mac, cell: int, direction: int, left: int) -> int:
     """Repeat what has to be, as long as there are PRBs; how many are left."""
     ends = mac.repeat_ends[cell, direction]
@@ -191,7 +192,7 @@ def repeat_blocks(mac: Mac, cell: int, direction: int, left: int) -> int:
     return left
 
 
-@compiled
+@inner
 def end_all_blocks(mac: Mac, bearer: int, direction: int) -> None:
     """Nothing that is on its way counts any more."""
     for process in range(HARQ_PROCESSES):

@@ -46,6 +46,8 @@ class SlotCell:
         self._lock = threading.Lock()
         self._generation = 0
         self._limits: dict[int, Share] = {}  # by place of the UE
+        self._configured: list[tuple[int, ...]] = [  # at first each cell has the same
+            tuple(int(one) for one in share) for share in mac.shares[0]]
         self.flows: dict[tuple[int, int], int] = {}  # RAN UE id and QFI: DRB
         self.refused = 0  # orders for which there was no room
         self._bearers: list[list[int]] = [[] for _ in self._sessions]
@@ -138,8 +140,10 @@ class SlotCell:
         return known
 
     def restart(self, now: float) -> None:
-        """The base station begins anew; it keeps the shares that it was configured with."""
-        if self._order(Order.RESTART):
+        """The base station begins anew, with the shares that it was configured with."""
+        configured = [(Order.SHARE, -1, place, *share)
+                      for place, share in enumerate(self._configured)]
+        if self._order_all([(Order.RESTART,), *configured]):
             self._generation += 1
             self._limits.clear()
             self.flows.clear()
@@ -173,16 +177,20 @@ class SlotCell:
 
     def _order(self, kind: Order, *numbers: int) -> bool:
         """Give an order to the loop; False where too many wait already."""
+        return self._order_all([(kind, *numbers)])
+
+    def _order_all(self, orders: Sequence[tuple[int, ...]]) -> bool:
+        """Give all of them, or none; the loop obeys them in one slot."""
         with self._lock:
             head, tail = (int(self._mac.numbers[one]) for one in (N.ORDER_HEAD, N.ORDER_TAIL))
-            if head - tail >= ORDERS:
-                self.refused += 1
+            if head + len(orders) - tail > ORDERS:
+                self.refused += len(orders)
                 return False
-            row = self._mac.orders[head % ORDERS]
-            row[:] = 0
-            row[0] = kind
-            row[1:1 + len(numbers)] = numbers
-            self._mac.numbers[N.ORDER_HEAD] = head + 1  # last: the loop looks at this
+            for place, order in enumerate(orders):
+                row = self._mac.orders[(head + place) % ORDERS]
+                row[:] = 0
+                row[:len(order)] = order
+            self._mac.numbers[N.ORDER_HEAD] = head + len(orders)  # last: the loop looks at this
             return True
 
 

@@ -30,7 +30,7 @@ from testbed.ran.mac.blocks import (
 )
 from testbed.ran.mac.queues import AGAIN, BYTES, EARLY, KNOWN, STALLED
 from testbed.ran.mac.state import GRANTS, Bearer, Line, Mac, N, Ue
-from testbed.ran.plane.compiled import compiled
+from testbed.ran.plane.compiled import compiled, inner
 
 N_SLICES, N_PATTERN, N_OVERHEAD, N_FAIR = (int(one) for one in (
     N.SLICES, N.PATTERN, N.OVERHEAD, N.FAIR))
@@ -42,7 +42,7 @@ ANY = -1  # in place of a slice
 Numbers = NDArray[np.int64]
 
 
-@compiled
+@inner
 def serve(mac: Mac, cell: int, direction: int, now: int) -> None:
     """A cell's slot in one direction."""
     table = mac.pattern[mac.numbers[N_SLOT] % mac.numbers[N_PATTERN], direction]
@@ -70,7 +70,7 @@ def part(percent: int, prbs: int) -> int:
     return (percent * prbs + 50) // 100
 
 
-@compiled
+@inner
 def _align(lines: Numbers, turn: int, clock: int, prbs: int) -> None:
     """Move the slices' lines: a new one to the end, and none too far ahead or behind."""
     for snssai in range(lines.shape[0]):
@@ -80,7 +80,7 @@ def _align(lines: Numbers, turn: int, clock: int, prbs: int) -> None:
         line[OFFSET] = min(max(line[OFFSET], clock - 2 * prbs - line[AT]), clock - line[AT])
 
 
-@compiled
+@inner
 def _look(mac: Mac, cell: int, direction: int, table: int, prbs: int) -> int:
     """Note who wants how many blocks; how many bearers that are.
 
@@ -125,7 +125,7 @@ def _look(mac: Mac, cell: int, direction: int, table: int, prbs: int) -> int:
     return found
 
 
-@compiled
+@inner
 def _blocks_for(sizes: NDArray[np.int32], table: int, mcs: int, size: int, prbs: int) -> int:
     """The fewest resource blocks that hold so many bytes, or all there are."""
     low, high = 1, prbs
@@ -138,7 +138,7 @@ def _blocks_for(sizes: NDArray[np.int32], table: int, mcs: int, size: int, prbs:
     return low
 
 
-@compiled
+@inner
 def _next(wanting: Numbers, count: int, key: NDArray[np.float64], need: Numbers, given: Numbers,
           slices: Numbers, snssai: int) -> int:
     """Of a slice, or of any: the bearer whose turn it is and that wants more, or -1."""
@@ -151,7 +151,7 @@ def _next(wanting: Numbers, count: int, key: NDArray[np.float64], need: Numbers,
     return int(best)
 
 
-@compiled
+@inner
 def _give(mac: Mac, cell: int, direction: int, bearer: int, most: int, prbs: int) -> int:
     """Give a bearer up to `most` blocks; how many. Who may have none wants none any more."""
     ue = mac.bearer_ue[bearer]
@@ -170,7 +170,7 @@ def _give(mac: Mac, cell: int, direction: int, bearer: int, most: int, prbs: int
     return int(amount)
 
 
-@compiled
+@inner
 def _guarantee(mac: Mac, cell: int, direction: int, wanting: int, left: int, prbs: int) -> int:
     """Each slice's minimum or dedicated share, as far as it is wanted; what is left."""
     for snssai in range(mac.numbers[N_SLICES]):
@@ -186,7 +186,7 @@ def _guarantee(mac: Mac, cell: int, direction: int, wanting: int, left: int, prb
     return left
 
 
-@compiled
+@inner
 def _lend(mac: Mac, cell: int, direction: int, wanting: int, left: int, prbs: int) -> None:
     """What is left, but for what is dedicated to slices that do not use it now."""
     for snssai in range(mac.numbers[N_SLICES]):
@@ -203,7 +203,7 @@ def _lend(mac: Mac, cell: int, direction: int, wanting: int, left: int, prbs: in
         left -= amount
 
 
-@compiled
+@inner
 def _send_all(mac: Mac, cell: int, direction: int, table: int, wanting: int, now: int) -> None:
     sent = 0
     for place in range(wanting):

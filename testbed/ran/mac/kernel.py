@@ -15,7 +15,6 @@ from testbed.ran.mac.blocks import draw, end_all_blocks, end_blocks, mcs_now
 from testbed.ran.mac.grants import serve
 from testbed.ran.mac.queues import (
     BYTES,
-    GONE,
     KNOWN,
     REPORT_AT,
     REQUEST_AT,
@@ -25,8 +24,19 @@ from testbed.ran.mac.queues import (
     forget,
     rewind,
 )
-from testbed.ran.mac.state import ORDERS, Bearer, Line, Mac, N, Order, Reason, Ue
-from testbed.ran.plane.compiled import compiled
+from testbed.ran.mac.state import (
+    GIVEN_UP,
+    GONE,
+    ORDERS,
+    Bearer,
+    Line,
+    Mac,
+    N,
+    Order,
+    Reason,
+    Ue,
+)
+from testbed.ran.plane.compiled import compiled, inner
 
 __all__ = ["enqueue", "run_slot"]
 
@@ -36,8 +46,8 @@ N_SLOT, N_CELLS, N_UES, N_BEARERS, N_SLICES, N_REQUEST, N_JITTER, N_GRANT, N_REQ
             N.SLOT, N.CELLS, N.UES, N.BEARERS, N.SLICES, N.REQUEST_SLOTS, N.REQUEST_JITTER,
             N.GRANT_SLOTS, N.REQUEST_BYTES, N.HANDOVER_SLOTS, N.FAILURE_SLOTS,
             N.REESTABLISH_SLOTS, N.GIVE_UP_SLOTS, N.ORDER_HEAD, N.ORDER_TAIL, N.REFUSED))
-U_CELL, U_UP_AT, U_OUT, U_FAILED, U_CAP = (int(one) for one in (
-    Ue.CELL, Ue.UP_AT, Ue.OUT_SINCE, Ue.FAILED, Ue.CAP))
+U_CELL, U_UP_AT, U_OUT, U_FAILED, U_CAP, U_BROKEN = (int(one) for one in (
+    Ue.CELL, Ue.UP_AT, Ue.OUT_SINCE, Ue.FAILED, Ue.CAP, Ue.BROKEN))
 SHARE, CAP, MOVE, CELL, RESTART, LEAVE, RETURN = (int(one) for one in Order)
 LINK_FAILED, RESTARTED = int(Reason.LINK_FAILED), int(Reason.RESTARTED)
 REPORT, SERVED, LINE_END = int(Bearer.REPORT), int(Bearer.SERVED), int(Line.END)
@@ -50,16 +60,15 @@ def run_slot(mac: Mac, slot: int, now: int) -> None:
     mac.numbers[N_SLOT] = slot
     _obey(mac)
     _links(mac)
-    failed = end_blocks(mac, now)
-    if failed >= 0 and mac.ues[failed, U_FAILED] == 0:
-        _interrupt(mac, failed, mac.numbers[N_REESTABLISH])
+    if end_blocks(mac, now):
+        _reestablish(mac)
     for cell in range(mac.numbers[N_CELLS]):
         _requests(mac, cell)
         serve(mac, cell, DOWN, now)
         serve(mac, cell, UP, now)
 
 
-@compiled
+@inner
 def _links(mac: Mac) -> None:
     """Who is in range; whose link has failed, and for how long."""
     slot = mac.numbers[N_SLOT]
@@ -69,7 +78,7 @@ def _links(mac: Mac) -> None:
             continue
         if mac.cell_up[row[U_CELL]] == 1 and mcs_now(
                 mac.channel, mac.ues, ue, DOWN, slot) >= 0:
-            if row[U_FAILED] == 1:
+            if row[U_FAILED] != 0:
                 row[U_FAILED] = 0
                 row[U_UP_AT] = slot + mac.numbers[N_REESTABLISH]
             row[U_OUT] = -1
@@ -80,11 +89,22 @@ def _links(mac: Mac) -> None:
         if row[U_FAILED] == 0 and out >= mac.numbers[N_FAILURE]:
             row[U_FAILED] = 1
             _interrupt(mac, ue, 0)
-        if row[U_FAILED] == 1 and out == mac.numbers[N_GIVE_UP]:
+        if row[U_FAILED] == 1 and out >= mac.numbers[N_GIVE_UP]:
+            row[U_FAILED] = GIVEN_UP
             _throw_away(mac, ue, LINK_FAILED)
 
 
-@compiled
+@inner
+def _reestablish(mac: Mac) -> None:
+    """Each UE of which RLC gave up in this slot begins anew, unless its link has failed anyway."""
+    for ue in range(mac.numbers[N_UES]):
+        row = mac.ues[ue]
+        if row[U_BROKEN] == 1 and row[U_FAILED] == 0:
+            _interrupt(mac, ue, mac.numbers[N_REESTABLISH])
+        row[U_BROKEN] = 0
+
+
+@inner
 def _interrupt(mac: Mac, ue: int, slots: int) -> None:
     """A UE hears nothing for so long; what it was sent and did not get is sent anew."""
     mac.ues[ue, U_UP_AT] = max(mac.ues[ue, U_UP_AT], mac.numbers[N_SLOT] + slots)
@@ -95,7 +115,7 @@ def _interrupt(mac: Mac, ue: int, slots: int) -> None:
                 rewind(mac, bearer, direction)
 
 
-@compiled
+@inner
 def _throw_away(mac: Mac, ue: int, reason: int) -> None:
     for bearer in range(mac.numbers[N_BEARERS]):
         if mac.bearer_ue[bearer] == ue:
@@ -104,7 +124,7 @@ def _throw_away(mac: Mac, ue: int, reason: int) -> None:
                 drop_all(mac, bearer, direction, reason)
 
 
-@compiled
+@inner
 def _requests(mac: Mac, cell: int) -> None:
     """What the base station comes to know of uplink queues, and who asks."""
     slot = mac.numbers[N_SLOT]
@@ -127,7 +147,7 @@ def _requests(mac: Mac, cell: int) -> None:
             st[REQUEST_AT] = slot + wait + late + mac.numbers[N_GRANT]
 
 
-@compiled
+@inner
 def _obey(mac: Mac) -> None:
     """Orders that were given since the last slot."""
     while mac.numbers[N_TAIL] != mac.numbers[N_HEAD]:
@@ -137,7 +157,7 @@ def _obey(mac: Mac) -> None:
         mac.numbers[N_TAIL] += 1
 
 
-@compiled
+@inner
 def _obey_one(mac: Mac, row: NDArray[np.int64]) -> bool:
     """Whether it named what is there."""
     kind, one, two = row[0], row[1], row[2]
@@ -177,7 +197,7 @@ def _obey_one(mac: Mac, row: NDArray[np.int64]) -> bool:
     return True
 
 
-@compiled
+@inner
 def _move(mac: Mac, ue: int, cell: int) -> bool:
     """Hand a UE over."""
     before = mac.ues[ue, U_CELL]
@@ -202,7 +222,7 @@ def _move(mac: Mac, ue: int, cell: int) -> bool:
     return True
 
 
-@compiled
+@inner
 def _restart(mac: Mac) -> None:
     """The base station begins anew: nothing is inside, counters are 0."""
     for bearer in range(mac.numbers[N_BEARERS]):

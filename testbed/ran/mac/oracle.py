@@ -40,6 +40,7 @@ class Oracle:
         self.cell = list(layout.ue_cells)
         self.up_at, self.out = [0 for _ in ues], [NEVER for _ in ues]
         self.failed, self.gone = [False for _ in ues], [False for _ in ues]
+        self.given_up = [False for _ in ues]  # so long ago that nothing waits any more
         self.cap = [100 for _ in ues]
         self.clock = [[0, 0] for _ in cells]  # the end of the line for what is lent
         self.turns = [[0, 0] for _ in cells]
@@ -61,8 +62,7 @@ class Oracle:
         pipe = self.pipes[bearer][direction]
         if size > self.n[N.QUEUE_BYTES]:
             return Reason.TOO_LONG
-        if self.gone[pipe.ue] or (self.failed[pipe.ue] and (
-                self.slot - self.out[pipe.ue] >= self.n[N.GIVE_UP_SLOTS])):
+        if self.gone[pipe.ue] or self.given_up[pipe.ue]:
             return Reason.LINK_FAILED
         if (len(pipe.sent) + len(pipe.waiting) >= self.n[N.RING]
                 or pipe.bytes + size > self.n[N.QUEUE_BYTES]
@@ -80,9 +80,9 @@ class Oracle:
         self._orders = []
         for ue in range(len(self.cell)):
             self._link(ue)
-        failed = self._end_blocks(now)
-        if failed is not None and not self.failed[failed] and not self.gone[failed]:
-            self._interrupt(failed, self.n[N.REESTABLISH_SLOTS])
+        for broken in self._end_blocks(now):
+            if not self.failed[broken] and not self.gone[broken]:
+                self._interrupt(broken, self.n[N.REESTABLISH_SLOTS])
         for cell in range(len(self.members)):
             for bearer in self.members[cell]:
                 self._request(self.pipes[bearer][UP])
@@ -112,6 +112,7 @@ class Oracle:
             self.gone[one] = True
         elif kind == Order.RETURN:
             self.gone[one], self.failed[one], self.out[one] = False, False, NEVER
+            self.given_up[one] = False
             self.up_at[one] = self.slot + self.n[N.REESTABLISH_SLOTS]
         else:
             return False
@@ -125,7 +126,7 @@ class Oracle:
             return
         if self.cell_up[self.cell[ue]] and self.mcs(ue, DOWN) >= 0:
             if self.failed[ue]:
-                self.failed[ue] = False
+                self.failed[ue] = self.given_up[ue] = False
                 self.up_at[ue] = self.slot + self.n[N.REESTABLISH_SLOTS]
             self.out[ue] = NEVER
             return
@@ -135,7 +136,8 @@ class Oracle:
         if not self.failed[ue] and out >= self.n[N.FAILURE_SLOTS]:
             self.failed[ue] = True
             self._interrupt(ue, 0)
-        if self.failed[ue] and out == self.n[N.GIVE_UP_SLOTS]:
+        if self.failed[ue] and not self.given_up[ue] and out >= self.n[N.GIVE_UP_SLOTS]:
+            self.given_up[ue] = True
             self._throw_away(ue, Reason.LINK_FAILED)
 
     def _interrupt(self, ue: int, slots: int) -> None:
@@ -210,8 +212,9 @@ class Oracle:
             late = self._draw() % (self.config.request_jitter + 1)
             pipe.request_at = slot + wait + late + self.config.grant_slots
 
-    def _end_blocks(self, now: int) -> int | None:
-        failed = None
+    def _end_blocks(self, now: int) -> set[int]:
+        """UEs of which RLC gives up."""
+        broken = set()
         for block in self._ends.pop(self.slot, []):
             pipe = block.pipe
             if pipe.blocks[block.process] is not block:
@@ -229,8 +232,8 @@ class Oracle:
                 pipe.again.append((block.first, block.last))
                 pipe.lost += 1
                 if pipe.lost > self.config.rlc_most:
-                    failed = pipe.ue
-        return failed
+                    broken.add(pipe.ue)
+        return broken
 
     def _receive(self, pipe: Pipe, first: int, last: int) -> None:
         pipe.late.append((first, last))

@@ -10,6 +10,8 @@ import math
 from testbed.ran.mac.state import (
     BITS,
     DROPPED,
+    GIVEN_UP,
+    GONE,
     LATE,
     WAITED,
     Bearer,
@@ -18,7 +20,7 @@ from testbed.ran.mac.state import (
     Reason,
     Ue,
 )
-from testbed.ran.plane.compiled import compiled
+from testbed.ran.plane.compiled import compiled, inner
 from testbed.ran.plane.histogram import note
 
 FIRST, NEXT, TAIL, BYTES, SENT, ARRIVED, PART, AGAIN, EARLY, RLC_TIMES = (int(one) for one in (
@@ -28,15 +30,12 @@ KNOWN, REQUEST_AT, REPORT_AT, SINCE = (int(one) for one in (
     Bearer.KNOWN, Bearer.REQUEST_AT, Bearer.REPORT_AT, Bearer.SINCE))
 ABOVE, DROP_AT, DROP_COUNT, DROPPING = (int(one) for one in (
     Bearer.CODEL_ABOVE, Bearer.CODEL_NEXT, Bearer.CODEL_COUNT, Bearer.CODEL_DROPPING))
-N_BEARERS, N_RING, N_QUEUE, N_CODEL, N_TARGET, N_INTERVAL, N_GIVE_UP, N_SLOT, N_PACKETS, N_INSIDE, \
-    N_CAPACITY = (
+N_BEARERS, N_RING, N_QUEUE, N_CODEL, N_TARGET, N_INTERVAL, N_PACKETS, N_INSIDE, N_CAPACITY = (
     int(one) for one in (N.BEARERS, N.RING, N.QUEUE_BYTES, N.CODEL, N.CODEL_TARGET,
-                         N.CODEL_INTERVAL, N.GIVE_UP_SLOTS, N.SLOT, N.PACKETS, N.INSIDE,
-                         N.CAPACITY))
-U_OUT, U_FAILED = int(Ue.OUT_SINCE), int(Ue.FAILED)
+                         N.CODEL_INTERVAL, N.PACKETS, N.INSIDE, N.CAPACITY))
+U_FAILED = int(Ue.FAILED)
 QUEUE_FULL, DROPPED_BY_CODEL, LINK_FAILED, UNKNOWN, TOO_LONG = (int(one) for one in (
     Reason.QUEUE_FULL, Reason.CODEL, Reason.LINK_FAILED, Reason.UNKNOWN, Reason.TOO_LONG))
-GONE = 2  # in place of FAILED's 1: the UE left
 STANDING = 3000  # bytes: CoDel leaves queues of less than two packets alone
 STALLED = LATE - 32  # stretches out of order beyond which nothing new is sent, as RLC's window
 
@@ -72,17 +71,14 @@ def enqueue(mac: Mac, bearer: int, direction: int, packet: int, size: int, now: 
     return 0
 
 
-@compiled
+@inner
 def _given_up(mac: Mac, ue: int) -> bool:
-    """Whether a UE has been without a link for too long."""
-    row = mac.ues[ue]
-    if row[U_FAILED] == GONE:
-        return True
-    return bool(row[U_FAILED] == 1 and mac.numbers[N_SLOT] - row[U_OUT]
-                >= mac.numbers[N_GIVE_UP])
+    """Whether a UE left, or has been without a link for too long."""
+    failed = mac.ues[ue, U_FAILED]
+    return bool(failed in (GONE, GIVEN_UP))
 
 
-@compiled
+@inner
 def give_back(mac: Mac, bearer: int, direction: int, at: int, reason: int) -> None:
     """A packet that is inside is dropped. Its place stays, of no size."""
     size = mac.size[bearer, direction, at]
@@ -95,7 +91,7 @@ def give_back(mac: Mac, bearer: int, direction: int, at: int, reason: int) -> No
     mac.size[bearer, direction, at] = 0
 
 
-@compiled
+@inner
 def codel_drops(mac: Mac, bearer: int, direction: int, at: int, now: int) -> bool:
     """Whether the packet that is next has to go: RFC 8289, section 4."""
     st, numbers = mac.bearers[bearer, direction], mac.numbers
@@ -177,7 +173,7 @@ def receive(mac: Mac, bearer: int, direction: int, first: int, last: int, now: i
     _deliver(mac, bearer, direction, now)
 
 
-@compiled
+@inner
 def _deliver(mac: Mac, bearer: int, direction: int, now: int) -> None:
     st = mac.bearers[bearer, direction]
     mask = mac.numbers[N_RING] - 1
@@ -198,7 +194,7 @@ def _deliver(mac: Mac, bearer: int, direction: int, now: int) -> None:
         st[FIRST] += 1
 
 
-@compiled
+@inner
 def lose(mac: Mac, bearer: int, direction: int, first: int, last: int) -> int:
     """A stretch did not arrive: it is sent anew. How often in a row that was."""
     st = mac.bearers[bearer, direction]
@@ -232,7 +228,7 @@ def rewind(mac: Mac, bearer: int, direction: int) -> None:
     forget(mac, bearer, direction)
 
 
-@compiled
+@inner
 def forget(mac: Mac, bearer: int, direction: int) -> None:
     """The base station knows nothing of what a UE has to send."""
     st = mac.bearers[bearer, direction]

@@ -27,6 +27,9 @@ ORDERS = 256  # that can wait
 ORDER_WORDS = 6
 LATE = 64  # stretches of a bearer that wait for an earlier one, or to be sent anew
 PART_BITS = 31  # chances are compared with as many random bits
+# In place of FAILED's 1.
+GONE = 2  # the UE left
+GIVEN_UP = 3  # it failed so long ago that what waited was thrown away
 MOST_SLOTS = 600_000  # of a channel that are kept; after them it begins anew
 
 
@@ -88,9 +91,10 @@ class Ue(enum.IntEnum):
     CELL = 0
     UP_AT = 1  # slot from which it has a link; before it: moving, or failed
     OUT_SINCE = 2  # slot since which it is out of range, or -1
-    FAILED = 3  # 1: the radio link has failed
+    FAILED = 3  # 1: the radio link has failed; or GONE or GIVEN_UP
     CAP = 4  # percent of a cell's blocks that it gets in a slot at most
     CHANNEL = 5  # slots of its channel
+    BROKEN = 6  # 1: RLC gave up in this slot
 
 
 class Bearer(enum.IntEnum):

@@ -8,7 +8,7 @@ from testbed.ran.plane.calls import (
     clock_gettime,
     clock_nanosleep,
 )
-from testbed.ran.plane.compiled import compiled
+from testbed.ran.plane.compiled import compiled, inner
 from testbed.ran.plane.memory import OF_DROPPED, PLACES, Count, Mark, Plane
 
 SECOND = 1_000_000_000
@@ -47,7 +47,7 @@ def release(plane: Plane, packet: int) -> None:
     plane.marks[FREE] += 1
 
 
-@compiled
+@inner
 def count(plane: Plane, direction: int, what: int, size: int) -> None:
     plane.counts[direction, what] += 1
     plane.octets[direction, what] += size
@@ -61,7 +61,7 @@ def drop(plane: Plane, direction: int, reason: int, bearer: int, size: int) -> N
         plane.of_bearer[bearer, direction, OF_DROPPED] += 1
 
 
-@compiled
+@inner
 def drop_packet(plane: Plane, packet: int, reason: int) -> None:
     """Count a packet of the pool, and free its place."""
     drop(plane, plane.direction[packet], reason, plane.bearer[packet], plane.length[packet])

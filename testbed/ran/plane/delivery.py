@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from testbed.ran.plane.calls import DONT_WAIT, sendto, write
-from testbed.ran.plane.compiled import compiled
+from testbed.ran.plane.compiled import inner
 from testbed.ran.plane.counting import count, drop, drop_packet, is_lost, release
 from testbed.ran.plane.headers import DOWN, GTP_BYTES, UP, encapsulate
 from testbed.ran.plane.histogram import note
@@ -20,7 +20,7 @@ UE_DEVICE, QFI, ATTACHED, UP_TUNNEL = (int(one) for one in (
 UPF_NAME = 1
 
 
-@compiled
+@inner
 def deliver_all(plane: Plane, air: Radio, now: int) -> None:
     """Hand on what the radio gave back in this slot, in its order."""
     for place in range(air.ends[1]):
@@ -36,7 +36,7 @@ def deliver_all(plane: Plane, air: Radio, now: int) -> None:
         _to_core(plane, packet)
 
 
-@compiled
+@inner
 def _deliver(plane: Plane, packet: int, now: int) -> None:
     direction = plane.direction[packet]
     if plane.bearers[plane.bearer[packet], ATTACHED] == 0:
@@ -53,7 +53,7 @@ def _deliver(plane: Plane, packet: int, now: int) -> None:
         _to_core(plane, packet)
 
 
-@compiled
+@inner
 def _to_ue(plane: Plane, packet: int) -> None:
     bearer, size = plane.bearer[packet], plane.length[packet]
     device = plane.bearers[bearer, UE_DEVICE]
@@ -66,7 +66,7 @@ def _to_ue(plane: Plane, packet: int) -> None:
     release(plane, packet)
 
 
-@compiled
+@inner
 def _to_core(plane: Plane, packet: int) -> None:
     bearer, at, size = plane.bearer[packet], plane.begin[packet], plane.length[packet]
     if plane.marks[GNB] < 0:

@@ -18,7 +18,7 @@ from testbed.ran.plane.calls import (
     sendto,
     write,
 )
-from testbed.ran.plane.compiled import compiled
+from testbed.ran.plane.compiled import inner
 from testbed.ran.plane.counting import (
     count,
     drop,
@@ -73,7 +73,7 @@ NOTHING_READ = -1
 GNB_NAME, UPF_NAME, SENDER = 0, 1, 2
 
 
-@compiled
+@inner
 def take_all(plane: Plane, first: int, last: int, now: int, deadline: int) -> None:
     """Read devices `first` to `last` in turn until they are empty or the slot's budget is spent."""
     _look(plane, first, last)
@@ -97,7 +97,7 @@ def take_all(plane: Plane, first: int, last: int, now: int, deadline: int) -> No
                 left += 1
 
 
-@compiled
+@inner
 def _look(plane: Plane, first: int, last: int) -> None:
     """Ask which devices have packets; those that are gone are not asked again."""
     for device in range(first, last):
@@ -111,7 +111,7 @@ def _look(plane: Plane, first: int, last: int) -> None:
             plane.marks[DEVICES_LOST] += 1
 
 
-@compiled
+@inner
 def _take_some(plane: Plane, device: int, now: int) -> int:
     kind = plane.kind[device]
     for number in range(AT_ONCE):
@@ -128,7 +128,7 @@ def _take_some(plane: Plane, device: int, now: int) -> int:
     return AT_ONCE
 
 
-@compiled
+@inner
 def _read(plane: Plane, device: int) -> tuple[int, int, int]:
     """Place, first byte and size of a packet; size NOTHING_READ where there was none.
 
@@ -140,7 +140,7 @@ def _read(plane: Plane, device: int) -> tuple[int, int, int]:
     return place, at, size if size >= 0 else NOTHING_READ
 
 
-@compiled
+@inner
 def _from_ue(plane: Plane, device: int, now: int) -> bool:
     """Uplink: whether there was a packet."""
     place, at, size = _read(plane, device)
@@ -166,7 +166,7 @@ def _from_ue(plane: Plane, device: int, now: int) -> bool:
     return True
 
 
-@compiled
+@inner
 def _from_core(plane: Plane, device: int, now: int) -> bool:
     """Downlink, where the core's network begins: whether there was a packet."""
     place, at, size = _read(plane, device)
@@ -193,7 +193,7 @@ def _from_core(plane: Plane, device: int, now: int) -> bool:
     return True
 
 
-@compiled
+@inner
 def _into_tunnel(plane: Plane, at: int, size: int, bearer: int) -> None:
     begin = encapsulate(plane.pool, at, size, plane.bearers[bearer, DOWN_TUNNEL],
                         plane.bearers[bearer, QFI], DOWN)
@@ -205,13 +205,13 @@ def _into_tunnel(plane: Plane, at: int, size: int, bearer: int) -> None:
         count(plane, DOWN, SENT, size)
 
 
-@compiled
+@inner
 def name_of(plane: Plane, whose: int) -> int:
     """Where the name of a socket lies."""
     return int(plane.names.ctypes.data + whose * NAME_BYTES)
 
 
-@compiled
+@inner
 def arrive(plane: Plane, place: int, at: int, size: int, bearer: int, now: int) -> None:
     """A downlink packet has come to the base station's side of the core."""
     if plane.bearers[bearer, ATTACHED] == 0:
@@ -228,7 +228,7 @@ def arrive(plane: Plane, place: int, at: int, size: int, bearer: int, now: int) 
             offer(plane, place)
 
 
-@compiled
+@inner
 def put_on_line(plane: Plane, packet: int, now: int) -> None:
     """On its way between base station and core. All places fit on it."""
     direction = plane.direction[packet]
@@ -238,7 +238,7 @@ def put_on_line(plane: Plane, packet: int, now: int) -> None:
     plane.line_ends[direction, 1] += 1
 
 
-@compiled
+@inner
 def from_line(plane: Plane, direction: int, now: int) -> int:
     """The next packet that has travelled long enough, or -1. None overtakes another."""
     head = plane.line_ends[direction, 0]
@@ -251,7 +251,7 @@ def from_line(plane: Plane, direction: int, now: int) -> int:
     return int(plane.line[direction, at])
 
 
-@compiled
+@inner
 def _keep(plane: Plane, place: int, at: int, size: int, bearer: int, direction: int,
           now: int) -> None:
     """The place at the top of the stack is in use from here on."""
@@ -263,14 +263,14 @@ def _keep(plane: Plane, place: int, at: int, size: int, bearer: int, direction: 
     plane.taken[place] = now
 
 
-@compiled
+@inner
 def offer(plane: Plane, packet: int) -> None:
     """For the radio to take in this slot."""
     plane.offered[plane.marks[OFFERED]] = packet
     plane.marks[OFFERED] += 1
 
 
-@compiled
+@inner
 def _receive(plane: Plane, device: int) -> tuple[int, int, int]:
     """As `_read`, of a datagram; its sender's name is kept. Longer ones say their real size."""
     place = next_place(plane)
@@ -282,7 +282,7 @@ def _receive(plane: Plane, device: int) -> tuple[int, int, int]:
     return place, at, size if size >= 0 else NOTHING_READ
 
 
-@compiled
+@inner
 def _user_packet(plane: Plane, device: int, at: int, size: int, peer: int, tunnels: int,
                  ) -> tuple[int, int, int]:
     """Bearer, first byte and size of what a datagram carries; -1 where that is no user packet."""
@@ -307,7 +307,7 @@ def _user_packet(plane: Plane, device: int, at: int, size: int, peer: int, tunne
     return bearer, inner, length
 
 
-@compiled
+@inner
 def _is_peer(plane: Plane, peer: int) -> bool:
     """User packets count only from the tunnel's other end: nobody slips one in."""
     for place in range(plane.name_size[0]):
@@ -316,7 +316,7 @@ def _is_peer(plane: Plane, peer: int) -> bool:
     return True
 
 
-@compiled
+@inner
 def _at_base_station(plane: Plane, device: int, now: int) -> bool:
     """Downlink, out of the tunnel: whether there was a datagram."""
     place, at, size = _receive(plane, device)
@@ -329,7 +329,7 @@ def _at_base_station(plane: Plane, device: int, now: int) -> bool:
     return True
 
 
-@compiled
+@inner
 def _at_core(plane: Plane, device: int) -> bool:
     """Uplink, out of the tunnel: whether there was a datagram."""
     _place, at, size = _receive(plane, device)
@@ -347,7 +347,7 @@ def _at_core(plane: Plane, device: int) -> bool:
     return True
 
 
-@compiled
+@inner
 def to_network(plane: Plane, at: int, size: int, bearer: int) -> None:
     """Uplink's last step: into the network that the session is of."""
     device = plane.bearers[bearer, N6_DEVICE]

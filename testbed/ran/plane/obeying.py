@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 
-from testbed.ran.plane.compiled import compiled
+from testbed.ran.plane.compiled import inner
 from testbed.ran.plane.histogram import note
 from testbed.ran.plane.memory import ORDERS, Mark, Of, Plane
 from testbed.ran.plane.table import put, take_out
@@ -45,7 +45,7 @@ def give(plane: Plane, now: int, kind: Order, *numbers: int) -> int:
     return head + 1
 
 
-@compiled
+@inner
 def obey(plane: Plane, now: int) -> None:
     while plane.marks[TAIL] != plane.marks[HEAD]:
         row = plane.orders[plane.marks[TAIL] % ORDERS]
@@ -55,7 +55,7 @@ def obey(plane: Plane, now: int) -> None:
         plane.marks[TAIL] += 1
 
 
-@compiled
+@inner
 def _obey_one(plane: Plane, kind: int, one: int, two: int, three: int) -> bool:
     """Whether it named what is there."""
     if kind == ADDRESS:

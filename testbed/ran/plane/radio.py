@@ -14,6 +14,7 @@ from testbed.ran.mac import kernel
 from testbed.ran.mac.state import Mac
 from testbed.ran.plane import air as through
 from testbed.ran.plane.air import Air
+from testbed.ran.plane.compiled import OPTIONS
 
 Radio = Air | Mac
 
@@ -37,14 +38,16 @@ def _overload() -> None:
     """Tell the compiler what the two functions above are, by the type of the memory."""
     from numba.extending import overload
 
-    @overload(enqueue, strict=False)  # annotations differ, names do not
+    options: Any = OPTIONS | {"no_cpython_wrapper": True}
+
+    @overload(enqueue, strict=False, jit_options=options)  # annotations differ, names do not
     def _(radio: Any, bearer: Any, direction: Any, packet: Any, size: Any, now: Any,
           ) -> Callable[..., int]:
         taken = kernel.enqueue if radio.instance_class is Mac else through.enqueue
         return lambda radio, bearer, direction, packet, size, now: taken(
             radio, bearer, direction, packet, size, now)
 
-    @overload(run_slot, strict=False)  # as above
+    @overload(run_slot, strict=False, jit_options=options)  # as above
     def _(radio: Any, slot: Any, now: Any) -> Callable[..., None]:
         passed = kernel.run_slot if radio.instance_class is Mac else through.run_slot
         return lambda radio, slot, now: passed(radio, slot, now)

@@ -62,6 +62,8 @@ class UserPlane:
         self._sessions = {(ue.name, place): session
                           for ue, place, session in config.sessions()}
         self._attached = {ue.name for ue in config.ues}
+        # Told of a UE and whether it is there: a scheduler has packets of it inside, too.
+        self.attachment: Callable[[str, bool], object] = lambda ue, there: None
 
     @property
     def n6(self) -> str:
@@ -232,7 +234,9 @@ class UserPlane:
                 self._order(Order.NO_ADDRESS, address_key(address))
             self._obeyed(self._order(Order.DETACH, session.bearer))
             topology.withdraw(self.config, ue, place)
-        self._attached.discard(ue)
+        if ue in self._attached:
+            self._attached.discard(ue)
+            self.attachment(ue, False)
 
     def attach(self, ue: str, addresses: Mapping[int, tuple[str | None, str | None]] | None = None,
                ) -> None:
@@ -253,6 +257,7 @@ class UserPlane:
             topology.change_addresses(self.config, ue, place, session)
         self._sessions.update(fresh)
         self._attached.add(ue)
+        self.attachment(ue, True)
 
     def _check_free(self, fresh: Mapping[tuple[str, int], SessionConfig]) -> None:
         taken = {address_key(address) for at, session in self._sessions.items()
