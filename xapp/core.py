@@ -23,6 +23,7 @@ from xapp.actuators.registry import for_node
 from xapp.base_stations import Answered, BaseStations, Gone, Heard, Ready, Reported
 from xapp.core_config import CoreConfig, Outward
 from xapp.decisions import Decision, HandOver, SetQuotas
+from xapp.doubting import doubts, weighed
 from xapp.e2.common import CCC_OIDS
 from xapp.e2.nodes import NodeEvent, Nodes
 from xapp.errors import XappError
@@ -343,7 +344,7 @@ class Core:
         if self._kpi is not None:
             self._kpi.take(self.observations.ues.values(), self._covered(now), now)
         self.evaluate(now)
-        reasons = standing(self.observations, self.policies, self._bounds(), now)
+        reasons = self._standing(now)
         if self.steering.killed or self.steering.dry_run:
             why = "the kill switch is pulled" if self.steering.killed else "this is a dry run"
             reasons = dict.fromkeys(reasons, why)
@@ -354,6 +355,16 @@ class Core:
             self._sampled = now
             for kind, subject, figures in samples(self.observations):
                 self._outward.put(Sample(kind, subject, figures))
+
+    def _standing(self, now: float) -> dict[str, str]:
+        """Why policies are not in effect, after a look at what nothing has proven yet."""
+        known = self.observations, self.policies, self._bounds(), now
+        for cell, evidence in weighed(self.steering.doubted(), *known).items():
+            self._do(self.steering.weigh(cell, evidence, now), now)
+        reasons = standing(*known)
+        for name, why in doubts(self.steering.doubted(), *known).items():
+            reasons[name] = reasons.get(name) or why
+        return reasons
 
     def _covered(self, now: float) -> set[UeKey]:
         """UEs that a tap sees: whose address is known, while a tap speaks."""

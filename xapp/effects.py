@@ -12,6 +12,7 @@ sessions in others too, how long they wait as a whole may prove an effect. It de
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -163,6 +164,65 @@ def _more(subject: tuple[CellKey, Snssai], load: Load, way: _Way, due: float, li
     return (Expectation(
         subject, way.kbps, limits.settle,
         at_least=kbps + RISE * (due * rate - kbps)),)
+
+
+class Evidence(enum.Enum):
+    """What reports say of a guarantee that nothing could prove when it was given."""
+
+    NO_LOAD = "nobody competes, or the slice wants nothing"
+    HAS = "under load the slice has what it is due"
+    HELD = "under load the slice is held below what it is due"
+    HIDDEN = "there is load, and reports do not tell what the slice gets"
+
+
+def evidence(cell: Cell, group: Group, quotas: Mapping[Snssai, Quota], limits: Limits, now: float,
+             ues: Mapping[UeKey, Ue] = NOBODY) -> Evidence:
+    """Of one group's slice, by its own figures or by those of its UEs, in the way that tells most.
+    """
+    slice_ = cell.slices.get(group.snssai)
+    if slice_ is None or group.snssai not in quotas or not group.believed:
+        return Evidence.NO_LOAD
+    if not fresh(slice_.load, limits, now):
+        slice_ = replace(slice_, load=Load(slice_.load.at))
+    found = {_weighed(cell, slice_, group, quotas, way, limits, now, ues) for way in WAYS}
+    ranked = (Evidence.HELD, Evidence.HAS, Evidence.HIDDEN)
+    return next((one for one in ranked if one in found), Evidence.NO_LOAD)
+
+
+def _weighed(
+    cell: Cell, slice_: Slice, group: Group, quotas: Mapping[Snssai, Quota], way: _Way,
+    limits: Limits, now: float, ues: Mapping[UeKey, Ue],
+) -> Evidence:
+    use = way.of(cell.load, way.prbs) if fresh(cell.load, limits, now) else None
+    if use is None or (use < FULL and not _reserved(cell, slice_, group, quotas, way, use, limits)):
+        return Evidence.NO_LOAD
+    held = _held(cell, slice_, group, quotas, way, limits, now, ues)
+    if held is not None and held.needed:
+        return Evidence.HELD
+    loads = [slice_.load]
+    if way.of(slice_.load, way.delay) is None and way.of(slice_.load, way.prbs) is None:
+        loads = [ue.load for key in {flow.ue for flow in group.believed} if key is not None
+                 and (ue := ues.get(key)) is not None and fresh(ue.load, limits, now)]
+    moved = [rate for load in loads if (rate := way.of(load, way.kbps)) is not None]
+    if moved and max(moved) <= 0 and held is None:
+        return Evidence.NO_LOAD
+    used = way.of(slice_.load, way.prbs)
+    if used is not None and quotas[group.snssai].minimum - used < LEAST_RISE:
+        return Evidence.HAS
+    delays = [way.of(load, way.delay) for load in loads]
+    budget = budget_ms(group.policy, limits)
+    met = all(delay is not None and delay <= budget for delay in delays)
+    return Evidence.HAS if moved and delays and met else Evidence.HIDDEN
+
+
+def _reserved(cell: Cell, slice_: Slice, group: Group, quotas: Mapping[Snssai, Quota], way: _Way,
+              use: float, limits: Limits) -> bool:
+    """Whether others wait in a cell whose only free blocks are those kept for this slice."""
+    kept = max(0.0, quotas[group.snssai].dedicated - (way.of(slice_.load, way.prbs) or 0.0))
+    waits = [delay for snssai, one in cell.slices.items() if snssai != slice_.snssai
+             and (delay := way.of(one.load, way.delay)) is not None]
+    return (kept > 0 and use >= FULL * (100 - kept) / 100 and bool(waits)
+            and max(waits) > budget_ms(group.policy, limits))
 
 
 def why(cell: Cell, group: Group, quota: Quota, before: Quota, demand: Demand) -> str:

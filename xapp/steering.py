@@ -17,10 +17,12 @@ from dataclasses import replace
 from xapp.actuators.base import Actuator, NodeFacts
 from xapp.actuators.targets import SliceTarget
 from xapp.decisions import Decision, SetQuotas
+from xapp.effects import Evidence
 from xapp.events import Code, error, info, warning
 from xapp.observations import CellKey, Observations, Quota, Snssai
 from xapp.steering_actions import Actions
 from xapp.steering_cases import Cases
+from xapp.steering_doubts import Doubts
 from xapp.steering_guard import bad_quotas
 from xapp.steering_lanes import PuttingBack
 from xapp.steering_table import Signal, Stage
@@ -52,6 +54,7 @@ class Steering:
         self._book = self._actions.book
         self._cases = Cases(config, self._actions, actuators, self._new_id)
         self._back = PuttingBack(config, self._actions, self._new_id)
+        self._doubts = Doubts(config, self._actions, self._cases)
         self._numbers = itertools.count(1)
 
     # What is known.
@@ -63,6 +66,10 @@ class Steering:
     def unproven(self, cell: CellKey) -> frozenset[Snssai]:
         """Those whose quotas were acknowledged, and that nothing could show to be in force."""
         return self._book.unproven(cell)
+
+    def doubted(self) -> Mapping[CellKey, Mapping[Snssai, Quota]]:
+        """Cells where something is in force that nothing has proven, and what they should have."""
+        return self._doubts.cells()
 
     def held(self) -> tuple[Held, ...]:
         """Everything that was ever touched."""
@@ -109,7 +116,7 @@ class Steering:
         for held in left.held:
             if held.resting and held.certain:
                 self._book.forget(held.target, "the last run left it as found")
-        self._end_unfinished(left)
+        self._cases.end_unfinished(left)
         entries = list(self._book)
         self.killed = left.killed
         as_found = left.killed or self.config.at_start is AtStart.RESTORE
@@ -123,15 +130,6 @@ class Steering:
         if left.killed:
             self._actions.tell(warning(Code.KILL_SWITCH, "The kill switch is still pulled."))
         return self._actions.take()
-
-    def _end_unfinished(self, left: Left) -> None:
-        why = "the xApp ended before it was over"
-        for action in left.actions:
-            self._actions.remember(Record(Kind.ACTION_ENDED, action, why=why, body={
-                "outcome": Stage.LOST.value}))
-        for decision in left.decisions:
-            self._actions.remember(Record(Kind.DECISION_ENDED, decision, why=why, body={
-                "state": End.FAILED.value, "at": self._actions.now, "tried": []}))
 
     def decide(self, decision: Decision, now: float) -> list[Command]:
         """A policy wants this."""
@@ -187,6 +185,15 @@ class Steering:
                 self._actions.look(lane.action)
         return self._actions.take()
 
+    def weigh(self, cell: CellKey, evidence: Evidence, now: float) -> list[Command]:
+        """What reports say by now of what nothing could prove."""
+        self._at(now)
+        lane = self._lane(cell)
+        if not (self.killed or self.stopping or self.busy(cell)):
+            self._doubts.weigh(lane, evidence)
+            self._advance(lane)
+        return self._actions.take()
+
     def node(self, facts: NodeFacts, now: float) -> list[Command]:
         """A node is there, or something about it is new: functions, names of UEs."""
         self._at(now)
@@ -211,6 +218,7 @@ class Steering:
             elif lane.case is not None:
                 self._cases.close(lane.case, End.FAILED, "the node went away")
                 lane.case = None
+            self._doubts.forget(lane.cell)
         for held in self._book.of_node(name):
             if held.resting and held.certain:
                 self._book.forget(held.target, "it was as found when the node went away")
@@ -356,6 +364,7 @@ class Steering:
             self._back.over(lane, action)
         else:
             self._cases.judge(lane, case, action, self.killed or self.stopping)
+            self._doubts.over(action)
         self._advance(lane)
 
     # What they share.

@@ -17,7 +17,7 @@ from xapp.steering_actions import Actions
 from xapp.steering_guard import Aside, Bucket, breaks_floor
 from xapp.steering_table import Stage
 from xapp.steering_types import Action, Case, End, Lane, SteeringConfig
-from xapp.store_records import Kind, Record
+from xapp.store_records import Kind, Left, Record
 from xapp.undo import found_value
 
 FAILURES = (Stage.ROLLED_BACK, Stage.UNPROVEN, Stage.REFUSED)
@@ -95,7 +95,7 @@ class Cases:
         case.tried.append((action.actuator.name, action.why))
         case.rolled_back = case.rolled_back or action.stage is Stage.ROLLED_BACK
         if action.stage in FAILURES and not action.outdated and not ending:
-            self._count_failure(action)
+            self.count_failure(action)
         if action.stage is Stage.CONFIRMED:
             self.aside.worked(action.node, action.actuator.name)
             end = End.CONFIRMED
@@ -115,6 +115,16 @@ class Cases:
         self._actions.remember(Record(Kind.DECISION_ENDED, case.id, why=why, body={
             "state": end.value, "at": self._actions.now, "cell": str(case.cell),
             "tried": [list(one) for one in case.tried]}))
+
+    def end_unfinished(self, left: Left) -> None:
+        """What an earlier run began, and did not end."""
+        why = "the xApp ended before it was over"
+        for action in left.actions:
+            self._actions.remember(Record(Kind.ACTION_ENDED, action, why=why, body={
+                "outcome": Stage.LOST.value}))
+        for decision in left.decisions:
+            self._actions.remember(Record(Kind.DECISION_ENDED, decision, why=why, body={
+                "state": End.FAILED.value, "at": self._actions.now, "tried": []}))
 
     def bucket(self, cell: CellKey) -> Bucket:
         if cell not in self._buckets:
@@ -156,7 +166,8 @@ class Cases:
         lane.action = Action(self._new_id(), lane.cell, actuator, steps, expected, before, case)
         self._actions.begin(lane.action)
 
-    def _count_failure(self, action: Action) -> None:
+    def count_failure(self, action: Action) -> None:
+        """An actuator that fails too often is set aside."""
         if self.aside.failed(action.node, action.actuator.name, self._actions.now):
             self._actions.tell(error(
                 Code.SET_ASIDE, f"{action.actuator.name} failed "

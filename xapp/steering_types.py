@@ -41,6 +41,8 @@ class SteeringConfig:
     commit_seconds: float = 5.0  # for an intent to be on disk; then the action is withdrawn
     ack_seconds: float = 3.0  # for the answer of a node; longer than E2's own time-out
     effect_seconds: float = 4.0  # for an effect, where the policy expects nothing of its own
+    proof_seconds: float = 2.0  # under load, in a row, that prove what could not be seen at first
+    unproven_seconds: float = 12.0  # under load, after which what nothing proves is taken back
     undo_seconds: float = 4.0  # for an undo to be reported
     undo_attempts: int = 3
     actions_per_minute: float = 12.0  # of a cell, on average
@@ -63,7 +65,8 @@ class SteeringConfig:
             raise ConfigurationError(
                 f"The slices' floors add up to {sum(self.floors.values())} %.", "Lower them.")
         times = (self.commit_seconds, self.ack_seconds, self.effect_seconds, self.undo_seconds,
-                 self.put_back_seconds, self.actions_per_minute)
+                 self.put_back_seconds, self.actions_per_minute, self.proof_seconds,
+                 self.unproven_seconds)
         if min(times) <= 0 or self.undo_attempts < 1 or self.actions_in_a_row < 1:
             raise ConfigurationError("Times, rates and attempts must be above 0.",
                                      "Leave them out for the defaults.")

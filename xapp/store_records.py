@@ -83,6 +83,11 @@ class Held:
     since: float = 0.0  # monotonic seconds of this run, when `confirmed` was
     proven: bool = True  # reports could tell; else it was acknowledged, and nothing spoke against
 
+    @property
+    def doubted(self) -> bool:
+        """It was acknowledged, it guards somebody, and no report could tell."""
+        return self.certain and not self.proven and not self.resting
+
     def record(self, who: str = "xapp", why: str = "") -> Record:
         return Record(Kind.TARGET, str(self.target), who, why, {
             "target": target_document(self.target), "found": value_document(self.found),

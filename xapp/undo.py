@@ -108,6 +108,19 @@ class Book:
         """The node took these, and nothing can show it."""
         self.confirm(settings, actuator, now, why, proven=False)
 
+    def prove(self, cell: CellKey, who: str, why: str) -> None:
+        """Reports have come to show what nothing could show at first."""
+        for held in self.of_cell(cell):
+            if held.doubted:
+                self.put(replace(held, proven=True), who, why)
+
+    def disown(self, cell: CellKey, back: Mapping[Target, Value], who: str, why: str) -> None:
+        """What nothing shows is to be as it was last shown to be, or else as it was found."""
+        for held in self.of_cell(cell):
+            if held.doubted:
+                goal = back.get(held.target, held.found)
+                self.put(replace(held, goal=goal, certain=False, proven=True), who, why)
+
     def settled(self, settings: Settings, actuator: str, now: float) -> None:
         """Reports show what was put back; a node may have made a little of it its own way."""
         for target, value in settings.items():

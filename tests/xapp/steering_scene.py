@@ -248,7 +248,7 @@ class Scene:
                 (actions if record.kind is Kind.ACTION else decisions)[record.subject] = None
             elif record.kind in (Kind.ACTION_ENDED, Kind.DECISION_ENDED):
                 ended = actions if record.kind is Kind.ACTION_ENDED else decisions
-                del ended[record.subject]
+                ended.pop(record.subject, None)  # it ends again where doubt ends
             elif record.kind is Kind.MODE:
                 killed = bool(record.body["killed"])
         return Left(tuple(held.values()), tuple(actions), tuple(decisions), killed)

@@ -1,0 +1,44 @@
+"""What reports say, once a second, of guarantees that nothing could prove when they were given.
+
+It joins policies, which know whose slice it is and what it may wait, with steering, which knows
+what is in force. It keeps nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from xapp.effects import Evidence, evidence
+from xapp.limits import Limits
+from xapp.observations import CellKey, Observations, Quota, Snssai
+from xapp.placing import place
+from xapp.slice_policy import SlicePolicy
+
+RANKED = (Evidence.HELD, Evidence.HIDDEN, Evidence.HAS)  # of several slices, the worst counts
+Doubted = Mapping[CellKey, Mapping[Snssai, Quota]]
+
+
+def weighed(doubted: Doubted, observations: Observations, policies: Sequence[SlicePolicy],
+            limits: Limits, now: float) -> dict[CellKey, Evidence]:
+    """Of each cell where anything is doubted."""
+    if not doubted:
+        return {}
+    placed = place(observations, policies, limits, now)
+    found: dict[CellKey, Evidence] = {}
+    for key, quotas in doubted.items():
+        cell = observations.cells.get(key)
+        said = set() if cell is None else {
+            evidence(cell, group, quotas, limits, now, observations.ues)
+            for group in placed.get(key, {}).values()}
+        found[key] = next((one for one in RANKED if one in said), Evidence.NO_LOAD)
+    return found
+
+
+def doubts(doubted: Doubted, observations: Observations, policies: Sequence[SlicePolicy],
+           limits: Limits, now: float) -> dict[str, str]:
+    """Of each policy whose quotas are only acknowledged, why it is not in effect."""
+    if not doubted:
+        return {}
+    return {group.policy.name: f"no report has shown yet that the quotas of {key} are in force"
+            for key, groups in place(observations, policies, limits, now).items()
+            if key in doubted for group in groups.values()}
