@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-all checkers check exactness bench clean
+.PHONY: help setup demo test test-all checkers check exactness bench docs clean
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,8 +53,13 @@ bench: $(READY)  ## every benchmark, quickly; run one by itself for its full for
 		$(BIN)/python -m tests.benchmarks.$$name --quick || exit 1; \
 	done
 
+docs: $(READY)  ## the documentation as pages that need no network, into site/
+	$(BIN)/python -m tests.docs.write_reference
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --clean
+	@echo "Open site/index.html; for its search: $(BIN)/python -m http.server --directory site"
+
 clean:  ## remove what was made here
-	rm -rf $(VENV) build dist *.egg-info tests/e2_dissect/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist site *.egg-info tests/e2_dissect/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
