@@ -55,8 +55,7 @@ FILES: tuple[tuple[str, str, type], ...] = (
      SimulatedSettings))
 _NAMES = {  # of types that are read from text
     "Snssai": "slice, such as `1` or `1-000001`", "Address": "address of SCTP",
-    "CellKey": "cell", "UeKey": "UE", "IPv4Network": "network of IPv4",
-    "IPv6Network": "network of IPv6"}
+    "IPv4Network": "network of IPv4", "IPv6Network": "network of IPv6"}
 _KINDS: Mapping[Any, str] = {int: "whole number", float: "number", str: "text",
                              bool: "true or false", Path: "path", object: "anything",
                              Any: "anything"}
@@ -101,7 +100,9 @@ def _table(place: str, kind: type) -> str:
     comments = field_comments(kind)
     hints = typing.get_type_hints(kind)
     lines = [f"### {place}\n"] if place else []
-    lines += [f"{about}\n", "| Key | Type | Default | |", "|---|---|---|---|"]
+    if about != "All of it.":
+        lines.append(f"{about}\n")
+    lines += ["| Key | Type | Default | Meaning |", "|---|---|---|---|"]
     for one in dataclasses.fields(kind):
         cells = (f"`{one.name}`", _type(hints[one.name]), _default(one),
                  comments.get(one.name, ""))
@@ -138,7 +139,8 @@ def _default(one: dataclasses.Field[Any]) -> str:
         value = one.default_factory()
     else:
         return "**needed**"
-    if dataclasses.is_dataclass(value) and not hasattr(type(value), "parse"):
+    if any(dataclasses.is_dataclass(part) and not hasattr(type(part), "parse")
+           for part in (value if isinstance(value, tuple) else (value,))):
         return "see below"
     return f"`{_written(value)}`" if value is not None else "none"
 
