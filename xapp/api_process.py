@@ -29,7 +29,7 @@ from xapp.errors import Behind, TransportError, XappError
 from xapp.events import Code, Event, info, warning
 from xapp.operations import Document, Picture, PolicyView
 
-START_SECONDS = 60.0  # until it answers: Python and its libraries, on a machine that is busy
+START_SECONDS = 180.0  # until it answers: Python and its libraries, on a machine that is busy
 STOP_SECONDS = 8.0  # for running answers to end; then it is killed
 AGAIN_SECONDS = (0.2, 30.0)  # before it is started again: at first, and at most
 LONG_SECONDS = 60.0  # after which it is well, and the next start does not wait for long

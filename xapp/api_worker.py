@@ -15,6 +15,7 @@ import struct
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from xapp.api_link import MOST_TO_API, MOST_TO_XAPP, Unpacker, pack
 from xapp.api_remote import RemoteOperations
 from xapp.errors import Behind, TransportError
 
-# It gives way to steering on a machine that is short of processors.
+# It gives way to steering on a machine that is short of processors, once it serves: until then the
+# xApp waits for it, and with a low priority its libraries may take minutes to load.
 NICENESS = 10
 SEND_SECONDS = 2.0  # for which a command may wait that the xApp does not read
 END_SECONDS = 2.0  # after it serves no more, for threads that read the disk
@@ -88,11 +90,20 @@ def serve(link: Link, listening: socket.socket) -> None:
     server.start()
     try:
         link.send(pack({"kind": "ready"}, MOST_TO_XAPP))
+        _give_way()
         while (message := link.receive()) is not None:
             operations.take(message)
     finally:
         operations.closed()
         server.stop()
+
+
+def _give_way() -> None:
+    """All of its threads: a thread's niceness is its own."""
+    for thread in os.listdir("/proc/self/task"):
+        with suppress(ProcessLookupError):  # it ended meanwhile
+            mine = os.PRIO_PROCESS, int(thread)
+            os.setpriority(*mine, os.getpriority(*mine) + NICENESS)
 
 
 def _end_at_last() -> None:
@@ -106,7 +117,6 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A real-time priority that the xApp was given is not for this either.
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-    os.nice(NICENESS)
     link, listening = (socket.socket(fileno=int(one)) for one in sys.argv[1:3])
     try:
         serve(Link(link), listening)

@@ -135,5 +135,6 @@ def _ready(server: XappServer) -> None:
         where = ", ".join(str(one.address) for one in server.termination.listeners)
     api = "" if server.api is None else f"; REST API at {server.api.url}"
     mode = " (dry run)" if server.core.steering.dry_run else ""
-    print(f"airsplit xapp: base stations connect to {where}{api}{mode}", file=sys.stdout,
-          flush=True)
+    # In one piece: a line of the log must not come between it and its end.
+    sys.stdout.write(f"airsplit xapp: base stations connect to {where}{api}{mode}\n")
+    sys.stdout.flush()

@@ -128,13 +128,14 @@ def test_an_xapp_that_is_killed_after_a_jump_finds_what_it_left(
     clock.jump(jump)
     steer(world, False)
     steer(world, True)
-    held, shares = world.xapp.held(), world.nodes[0].shares()
+    steered = world.nodes[0].shares()
     world.xapp.kill()
     clock.jump(-jump)
-    world.tap.silent = True
     world.xapp_again()
     world.xapp.has("left_by_last_run")
-    until(lambda: world.xapp.held() == held, "it knows what it left")
-    assert world.nodes[0].shares() == shares
+    until(lambda: world.xapp.get("status")["ready"], "it is ready")
+    until(lambda: all(one.certain for one in world.xapp.held().values()), "it is certain")
+    until(lambda: world.nodes[0].shares() == steered, "it goes on as before")
+    agree(world)
     assert world.xapp.end() == 0
     assert world.nodes[0].untouched
