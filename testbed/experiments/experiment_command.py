@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,8 +91,7 @@ def run_run(arguments: argparse.Namespace) -> int:
             print(one.name)
         console.print(told + ".")
         return 0
-    _stop_on_signals()
-    with results.locked():
+    with results.locked(), _stopping_on_signals():
         results.begin(wanted, document)
         trials = _trials(wanted, results, arguments)  # as they are now that nobody else writes
         console.print(f"{told}; results in {results.folder}/", highlight=False)
@@ -102,12 +103,22 @@ def run_run(arguments: argparse.Namespace) -> int:
     return 1 if ran.failed and not ran.done else 0
 
 
-def _stop_on_signals() -> None:
+@contextmanager
+def _stopping_on_signals() -> Iterator[None]:
     """End in order on SIGTERM too, and on ^C where a shell had it ignored: trials clean up."""
     import signal
+    import threading
 
-    for one in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(one, signal.default_int_handler)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {one: signal.signal(one, signal.default_int_handler)
+              for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def _scenario(path: Path, repetitions: int | None) -> tuple[dict[str, Any], Scenario]:

@@ -1,0 +1,77 @@
+"""A trial of the loop as a row: with a stand-in for the loop, and, slow, with the real one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from testbed import namespaces
+from testbed.cli import main
+from testbed.experiments.design import name_of
+from testbed.experiments.kind import Say
+from testbed.experiments.loop_kind import LOOP, Loop
+from testbed.experiments.report import report_of
+from testbed.experiments.results import Results
+from testbed.experiments.scenario import find, load
+from testbed.experiments.verdicts import Outcome
+from testbed.loop.outcome import LoopResult
+from testbed.loop.settings import LLM, PHASES, LoopSettings
+from testbed.loop.story import Token, phase_figures
+
+
+def stand_in(settings: LoopSettings, folder: Path, model: Path, say: Say) -> LoopResult:
+    """Tokens every 50 ms in the calm, and every 150 ms from then on."""
+    say("calm")
+    tokens, at, number = [], 0.0, 0
+    while at < settings.seconds:
+        tokens.append(Token(0, number, 0.0, at))
+        at += 0.05 if at < settings.ends[0] else 0.15
+        number += 1
+    ends = (0.0, *settings.ends)
+    return LoopResult(
+        settings, [phase_figures(name, tokens, ends[place], ends[place + 1])
+                   for place, name in enumerate(PHASES)], tokens, [{"state": "confirmed"}], None,
+        cell_quotas=[(-3.0, {LLM: {"minimum": 0}}), (20.0, {LLM: {"minimum": 15}})],
+        congestion_at=15.0, allowed_at=35.0)
+
+
+def test_a_result_becomes_a_row(tmp_path: Path) -> None:
+    said: list[str] = []
+    figures = Loop(stand_in).run({"crowd": 5, "load": "phones"}, 9, tmp_path, said.append)
+    assert said == ["calm"]
+    assert figures["p95_ms"] == pytest.approx(150, abs=1)
+    assert figures["calm_p95_ms"] == pytest.approx(50, abs=1)
+    assert figures["p95_times_calm"] == pytest.approx(3, abs=0.1)
+    assert figures["congestion_to_quota_s"] == pytest.approx(5.0)
+    assert figures["guarantee"] == 15
+    assert figures["label_seconds"] is None  # nobody looked at labels
+    assert figures["others_down_mbps"] is None
+    assert figures["floor_violated"] is None
+    assert '"crowd": 5' in (tmp_path / "summary.json").read_text()
+    assert '"seed": 9' in (tmp_path / "summary.json").read_text()
+    assert (tmp_path / "loop.png").stat().st_size > 1000
+
+
+def test_every_figure_has_a_column(tmp_path: Path) -> None:
+    figures = Loop(stand_in).run({}, 1, tmp_path, lambda text: None)
+    assert set(figures) == {one.name for one in LOOP.columns}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(not namespaces.available(), reason="no network namespaces here")
+def test_real_trials_tell_the_controls_apart(tmp_path: Path) -> None:
+    """Two repetitions of two arms and the true one, with real packets."""
+    out = tmp_path / "out"
+    assert main(["experiment", "run", "controls", "--repetitions", "2", "--out", str(out),
+                 "--only", "arm=none", "--only", "arm=true", "--only", "arm=wrong_slice"]) == 0
+    rows = Results(out).rows()
+    assert len(rows) == 6
+    assert all(row.done for row in rows), [row.error for row in rows]
+    kept = out / "trials" / name_of(0, {"arm": "true"})
+    assert all((kept / name).exists() for name in ("xapp.db", "edge.pcap", "summary.json"))
+    found = {one.says: one for one in report_of(load(find("controls")), rows,
+                                                LOOP.columns).controls}
+    assert found["arm true against none"].outcome is Outcome.GAINS, found
+    assert found["arm wrong_slice against none"].outcome is not Outcome.GAINS, found

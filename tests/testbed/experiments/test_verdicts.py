@@ -1,0 +1,102 @@
+"""Verdicts on given rows: targets met, missed and open; control arms told from the true one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from testbed.experiments.kind import Column
+from testbed.experiments.results import Row
+from testbed.experiments.scenario import Controls, Target
+from testbed.experiments.verdicts import Outcome, judge_controls, judge_target
+from tests.testbed.experiments.scenes import row, rows_of, small
+
+P95 = Column("p95_ms", "p95", "ms")
+CALM = {"steering": "xapp", "load": "none"}
+FULL = {"steering": "xapp", "load": "saturation"}
+CONTROLS = Controls("arm", "none", "true", ("shuffled_labels", "wrong_slice", "dry_run"), "p95_ms")
+
+
+def judged(full: list[float], **said: Any) -> tuple[Outcome, str]:
+    rows = rows_of(small(), {
+        ("none", "none"): [40.0] * 4, ("xapp", "none"): [40.0, 42.0, 38.0, 40.0],
+        ("none", "saturation"): [120.0] * 4, ("xapp", "saturation"): full})
+    found = judge_target(Target("x", "p95_ms", FULL, **said), rows, P95)
+    return found.outcome, found.why
+
+
+def test_a_ratio_is_judged_by_pairs() -> None:
+    outcome, why = judged([48.0, 50.0, 46.0, 48.0], over=CALM, most=1.3)
+    assert outcome is Outcome.MEETS
+    assert why.startswith("1.20 (1.")
+    assert judged([80.0, 84.0, 76.0, 80.0], over=CALM, most=1.3)[0] is Outcome.MISSES
+    assert judged([80.0, 84.0, 76.0, 80.0], over=CALM, least=1.9)[0] is Outcome.MEETS
+
+
+def test_what_the_interval_leaves_open_is_said() -> None:
+    assert "leaves that open" in judged([40.0, 70.0, 35.0, 55.0], over=CALM, most=1.3)[1]
+
+
+def test_a_mean_is_judged_and_trials_that_miss_it_are_counted() -> None:
+    outcome, why = judged([40.0, 70.0, 35.0, 55.0], most=60)
+    assert outcome is Outcome.MEETS
+    assert "1 of 4 trials alone miss it" in why
+
+
+def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
+    rows = [row(f"t{number}", number, FULL, None) for number in range(3)]
+    assert judge_target(Target("x", "p95_ms", FULL, most=1.0), rows, P95).outcome is Outcome.OPEN
+    assert judge_target(Target("x", "p95_ms", FULL, CALM, most=1.0), rows,
+                        P95).outcome is Outcome.OPEN
+    assert judge_target(Target("x", "floor_violated", never=True), rows, P95).outcome is (
+        Outcome.OPEN)
+
+
+def test_one_violation_is_one_too_many() -> None:
+    target = Target("x", "floor_violated", {"load": "saturation"}, never=True)
+    fine = rows_of(small(), dict.fromkeys(
+        [(a, b) for a in ("none", "xapp") for b in ("none", "saturation")], [1.0] * 4),
+        floor_violated=False)
+    assert judge_target(target, fine, P95).outcome is Outcome.MEETS
+    fine[-1] = row("last", 3, FULL, {"floor_violated": True})
+    assert judge_target(target, fine, P95).outcome is Outcome.MISSES
+
+
+def arms(**factors: float) -> list[Row]:
+    """Six repetitions of each arm, as much worse or better than nobody's steering, and noise."""
+    chance = np.random.default_rng(3)
+    return [row(f"{arm}{number}", number, {"arm": arm}, {
+        "p95_ms": 120.0 * factor * float(chance.normal(1, 0.04))})
+        for number in range(6) for arm, factor in (("none", 1.0), *factors.items())]
+
+
+def outcomes(rows: list[Row]) -> dict[str, Outcome]:
+    return {one.says: one.outcome for one in judge_controls(CONTROLS, rows)}
+
+
+def test_controls_are_told_from_the_true_arm() -> None:
+    found = outcomes(arms(true=0.42, shuffled_labels=1.0, wrong_slice=1.02, dry_run=0.99))
+    assert found["arm true against none"] is Outcome.GAINS
+    for arm in CONTROLS.arms:
+        assert found[f"arm {arm} against none"] is Outcome.NO_GAIN
+        assert found[f"arm true against the control {arm}"] is Outcome.GAINS
+    assert list(found.values())[-1] is Outcome.APART
+
+
+@pytest.mark.parametrize("factors", [
+    {"true": 0.42, "shuffled_labels": 0.45, "wrong_slice": 1.0, "dry_run": 1.0},  # a control gains
+    {"true": 1.0, "shuffled_labels": 1.0, "wrong_slice": 1.0, "dry_run": 1.0},  # nobody does
+    {"true": 1.6, "shuffled_labels": 1.0, "wrong_slice": 1.0, "dry_run": 1.0},  # it harms
+    {"true": 0.42, "shuffled_labels": 0.83, "wrong_slice": 1.0, "dry_run": 1.0},  # half a gain
+])
+def test_what_is_not_apart_is_said_to_be_so(factors: dict[str, float]) -> None:
+    assert list(outcomes(arms(**factors)).values())[-1] is Outcome.NOT_APART
+
+
+def test_without_pairs_controls_stay_open() -> None:
+    found = outcomes([one for one in arms(true=0.4, shuffled_labels=1, wrong_slice=1, dry_run=1)
+                      if one.repetition == 0 or one.levels["arm"] != "dry_run"])
+    assert found["arm dry_run against none"] is Outcome.OPEN
+    assert list(found.values())[-1] is Outcome.OPEN
