@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 EXAMPLES = """examples:
-  airsplit demo                       two minutes, as root: the whole story
+  airsplit demo                       two minutes: the whole story
   airsplit demo --keep                leave all of it up until Ctrl-C, to play with
   airsplit demo --quick --no-pages    half a minute, without the pages in the browser
   airsplit demo --load saturation     packet after packet in the place of phones' traffic
@@ -59,20 +59,31 @@ def configure(parser: argparse.ArgumentParser, model: Path) -> None:
     parser.add_argument("--api-port", type=int, default=8480, metavar="PORT",
                         help="of the xApp (default: %(default)s); of ports that are taken, free "
                              "ones are used in their place")
+    parser.add_argument("--inside", help=argparse.SUPPRESS)  # of a user namespace; see `ordinary`
     parser.add_argument("--plain", action="store_true", help="lines, on a terminal too")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Tell the story; 130 after Ctrl-C, with everything taken away."""
+    from testbed.loop.ordinary import Outside, at_home
+    from testbed.loop.ports import with_free_ports
     from testbed.loop.settings import Load, LoopSettings, Sessions
     from testbed.loop.telling import Options, tell
+    from testbed.ran.plane import user_namespace
 
     settings = LoopSettings(
         name="airsplit-demo", crowd=arguments.crowd, seed=arguments.seed,
         load=Load(arguments.load), sessions=Sessions(arguments.sessions),
         page=not arguments.no_pages, api_port=arguments.api_port,
         **(QUICK if arguments.quick else WHOLE))
+    if arguments.inside is not None:
+        settings = at_home(settings, arguments.inside)
+    elif user_namespace.means() != user_namespace.ROOT:
+        print("Not root: all of it runs in a user namespace. The cell's time is less exact there.")
+        settings = with_free_ports(settings, print)
+        with Outside(settings) as outside:
+            return outside.run([sys.executable, "-m", "testbed.cli", *sys.argv[1:]])
     options = Options(arguments.out, arguments.model, arguments.keep,
                       sys.stdout.isatty() and not arguments.plain)
     before = signal.signal(signal.SIGTERM, _terminated)

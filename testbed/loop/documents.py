@@ -9,6 +9,7 @@ What a control arm does wrong is said here, in words that these programs take fr
 
 from __future__ import annotations
 
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ CHANNELS: dict[RadioChannel, dict[str, Any]] = {
     RadioChannel.GOOD: {"kind": "static", "snr_db": 16.0},
     RadioChannel.FADING: {"kind": "pedestrian", "snr_db": 16.0},
     RadioChannel.EDGE: {"kind": "pedestrian", "snr_db": 4.0, "shadow_db": 2.0}}
-BURST_SECONDS, PAUSE_SECONDS = 2.0, 2.0  # mean, of a phone that loads pages and films
+PHONES_OF_UE = 4  # for each of the crowd: of one alone there is little, and that in bursts
 LINGER_SECONDS = 5.0  # that a flow counts after it was last heard of
 WRONG_MAP = "wrong-ues.yaml"  # what the operator of the control arm believes
 
@@ -68,9 +69,15 @@ def _traffic(settings: LoopSettings) -> list[dict[str, Any]]:
     down, up = settings.down_kbps, settings.up_kbps
     if settings.load is Load.SATURATION:
         return [{"kind": "saturation", "ues": ["crowd"], "down_kbps": down, "up_kbps": up}]
-    more = (BURST_SECONDS + PAUSE_SECONDS) / BURST_SECONDS
-    return [{"kind": "on-off", "ues": ["crowd"], "down_kbps": down * more, "up_kbps": up * more,
-             "on_seconds": BURST_SECONDS, "off_seconds": PAUSE_SECONDS}]
+    return [{"kind": "phones", "ues": ["crowd"], "phones": PHONES_OF_UE,
+             "load": down / (PHONES_OF_UE * _mean_phone_kbps())}]
+
+
+def _mean_phone_kbps() -> float:
+    """Down, of the phones of which models are bundled."""
+    from testbed.ran.traffic.phone_model import BUNDLED, read_models
+
+    return statistics.fmean(one.down_kbps for one in read_models(BUNDLED).values())
 
 
 def xapp_document(settings: LoopSettings, labels: str, folder: Path) -> dict[str, Any]:

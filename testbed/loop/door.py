@@ -1,9 +1,10 @@
-"""A TCP port of this machine that leads into a network namespace: for a page served inside one.
+"""A way for connections into a network namespace, or out of one: for a page served inside.
 
-    python -m testbed.loop.door NAMESPACE PORT TARGET_PORT
+    python -m testbed.loop.door tcp:8501 tcp:8501 NAMESPACE    a port of ours, and one in there
+    python -m testbed.loop.door unix:/tmp/x/page tcp:8501      sockets with a name cross namespaces
 
-It listens at 127.0.0.1:PORT and joins each connection with one to 127.0.0.1:TARGET_PORT in
-NAMESPACE, until its input ends. It looks at no byte.
+It joins each connection to the first end with one to the second, until its input ends. TCP ports
+are of 127.0.0.1. It looks at no byte.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 import contextlib
 import socket
 import sys
+from pathlib import Path
 
 from testbed import namespaces
 from testbed.errors import LinkFailure
@@ -23,20 +25,24 @@ CONNECT_SECONDS = 5.0
 
 
 def main() -> int:
-    namespace, port, target = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    here, there = sys.argv[1:3]
     try:
-        asyncio.run(serve(namespace, port, target))
+        asyncio.run(serve(here, Door(there, *sys.argv[3:4])))
     except (OSError, LinkFailure) as error:
-        print(f"door: port {port} into {namespace}: {error}", file=sys.stderr)
+        print(f"door from {here} to {there}: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-async def serve(namespace: str, port: int, target: int) -> None:
+async def serve(here: str, door: Door) -> None:
     """Until the input ends."""
-    door = Door(namespace, target)
-    server = await asyncio.start_server(door.joined, HOST, port, limit=CHUNK)
-    print(f"door: http://{HOST}:{port}", flush=True)
+    kind, _, name = here.partition(":")
+    if kind == "unix":
+        server: asyncio.Server = await asyncio.start_unix_server(door.joined, Path(name),
+                                                                 limit=CHUNK)
+    else:
+        server = await asyncio.start_server(door.joined, HOST, int(name), limit=CHUNK)
+    print(f"door: {here}", flush=True)
     loop = asyncio.get_running_loop()
     async with server:
         await loop.run_in_executor(None, sys.stdin.read)
@@ -44,10 +50,11 @@ async def serve(namespace: str, port: int, target: int) -> None:
 
 
 class Door:
-    """Connections through it."""
+    """Connections through it; `there` is in `namespace`, or where this process is."""
 
-    def __init__(self, namespace: str, target: int) -> None:
-        self._namespace, self._target = namespace, target
+    def __init__(self, there: str, namespace: str | None = None) -> None:
+        self._kind, _, self._name = there.partition(":")
+        self._namespace = namespace
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def joined(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -77,8 +84,21 @@ class Door:
 
     def _connect(self) -> socket.socket:
         """A socket belongs to the namespace in which it was made."""
-        return namespaces.inside(self._namespace, lambda: socket.create_connection(
-            (HOST, self._target), CONNECT_SECONDS))
+        if self._namespace is None:
+            return self._made()
+        return namespaces.inside(self._namespace, self._made)
+
+    def _made(self) -> socket.socket:
+        if self._kind == "tcp":
+            return socket.create_connection((HOST, int(self._name)), CONNECT_SECONDS)
+        made = socket.socket(socket.AF_UNIX)
+        try:
+            made.settimeout(CONNECT_SECONDS)
+            made.connect(self._name)
+        except OSError:
+            made.close()
+            raise
+        return made
 
     def end(self) -> None:
         for task in self._tasks:

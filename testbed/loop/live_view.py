@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from textwrap import shorten
 from typing import Any
 
 from rich.columns import Columns
@@ -115,7 +116,7 @@ def _steering(scene: Scene) -> Panel:
     text.append("only watches (dry run)" if scene.dry_run else "may act", style="bold blue")
     if scene.decisions:
         last = scene.decisions[0]
-        text.append(f"\n{last['state']}: {last['reason'][:160]}")
+        text.append(f"\n{last['state']}: " + shorten(last["reason"], 180, placeholder=" …"))
     return Panel(text, title="label and decision", border_style="cyan", width=64)
 
 

@@ -9,6 +9,7 @@ It knows their command lines, addresses and files; what they do together is `run
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import signal
@@ -23,6 +24,8 @@ import yaml
 
 from classifier.labels import CLASSES
 from testbed import namespaces
+from testbed.bed.record import Record
+from testbed.errors import LinkFailure
 from testbed.loop.documents import (
     WRONG_MAP,
     cell_document,
@@ -40,11 +43,13 @@ from testbed.loop.parts import (
     wait_until,
 )
 from testbed.loop.settings import EDGE_PORT, LLM_POOL, Arm, Load, LoopSettings, Sessions
+from testbed.ran.plane import leftovers
 
 START_SECONDS = 240.0  # the first time of all, things are compiled
 SNAP = 128  # bytes of each packet that the capture keeps
 # Who goes first when all ends: the xApp puts quotas back while the cell still listens.
-ORDER = (("phone", "crowd", "page", "page-door", "console"), ("xapp",), ("edge", "capture", "tap"),
+ORDER = (("phone", "crowd", "page", "page-door", "console", "console-door",
+          "api-door"), ("xapp",), ("edge", "capture", "tap"),
          ("relay", "cell"))
 OLD = ("xapp.db*", "*.jsonl", "*.json", "*.pcap*", "*.log", "*.yaml")  # of a run before
 
@@ -53,11 +58,18 @@ class Programs:
     """All of them, until the block ends."""
 
     def __init__(self, settings: LoopSettings, folder: Path, model: Path,
-                 say: Callable[[str], None]) -> None:
+                 say: Callable[[str], None], record: Record | None = None) -> None:
+        """`record` is where all that is made is written down, in case of a kill."""
         self.settings, self.folder, self.model, self.say = settings, folder.resolve(), model, say
         self.parts: dict[str, Part] = {}
         # Sockets' names have to be short, and the folder's may be long.
         self._sockets = Path(tempfile.mkdtemp(prefix="airsplit-"))
+        self._record = record
+        if record is not None:
+            record.folder(self._sockets)
+            for one in ("n6", "phone", *(["page"] if settings.page else []),
+                        *(f"crowd{1 + number}" for number in range(settings.crowd))):
+                record.namespace(f"{settings.name}-{one}")
         self.api = f"http://127.0.0.1:{settings.api_port}"
         self.cell_api = f"http://127.0.0.1:{settings.map_port}"
 
@@ -103,6 +115,10 @@ class Programs:
             stop_all([[self.parts[name] for name in group if name in self.parts]
                       for group in ORDER])
             shutil.rmtree(self._sockets, ignore_errors=True)
+            if "cell" in self.parts:
+                # Where it had to be killed, or was. If another run has the name, that is its.
+                with contextlib.suppress(LinkFailure):
+                    leftovers.remove_leftovers(self.settings.name)
 
     def end_capture(self) -> None:
         """What has come is in the file, whole; the rest runs on."""
@@ -180,8 +196,13 @@ class Programs:
         if self.settings.load is not Load.NONE:
             self.wait(lambda: bool(list(self.lines("crowd.jsonl"))), "the crowd")
         if self.settings.page:
-            for name in ("the phone's page", "the operator's console"):
-                self.wait(lambda name=name: answers(self.addresses[name]), name)  # type: ignore[misc]  # mypy infers no default's type
+            self._wait_for_pages()
+
+    def _wait_for_pages(self) -> None:
+        log = self.folder / "page.log"
+        self.wait(lambda: " on http://" in log.read_text(encoding="utf-8"), "the phone's page")
+        self.wait(lambda: answers(self.addresses["the operator's console"]),
+                  "the operator's console")
 
     def _start_pages(self) -> None:
         """The app on the second phone, a way to its page, and the operator's console."""
@@ -190,13 +211,22 @@ class Programs:
         self.add("page", in_namespace(inside, [
             *AIRSPLIT, "app", "--port", str(settings.page_port), "--edge", self.edge, "--model",
             str(self.model), "--data", str(self.folder / "page")]))
-        self.add("page-door", [sys.executable, "-m", "testbed.loop.door", inside,
-                               str(settings.page_port), str(settings.page_port)], by_input=True)
+        self._door("page-door", settings.page_port, inside)
         # The console looks for the token that the xApp makes.
         self.wait(lambda: answers(self.api + "/healthz"), "the xApp's API")
         self.add("console", [
             *AIRSPLIT, "xapp-console", "--api", self.api, "--port", str(settings.console_port),
             "--token-file", str(self.folder / "xapp.token")])
+        if settings.doors is not None:
+            self._door("console-door", settings.console_port)
+            self._door("api-door", settings.api_port)
+
+    def _door(self, name: str, port: int, *namespace: str) -> None:
+        """From this machine's port of that number, or from a socket named so."""
+        doors = self.settings.doors
+        here = f"tcp:{port}" if doors is None else f"unix:{doors}/{port}"
+        self.add(name, [sys.executable, "-m", "testbed.loop.door", here, f"tcp:{port}",
+                        *namespace], by_input=True)
 
     def _route(self, namespace: str, address: str) -> None:
         """Where the edge is in the second session's network, packets to it take that session."""
@@ -220,6 +250,8 @@ class Programs:
                     None if by_input else signal.SIGTERM,
                     None if output is None else self.folder / output)
         self.parts[name] = part
+        if self._record is not None:
+            self._record.process(part.process.pid)
         return part
 
     def wait(self, ready: Callable[[], bool], what: str) -> None:

@@ -30,7 +30,7 @@ from testbed.loop.story import Token, phase_figures
 
 LOOK_SECONDS = 0.5
 LOADS = {Load.NONE: "no traffic", Load.SATURATION: "packet after packet",
-         Load.PHONES: "phones' traffic"}
+         Load.PHONES: "traffic as recorded"}
 NEW_FLOW_SECONDS = 1.0  # from the crowd's begin to the phone's new flow
 ORDER_SECONDS = 20.0  # for the crowd to begin, or to end
 

@@ -25,7 +25,7 @@ class Load(enum.StrEnum):
     """What the crowd does."""
 
     NONE = "none"
-    PHONES = "phones"  # what recorded phones did: bursts, and silence between them
+    PHONES = "phones"  # as recorded phones did, so many that the cell is full
     SATURATION = "saturation"  # packet after packet, more than the cell can carry
 
 
@@ -75,7 +75,7 @@ class LoopSettings:
     crowd: int = 24  # phones that load the cell
     bandwidth_mhz: int = 5
     down_kbps: float = 1500.0  # of each of the crowd, in the mean
-    up_kbps: float = 1000.0
+    up_kbps: float = 1000.0  # where load is saturation; phones send as they were recorded
     calm_seconds: float = 15.0  # of the first phase
     congested_seconds: float = 20.0  # loaded, while the xApp only watches
     steered_seconds: float = 25.0  # loaded, and the xApp may act
@@ -91,6 +91,8 @@ class LoopSettings:
     page: bool = False  # a second phone with the app's page, and the operator's console
     page_port: int = 8501
     console_port: int = 8502
+    doors: str | None = None  # folder of sockets by which pages are reached from outside a user
+    # namespace; None: they are at the machine's own ports
     new_flow: bool = True  # the phone begins anew under congestion, so that labels are timed there
     seed: int = 1
 

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.live import Live
 
 from testbed import namespaces
+from testbed.bed.record import Record, clean_leftovers
 from testbed.errors import TestbedFailure
 from testbed.loop.chronicle import Event, chronicle
 from testbed.loop.live_view import Scene, draw
@@ -47,10 +48,15 @@ def tell(settings: LoopSettings, options: Options) -> LoopResult:
     """All of it. With `keep` it returns by KeyboardInterrupt alone."""
     console = Console(highlight=False)
     namespaces.require()
-    with alone(options.folder):
-        settings = with_free_ports(settings, lambda text: console.print(text, soft_wrap=True))
+    if told := clean_leftovers(settings.name):
+        console.print(told, soft_wrap=True)
+    with alone(options.folder), Record.open(settings.name) as record:
+        if settings.doors is None:  # else whoever is outside has seen to it
+            settings = with_free_ports(settings,
+                                       lambda text: console.print(text, soft_wrap=True))
         teller = LiveTeller(settings, console) if options.live else LineTeller(console)
-        with Programs(settings, options.folder, options.model, teller.say) as programs:
+        with Programs(settings, options.folder, options.model, teller.say,
+                      record) as programs:
             run = Run(programs, teller.looked)
             with teller:
                 run.start()

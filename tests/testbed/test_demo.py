@@ -17,6 +17,7 @@ import pytest
 
 from testbed import namespaces
 from testbed.cli import main
+from testbed.ran.plane import user_namespace
 
 HANG_SECONDS = 240.0
 needs_root = pytest.mark.skipif(not namespaces.available(), reason="no network namespaces here")
@@ -146,5 +147,6 @@ def test_without_privileges_it_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(namespaces, "available", lambda: False)
+    monkeypatch.setattr(user_namespace, "why_not", lambda: "it is refused")
     assert main(["demo", "--out", str(tmp_path)]) == 1
     assert "Run as root" in capsys.readouterr().err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +26,7 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 @contextlib.asynccontextmanager
 async def door_to(target: int) -> AsyncIterator[int]:
-    server = await asyncio.start_server(Door("x", target).joined, "127.0.0.1", 0)
+    server = await asyncio.start_server(Door(f"tcp:{target}", "x").joined, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
 
@@ -43,6 +44,23 @@ def test_bytes_go_both_ways_and_an_end_is_handed_on() -> None:
             return found
 
     assert asyncio.run(run()) == b"x" * 300_000
+
+
+def test_a_named_socket_will_do(tmp_path: Path) -> None:
+    async def run() -> bytes:
+        inner = await asyncio.start_unix_server(echo, tmp_path / "inner")
+        outer = await asyncio.start_unix_server(Door(f"unix:{tmp_path}/inner").joined,
+                                                tmp_path / "outer")
+        async with inner, outer:
+            reader, writer = await asyncio.open_unix_connection(tmp_path / "outer")
+            writer.write(b"hello")
+            writer.write_eof()
+            found = await asyncio.wait_for(reader.read(), 20)
+            writer.close()
+            await writer.wait_closed()
+            return found
+
+    assert asyncio.run(run()) == b"hello"
 
 
 def test_nobody_behind_it_ends_the_connection(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,79 @@
+"""The loop as an ordinary user: all of it in a user namespace, its pages reachable from outside.
+
+    with Outside(settings) as outside:
+        status = outside.run([sys.executable, "-m", "testbed.cli", "demo", ...])
+
+What runs in there has a network of its own, with nothing of this machine's. Sockets with a name
+lead in; whoever is outside listens at the machine's ports for them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+
+from testbed import namespaces
+from testbed.loop.parts import PR_SET_PDEATHSIG, Part, stop_all
+from testbed.loop.settings import LoopSettings
+from testbed.ran.plane import user_namespace
+
+PORTS = ("page_port", "console_port", "api_port")  # that a person's browser wants
+OPTION = "--inside"  # how a command is told that it is in there: where the sockets are, and ports
+
+
+class Outside:
+    """Doors at this machine's ports, for as long as the block lasts."""
+
+    def __init__(self, settings: LoopSettings) -> None:
+        self._settings = settings
+        self._folder = Path(tempfile.mkdtemp(prefix="airsplit-"))
+        self._doors: list[Part] = []
+
+    def __enter__(self) -> Outside:
+        for name in PORTS if self._settings.page else ():
+            port = getattr(self._settings, name)
+            self._doors.append(Part(
+                f"the door at port {port}",
+                [sys.executable, "-m", "testbed.loop.door", f"tcp:{port}",
+                 f"unix:{self._folder}/{port}"], self._folder / f"{port}.log", None))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        stop_all([self._doors])
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def run(self, words: Sequence[str]) -> int:
+        """Run a command in there, with the terminal that this process has; its status."""
+        ports = ",".join(str(getattr(self._settings, name)) for name in PORTS)
+        process = subprocess.Popen(user_namespace.inside(
+            [*words, OPTION, f"{self._folder}:{ports}"]))
+        # Ctrl-C reaches that command too, which has something to end; SIGTERM is handed on.
+        before = {number: signal.signal(number, handler) for number, handler in (
+            (signal.SIGINT, signal.SIG_IGN),
+            (signal.SIGTERM, lambda *_: process.terminate()))}
+        try:
+            return process.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def at_home(settings: LoopSettings, told: str) -> LoopSettings:
+    """In there: make the namespace fit to live in; the settings that fit the doors outside."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() == 1:
+        raise SystemExit(1)  # whoever is outside is gone already
+    namespaces.command("ip", "link", "set", "lo", "up")
+    folder, _, ports = told.rpartition(":")
+    numbers = dict(zip(PORTS, map(int, ports.split(",")), strict=True))
+    return replace(settings, doors=folder, **numbers)  # type: ignore[arg-type]  # they are numbers
