@@ -67,6 +67,7 @@ class K(enum.IntEnum):
     DUE = 6  # ns: the others' next event
     LOST = 7  # rows of models that were sent again
     OFFERED = 8  # bytes that the others brought
+    CHANGED = 9  # 1: a bearer became active
 
 
 class Users(NamedTuple):
@@ -79,6 +80,7 @@ class Users(NamedTuple):
     gap: NDArray[np.int64]  # [2]: ns between packets of a burst, down and up
     plan: NDArray[np.int64]  # [6]: bytes of prompt, row, token; ns of edge, phone; tokens
     mean: NDArray[np.float64]  # [3]: ns of a burst, a silence, thinking
+    active: NDArray[np.int8]  # [bearer]: 1 where the scheduler has to look at it
     at: NDArray[np.int64]  # [record]: ns of a token
     wait: NDArray[np.int64]  # [record]: ns since the one before, or since the prompt
     first: NDArray[np.int8]  # [record]: 1 for an answer's first
@@ -107,14 +109,19 @@ def make_users(settings: SimulatedSettings, gap_ns: tuple[int, int], seed: int) 
             round(settings.edge_seconds * SECOND), round(settings.phone_seconds * SECOND),
             settings.tokens], np.int64),
         np.array([settings.on_seconds, settings.off_seconds, settings.think_seconds]) * SECOND,
+        np.zeros(settings.ues, np.int8),
         np.zeros(records, np.int64), np.zeros(records, np.int64), np.zeros(records, np.int8))
 
 
-K_SEED, K_TOKENS, K_SLOTS, K_SKIPPED, K_IDLE, K_CROWD_ON, K_DUE, K_LOST, K_OFFERED = (
+K_SEED, K_TOKENS, K_SLOTS, K_SKIPPED, K_IDLE, K_CROWD_ON, K_DUE, K_LOST, K_OFFERED, \
+    K_CHANGED = (
     int(one) for one in K)
 STATE, UNTIL, LEFT, PENDING, ASKED, LAST, FIRST, BEGAN = (int(one) for one in User)
 THINKS, SENDS, EDGE, RECEIVES, PHONE = (int(one) for one in State)
-BYTES, REPORT_AT = int(Bearer.BYTES), int(Bearer.REPORT_AT)
+BYTES, KNOWN, AGAIN, EARLY, REPORT_AT, REQUEST_AT = (int(one) for one in (
+    Bearer.BYTES, Bearer.KNOWN, Bearer.AGAIN, Bearer.LATE, Bearer.REPORT_AT, Bearer.REQUEST_AT))
+FIRST_IN, TAIL_OF = int(Bearer.FIRST), int(Bearer.TAIL)
+LOOK_SLOTS = 16  # between two looks for bearers that are active no more
 INSIDE, HEAD, TAIL, HARQ = (
     int(one) for one in (N.INSIDE, N.ORDER_HEAD, N.ORDER_TAIL, N.HARQ_SLOTS))
 
@@ -128,8 +135,12 @@ def run_window(mac: Mac, users: Users, first: int, count: int, slot_ns: int, ski
         if now >= numbers[K_DUE]:
             _others(mac, users, now)
         _models(mac, users, now)
+        if skip and numbers[K_CHANGED] == 1:
+            _list(mac, users)
         run_slot(mac, slot, now)
         _take(mac, users, now)
+        if skip and slot % LOOK_SLOTS == 0:
+            _rest(mac, users)
         numbers[K_SLOTS] += 1
         numbers[K_IDLE] = numbers[K_IDLE] + 1 if mac.numbers[INSIDE] == 0 else 0
         slot += 1
@@ -139,6 +150,48 @@ def run_window(mac: Mac, users: Users, first: int, count: int, slot_ns: int, ski
             mac.turns[0, UP] += ahead
             numbers[K_SKIPPED] += ahead
             slot += ahead
+
+
+@compiled
+def _list(mac: Mac, users: Users) -> None:
+    """Let the scheduler go through active bearers only, in the order in which it always does.
+
+    One that has nothing to send, nothing on its way and no request is passed over by it anyway.
+    """
+    count = 0
+    for bearer in range(len(users.active)):
+        if users.active[bearer] == 1:
+            mac.members[0, count] = bearer
+            count += 1
+    mac.member_count[0] = count
+    users.numbers[K_CHANGED] = 0
+
+
+@compiled
+def _rest(mac: Mac, users: Users) -> None:
+    """Find bearers that are active no more."""
+    for place in range(mac.member_count[0]):
+        bearer = mac.members[0, place]
+        idle = True
+        for direction in range(2):
+            row = mac.bearers[bearer, direction]
+            if (row[BYTES] > 0 or row[KNOWN] > 0 or row[AGAIN] > 0 or row[EARLY] > 0
+                    or row[FIRST_IN] < row[TAIL_OF] or row[REPORT_AT] >= 0
+                    or row[REQUEST_AT] >= 0):
+                idle = False
+        if idle:
+            users.active[bearer] = 0
+            users.numbers[K_CHANGED] = 1
+
+
+@compiled
+def _bring(mac: Mac, users: Users, bearer: int, direction: int, packet: int, size: int,
+           now: int) -> int:
+    """A packet comes; 0, or why it is not taken."""
+    if users.active[bearer] == 0:
+        users.active[bearer] = 1
+        users.numbers[K_CHANGED] = 1
+    return int(enqueue(mac, bearer, direction, packet, size, now))
 
 
 @compiled
@@ -196,7 +249,7 @@ def _others(mac: Mac, users: Users, now: int) -> None:
                 row[2] += _exponential(users, users.mean[1])
         for direction in range(2):
             while row[direction] <= now:
-                enqueue(mac, people + phone, direction, OTHERS, PACKET, row[direction])
+                _bring(mac, users, people + phone, direction, OTHERS, PACKET, row[direction])
                 users.numbers[K_OFFERED] += PACKET
                 row[direction] += users.gap[direction]
         due = min(due, min(row[0], min(row[1], row[2])))
@@ -213,9 +266,9 @@ def _models(mac: Mac, users: Users, now: int) -> None:
             row[UNTIL] = NEVER
             if row[STATE] == EDGE:
                 row[STATE] = RECEIVES
-                enqueue(mac, user, DOWN, user, plan[2] + HEADERS, now)
+                _bring(mac, users, user, DOWN, user, plan[2] + HEADERS, now)
             elif row[STATE] == RECEIVES:  # it was lost
-                enqueue(mac, user, DOWN, user, plan[2] + HEADERS, now)
+                _bring(mac, users, user, DOWN, user, plan[2] + HEADERS, now)
             elif row[STATE] == SENDS:
                 row[PENDING] = max(row[PENDING], plan[1])
             else:
@@ -232,7 +285,7 @@ def _models(mac: Mac, users: Users, now: int) -> None:
             part = min(row[PENDING], PACKET - HEADERS)
             row[PENDING] -= part
             last = user if row[PENDING] == 0 else OTHERS
-            if enqueue(mac, user, UP, last, part + HEADERS, now) != 0:
+            if _bring(mac, users, user, UP, last, part + HEADERS, now) != 0:
                 row[PENDING] += part
                 row[UNTIL] = now + AGAIN_NS
                 users.numbers[K_LOST] += 1
