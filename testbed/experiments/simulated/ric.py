@@ -37,7 +37,7 @@ from xapp.ue_map import Origin, UeEntry
 
 RIC = GlobalRicId(b"\x00\xf1\x10", 1)
 LABEL_AGAIN = 5.0  # seconds between a tap's words on a flow that lives
-MAP_EVERY = 5.0  # seconds between two looks at who has which address
+MAP_EVERY = 1.0  # seconds between two looks at who has which address
 TAP = "tcp://simulated"
 
 
@@ -45,8 +45,9 @@ class Ric:
     """One xApp, all base stations; it is the core's `Outward`."""
 
     def __init__(self, settings: SimulatedSettings, stations: Sequence[Station]) -> None:
-        self._settings, self._stations = settings, stations
-        self._by_link: dict[int, Station] = {}
+        self._settings, self._turn = settings, stations
+        self._places: set[int] = set()
+        self._by_link: dict[int, tuple[Station, str]] = {}
         self._links: dict[tuple[int, str], int] = {}
         self._tickets: deque[str] = deque()
         self._to_nodes: deque[ToPeer] = deque()
@@ -89,11 +90,17 @@ class Ric:
 
     # Driving.
 
+    def turn(self, stations: Sequence[Station], now: float) -> None:
+        """These are seen to now; what the xApp has for others waits until it is their turn."""
+        self._turn = stations
+        self._places = {one.place for one in stations}
+        self._exchange(now)
+
     def connect(self, station: Station, now: float) -> None:
         """A base station introduces itself."""
         for unit in station.agent.units:
             link = self.nodes.opened(now)
-            self._by_link[link] = station
+            self._by_link[link] = station, unit.name
             self._links[station.place, unit.name] = link
             self._from_node(station, station.agent.opened(unit.name, now), now)
         self._entries += [
@@ -105,8 +112,8 @@ class Ric:
 
     def tick(self, now: float) -> None:
         """Everybody does what is due."""
-        for station in self._stations:
-            if not self._is_connected(station):
+        for station in self._turn:
+            if not self.knows(station):
                 continue
             due = station.agent.next_deadline()
             if due is not None and due <= now:
@@ -127,7 +134,7 @@ class Ric:
             self._commit(now)
         self._exchange(now)
 
-    def _is_connected(self, station: Station) -> bool:
+    def knows(self, station: Station) -> bool:
         return (station.place, station.agent.units[0].name) in self._links
 
     def _from_node(self, station: Station, outs: Sequence[Out], now: float) -> None:
@@ -143,15 +150,17 @@ class Ric:
 
     def _exchange(self, now: float) -> None:
         """What the xApp sends reaches base stations, until nobody has more to say."""
-        while self._to_nodes:
-            event = self._to_nodes.popleft()
-            station = self._by_link[event.association]
-            unit = next(name for (place, name), link in self._links.items()
-                        if link == event.association and place == station.place)
-            began = time.thread_time()
-            outs = station.agent.receive(unit, event.data, event.ppid, now)
-            self.node_cpu += time.thread_time() - began
-            self._from_node(station, outs, now)
+        while due := [event for event in self._to_nodes if self._is_due(event)]:
+            self._to_nodes = deque(event for event in self._to_nodes if not self._is_due(event))
+            for event in due:
+                station, unit = self._by_link[event.association]
+                began = time.thread_time()
+                outs = station.agent.receive(unit, event.data, event.ppid, now)
+                self.node_cpu += time.thread_time() - began
+                self._from_node(station, outs, now)
+
+    def _is_due(self, event: ToPeer) -> bool:
+        return self._by_link[event.association][0].place in self._places
 
     def _taken(self, events: Sequence[NodeEvent], now: float) -> None:
         self.transmit(events)
@@ -177,7 +186,7 @@ class Ric:
     def _taps(self, now: float) -> None:
         """Labels, as a tap would say them: some time after a flow's first packet, and again."""
         settings = self._settings
-        for station in self._stations:
+        for station in self._turn:
             for user, began in enumerate(station.users.llm[:, User.BEGAN].tolist()):
                 key = station.place, user
                 due = self._next_label.get(key, began / 1e9 + settings.label_seconds)
