@@ -122,8 +122,7 @@ BYTES, KNOWN, AGAIN, EARLY, REPORT_AT, REQUEST_AT = (int(one) for one in (
     Bearer.BYTES, Bearer.KNOWN, Bearer.AGAIN, Bearer.LATE, Bearer.REPORT_AT, Bearer.REQUEST_AT))
 FIRST_IN, TAIL_OF = int(Bearer.FIRST), int(Bearer.TAIL)
 LOOK_SLOTS = 16  # between two looks for bearers that are active no more
-INSIDE, HEAD, TAIL, HARQ = (
-    int(one) for one in (N.INSIDE, N.ORDER_HEAD, N.ORDER_TAIL, N.HARQ_SLOTS))
+INSIDE, HEAD, TAIL = (int(one) for one in (N.INSIDE, N.ORDER_HEAD, N.ORDER_TAIL))
 
 
 @compiled
@@ -144,7 +143,7 @@ def run_window(mac: Mac, users: Users, first: int, count: int, slot_ns: int, ski
         numbers[K_SLOTS] += 1
         numbers[K_IDLE] = numbers[K_IDLE] + 1 if mac.numbers[INSIDE] == 0 else 0
         slot += 1
-        if skip and numbers[K_IDLE] > mac.numbers[HARQ] and slot < end and _at_rest(mac):
+        if skip and numbers[K_IDLE] > 0 and slot < end and _at_rest(mac):
             ahead = min(end, max(slot, -(-_next(users) // slot_ns))) - slot
             mac.turns[0, DOWN] += ahead  # it is the base station's only cell
             mac.turns[0, UP] += ahead
@@ -202,10 +201,11 @@ def _at_rest(mac: Mac) -> bool:
     for count in mac.wheel_count:
         if count > 0:
             return False
-    reports = 0
-    for bearer in range(mac.bearers.shape[0]):
-        reports += mac.bearers[bearer, UP, REPORT_AT] >= 0
-    return reports == 0
+    waiting = 0
+    for place in range(mac.member_count[0]):
+        row = mac.bearers[mac.members[0, place], UP]
+        waiting += row[REPORT_AT] >= 0 or row[REQUEST_AT] >= 0 or row[KNOWN] > 0
+    return waiting == 0
 
 
 @compiled
