@@ -70,6 +70,7 @@ class LoopResult:
                 self.labels), "slices": [asdict(one) for one in self.slices],
             "decisions": self.decisions, "flow": self.flow, "quotas": self.quotas,
             "cell_quotas": self.cell_quotas, "crowd": self.crowd, "cell": self.cell,
+            "reports": [asdict(one) for one in self.samples],
             "story": [asdict(one) for one in self.events], "missed_looks": self.missed_looks}
 
     def verdict(self) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from testbed.loop.settings import EDGE_PORT, INTERNET, LLM, PHASES, Load, LoopSe
 from testbed.loop.slices import SliceSample, sample_of, slice_figures
 from testbed.loop.story import Token, phase_figures
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.35  # no part of the half second between reports, so as not to miss the same always
 LOADS = {Load.NONE: "no traffic", Load.SATURATION: "packet after packet",
          Load.PHONES: "traffic as recorded"}
 NEW_FLOW_SECONDS = 1.0  # from the crowd's begin to the phone's new flow
