@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -64,3 +69,26 @@ def test_what_cannot_be_is_one_line(scenario: Path, capsys: pytest.CaptureFixtur
     assert "no results" in capsys.readouterr().err
     assert main(["experiment", "run", "dream"]) == 1
     assert "steering-pays" in capsys.readouterr().err
+
+
+def test_a_signal_loses_no_trial_and_the_same_command_goes_on(scenario: Path,
+                                                              tmp_path: Path) -> None:
+    scenario.write_text(SCENARIO.replace("repetitions: 2", "repetitions: 40"))
+    command = [sys.executable, "-m", "testbed.cli", "experiment", "run", str(scenario)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          env=environment) as process:
+        trials = tmp_path / "experiments/tiny/trials"
+        deadline = time.monotonic() + 200
+        while not list(trials.glob("*/row.json")) and time.monotonic() < deadline:
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "the same command goes on" in said
+    done = len(list(trials.glob("*/row.json")))
+    assert done >= 1
+    assert len(pq.read_table(tmp_path / "experiments/tiny/rows.parquet")) == done
+    assert main(["experiment", "run", str(scenario), "--limit", "1"]) == 0
+    assert len(list(trials.glob("*/row.json"))) == done + 1

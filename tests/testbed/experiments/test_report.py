@@ -9,9 +9,6 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from testbed.experiments.compare import compared
-from testbed.experiments.compare_files import show as show_comparison
-from testbed.experiments.compare_files import write as write_comparison
 from testbed.experiments.loop_kind import LOOP
 from testbed.experiments.report import Report, report_of
 from testbed.experiments.report_files import write
@@ -108,25 +105,3 @@ def test_it_is_shown_and_written(tmp_path: Path) -> None:
     assert mine["median"] == pytest.approx(120.5)
     contrasts = pq.read_table(tmp_path / "contrasts.parquet").to_pylist()
     assert {one["test"] for one in contrasts} == {"paired t-test of logarithms", "paired t-test"}
-
-
-def test_two_sets_are_compared(tmp_path: Path) -> None:
-    column = [one for one in LOOP.columns if one.name == "p95_ms"]
-    scenario = small()
-    found = compared("before", "after", scenario, scenario, rows(), rows(0.5), column)
-    full = next(one for one in found.lines
-                if one.levels == {"steering": "xapp", "load": "saturation"})
-    assert full.contrast.pairs
-    assert full.contrast.change.value == pytest.approx(0.5)
-    same = next(one for one in found.lines if one.levels == {"steering": "none", "load": "none"})
-    assert same.corrected == 1.0
-    other = compared("before", "after", scenario, small(settings={"crowd": 9}), rows(),
-                     rows(0.5)[:12], column)
-    assert any("settings differ" in one for one in other.notes)
-    assert not other.lines[0].contrast.pairs
-    out = io.StringIO()
-    show_comparison(found, Console(file=out, width=200))
-    assert "0.50" in out.getvalue()
-    write_comparison(found, tmp_path)
-    assert len(pq.read_table(tmp_path / "comparison.parquet")) == 4
-    assert (tmp_path / "comparison.html").exists()
