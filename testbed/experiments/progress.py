@@ -60,7 +60,8 @@ class TrialProgress:
         if not row.done:
             self._line(f"{row.trial} failed: {row.error}")
         if self._bar is not None:
-            self._bar.update(self._task, completed=len(self._seconds), left=self.left().removeprefix(", "))
+            self._bar.update(self._task, completed=len(self._seconds),
+                             left=self.left().removeprefix(", "))
 
     def left(self) -> str:
         """The time that is left, in words."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pcap_tools.look import LIGHT, Look, write_pictures
 from pcap_tools.page import Cell, Column, Page
-from testbed.experiments.report import Report
+from testbed.experiments.report import Figure, Report
 from testbed.experiments.report_pictures import pictures
 from testbed.experiments.report_text import count_text, effect_text, figure_text, heading
 from testbed.experiments.results import write_parquet
@@ -49,7 +50,12 @@ def page_of(report: Report) -> Page:
         page.heading("Figures")
         for title, draw in pictures(report):
             page.figure(draw, title, title)
-    _summary_table(report, page)
+    page.heading("Every combination")
+    page.text("Means with intervals of 95 % by Student's t over trials.", soft=True)
+    _summary_table(report, page, lambda figure: figure.mean)
+    page.open("Medians, with intervals of 95 % by bootstrap")
+    _summary_table(report, page, lambda figure: figure.median)
+    page.close()
     _contrast_table(report, page)
     _failures(report, page)
     _settings(report, page)
@@ -60,16 +66,19 @@ def _verdict_row(one: Verdict) -> list[Cell]:
     return [Cell(one.says), Cell(one.outcome.value), Cell(one.why)]
 
 
-def _summary_table(report: Report, page: Page) -> None:
-    page.heading("Every combination")
-    page.text("Means with intervals of 95 % by Student's t over trials.", soft=True)
+def _summary_table(report: Report, page: Page,
+                   of: Callable[[Figure], Estimate | None]) -> None:
     columns = [Column(name) for name in report.scenario.factors] + [Column("n", True)] + [
         Column(heading(one.text, one.unit), True) for one in report.main]
     page.table(columns, [
         [*(Cell(level) for level in one.levels.values()), Cell(count_text(one), one.done),
-         *(Cell(figure_text(figure), figure.mean.value if figure.mean else None)
-           for figure in (one.figures[column.name] for column in report.main))]
+         *(_cell(figure, of(figure)) for figure in (
+             one.figures[column.name] for column in report.main))]
         for one in report.summaries])
+
+
+def _cell(figure: Figure, estimate: Estimate | None) -> Cell:
+    return Cell(figure_text(figure, estimate), None if estimate is None else estimate.value)
 
 
 def _contrast_table(report: Report, page: Page) -> None:

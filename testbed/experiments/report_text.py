@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from testbed.experiments.report import Figure, Report, Summary
+from testbed.experiments.statistics import Estimate
 from testbed.experiments.verdicts import Outcome, Verdict, change_text, p_text, said
 
 COLOURS = {Outcome.MEETS: "green", Outcome.GAINS: "green", Outcome.APART: "green",
@@ -51,9 +52,13 @@ def _summaries(report: Report, console: Console) -> None:
         table.add_section()
         for place, rest in enumerate(rests):
             table.add_row("" if place else heading(column.text, column.unit), rest, *(
-                figure_text(cells[rest, level].figures[column.name]) if (rest, level) in cells
+                _mean_text(cells[rest, level].figures[column.name]) if (rest, level) in cells
                 else "-" for level in levels))
     console.print(table)
+
+
+def _mean_text(figure: Figure) -> str:
+    return figure_text(figure, figure.mean)
 
 
 def rest_of(summary: Summary) -> str:
@@ -69,13 +74,13 @@ def count_text(summary: Summary) -> str:
     return f"{summary.done}" + (f" (+{summary.failed} failed)" if summary.failed else "")
 
 
-def figure_text(figure: Figure) -> str:
-    """A mean with its interval, or how often it was a yes."""
-    if figure.mean is None:
+def figure_text(figure: Figure, estimate: Estimate | None) -> str:
+    """An estimate with its interval, or how often it was a yes."""
+    if estimate is None:
         return "-"
     if figure.yes is not None:
-        return f"{figure.yes} of {figure.mean.count}"
-    return said(figure.mean, figure.column.digits)
+        return f"{figure.yes} of {estimate.count}"
+    return said(estimate, figure.column.digits)
 
 
 def _compared(report: Report, console: Console) -> None:

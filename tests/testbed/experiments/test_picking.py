@@ -10,7 +10,8 @@ NONE, XAPP = {"steering": "none"}, {"steering": "xapp"}
 
 def test_pairs_are_of_one_seed() -> None:
     rows = [row("a", 0, NONE, {"x": 1}), row("b", 1, NONE, {"x": 2}),
-            row("c", 2, NONE, {"x": None}), row("d", 1, XAPP, {"x": 20}), row("e", 2, XAPP, {"x": 30}), row("f", 0, XAPP, None)]
+            row("c", 2, NONE, {"x": None}), row("d", 1, XAPP, {"x": 20}),
+            row("e", 2, XAPP, {"x": 30}), row("f", 0, XAPP, None)]
     assert pairs_of(rows, NONE, XAPP, "x") == ([2.0], [20.0])
     assert numbers(rows, "x") == [1.0, 2.0, 20.0, 30.0]
     assert [one.trial for one in of_levels(rows, XAPP)] == ["d", "e", "f"]
