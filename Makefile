@@ -103,4 +103,5 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m testbed.radio.warm
 	@$(BIN)/python -m classifier.warm
 	@$(BIN)/python -m testbed.ran.warm  # half a minute more
+	@$(BIN)/python -m testbed.experiments.simulated.run
 	@touch $(READY)
