@@ -67,6 +67,11 @@ def _used(prb_seconds: float, window: Window) -> int:
     return round(prb_seconds / window.seconds)
 
 
+def _free(prb_seconds: float, window: Window) -> int:
+    """Not below 0: a full cell's window may hold a slot more than its seconds."""
+    return max(0, window.prbs - _used(prb_seconds, window))
+
+
 def _dropped(window: Window) -> Value:
     """Percent of what came."""
     one = window.counters
@@ -93,8 +98,8 @@ MEASURES: Mapping[str, Measure] = {
     "RRU.PrbTotUl": lambda window, kind: _prbs(window.counters.up_prbs, window, kind),
     "RRU.PrbUsedDl": lambda window, _: _used(window.counters.down_prbs, window),
     "RRU.PrbUsedUl": lambda window, _: _used(window.counters.up_prbs, window),
-    "RRU.PrbAvailDl": lambda window, _: window.prbs - _used(window.counters.down_prbs, window),
-    "RRU.PrbAvailUl": lambda window, _: window.prbs - _used(window.counters.up_prbs, window),
+    "RRU.PrbAvailDl": lambda window, _: _free(window.counters.down_prbs, window),
+    "RRU.PrbAvailUl": lambda window, _: _free(window.counters.up_prbs, window),
     # A channel without a scheduler's view of it: one figure, and of the first UE only.
     "CQI": lambda window, _: 15 if window.first else None,
     "RSRP": lambda window, _: 90 if window.first else None,

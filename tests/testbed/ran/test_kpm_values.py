@@ -63,3 +63,10 @@ def test_a_window_is_a_difference_of_one_slice_or_of_all() -> None:
     assert ue_window(before, after, 7, None, 10).counters.down_bits == 103
     assert ue_window(before, after, 8, None, 10).counters == NOTHING
     assert ue_window(before, after, 7, one, 10).seconds == 2
+
+
+@pytest.mark.parametrize("name", ["RRU.PrbAvailDl", "RRU.PrbAvailUl"])
+def test_a_full_cell_has_no_less_than_nothing_free(name: str) -> None:
+    """The counters may be a slot ahead of the clock: reports would end with a number below 0."""
+    full = Window(Counters(down_prbs=25 * 0.51, up_prbs=25 * 0.51), 0.48, 25)
+    assert value_of(name, full, BEHAVIOURS["spec"]) == 0
