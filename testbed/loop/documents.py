@@ -96,7 +96,8 @@ def xapp_document(settings: LoopSettings, labels: str, folder: Path) -> dict[str
         # A floor for slices that no policy names would help the model's even where the xApp takes
         # the wrong one for it: a control arm could not be told from the run itself.
         # A flow that ended is soon forgotten: a story of two minutes has no time to linger.
-        "limits": {"floor": 0, "linger": LINGER_SECONDS},
+        # The edge computes a token in some 10 ms; grants of uplink take 20 in an empty cell too.
+        "limits": {"floor": 0, "linger": LINGER_SECONDS, "air_share": 0.7, "headroom": 2.0},
         "steering": {"found": {one["slice"]: {"minimum": one.get("minimum", 0)}
                                for one in cell_document(settings)["slices"]}},
     }
