@@ -362,7 +362,8 @@ class Core:
         for cell, evidence in weighed(self.steering.doubted(), *known).items():
             self._do(self.steering.weigh(cell, evidence, now), now)
         reasons = standing(*known)
-        for name, why in doubts(self.steering.doubted(), *known).items():
+        unsure = doubts(self.steering.doubted(), self.steering.unsettled(), *known)
+        for name, why in unsure.items():
             reasons[name] = reasons.get(name) or why
         return reasons
 

@@ -18,6 +18,7 @@ from xapp.observations import Cell, Flow, Load, Slice
 from xapp.slice_policy import SlicePolicy
 
 LEAST_PRBS = 2.0  # percent; a ratio to less than that says little
+LEAST_KBPS = 1.0  # nor does one of less than that
 BITS_PER_BYTE = 8
 PACE = 0.9  # of the target; a flow that is nearer to it is as fast as it should be
 
@@ -139,7 +140,7 @@ def kbps_per_percent(
         measured.append(cell.load)
     for one in measured:
         kbps, prbs = ((one.up_kbps, one.up_prbs) if upward else (one.down_kbps, one.down_prbs))
-        if kbps is not None and prbs is not None and prbs >= LEAST_PRBS and kbps > 0:
+        if kbps is not None and prbs is not None and prbs >= LEAST_PRBS and kbps >= LEAST_KBPS:
             return kbps / prbs
     return None if not cell.prbs else cell.prbs * limits.kbps_per_prb / 100
 

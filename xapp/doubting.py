@@ -6,7 +6,7 @@ what is in force. It keeps nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from xapp.effects import Evidence, evidence
 from xapp.limits import Limits
@@ -34,11 +34,16 @@ def weighed(doubted: Doubted, observations: Observations, policies: Sequence[Sli
     return found
 
 
-def doubts(doubted: Doubted, observations: Observations, policies: Sequence[SlicePolicy],
-           limits: Limits, now: float) -> dict[str, str]:
-    """Of each policy whose quotas are only acknowledged, why it is not in effect."""
-    if not doubted:
+def doubts(doubted: Doubted, unsettled: Collection[CellKey], observations: Observations,
+           policies: Sequence[SlicePolicy], limits: Limits, now: float) -> dict[str, str]:
+    """Of each policy whose quotas are only acknowledged, or on their way, why it is not in effect.
+    """
+    if not doubted and not unsettled:
         return {}
-    return {group.policy.name: f"no report has shown yet that the quotas of {key} are in force"
-            for key, groups in place(observations, policies, limits, now).items()
-            if key in doubted for group in groups.values()}
+    found: dict[str, str] = {}
+    for key, groups in place(observations, policies, limits, now).items():
+        if key in unsettled or key in doubted:
+            why = (f"quotas of {key} are being changed" if key in unsettled else
+                   f"no report has shown yet that the quotas of {key} are in force")
+            found |= {group.policy.name: why for group in groups.values()}
+    return found

@@ -26,6 +26,7 @@ class Limits:
     largest_step: int = 50  # percent of the cell that a minimum moves at a time
     hold: float = 5.0  # seconds that quotas stay in force before they are changed again
     most_changes: int = 10  # of one cell's quotas in a minute
+    release: float = 10.0  # seconds that a cell has had room before guarantees are given up
     linger: float = 15.0  # seconds that a flow counts after it was last heard of
     stale: float = 3.0  # seconds; what a node reported before that is not acted upon
     silent: float = 5.0  # seconds without a word of any tap: what it said is neither true nor false
@@ -62,7 +63,8 @@ class Limits:
             raise _wrong("headroom, growth and peak are at least 1, and lower_above is over "
                          "growth: otherwise quotas would swing")
         if not (self.most_changes >= 1 and self.kbps_per_prb > 0 and self.abandon >= self.silent
-                and min(self.hold, self.linger, self.stale, self.silent, self.settle) > 0):
+                and min(self.hold, self.release, self.linger, self.stale, self.silent,
+                        self.settle) > 0):
             raise _wrong("times, most_changes and kbps_per_prb are above 0, and abandon is not "
                          "below silent")
 

@@ -137,6 +137,7 @@ class Cell:
     prbs: int | None  # that it has, downlink
     load: Load
     slices: Mapping[Snssai, Slice] = field(default_factory=dict)
+    roomy_since: float | None = None  # PRBs are left over; None: they are not, or nothing tells
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class KnownCell:
     prbs: int | None
     load: Load | None = None
     stream: Load | None = None  # of another stream of metrics than KPM
+    roomy_since: float | None = None  # as `Cell` has it
     neighbours: tuple[CellKey, ...] = ()  # as the operator says
     slices: dict[Snssai, KnownSlice] = field(default_factory=dict)
 

@@ -35,15 +35,6 @@ from xapp.observations import (
     Ue,
     UeKey,
 )
-from xapp.reading import Figures, Reader, load_of
-from xapp.ric.srsran_metrics import StreamCell
-from xapp.sequences import Sequences
-from xapp.sessions import SessionRates
-from xapp.totals import Totals
-from xapp.ue_map import UeMap
-from xapp.ue_names import Seen
-from xapp.units import PLACE, Units
-
 from xapp.observed import (
     NEVER,
     KnownCell,
@@ -53,6 +44,14 @@ from xapp.observed import (
     placed_by,
     unless_repeated,
 )
+from xapp.reading import Figures, Reader, load_of
+from xapp.ric.srsran_metrics import StreamCell
+from xapp.sequences import Sequences
+from xapp.sessions import SessionRates
+from xapp.totals import Totals
+from xapp.ue_map import UeMap
+from xapp.ue_names import Seen
+from xapp.units import PLACE, Units
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,7 @@ class ObservingConfig:
 
     gone: float = 10.0  # seconds without a report after which a UE is forgotten
     fresh: float = 3.0  # seconds; a UE's figures that are older are left out of sums
+    crowded: float = 80.0  # percent of a cell's PRBs, either way, from which it has no room
     most_ues: int = 4096  # of one node; of more, the rest is not looked at
     most_cells: int = 256  # of one node
     most_slices: int = 64  # of one cell
@@ -309,15 +309,20 @@ class Observer:
         self.histories.take(observations)
         return observations
 
-    @staticmethod
-    def _observed(cell: KnownCell, totals: Totals, oldest: float) -> Cell:
+    def _observed(self, cell: KnownCell, totals: Totals, oldest: float) -> Cell:
         slices = {snssai: Slice(snssai, one.quota, one.since,
                                 totals.of(cell.key, snssai, one.load))
                   for snssai, one in cell.slices.items()}
         load = totals.of(cell.key, None, cell.load)
         if cell.stream is not None and load.at < oldest <= cell.stream.at:
             load = cell.stream
-        return Cell(cell.key, cell.prbs, load, slices)
+        use = max((one for one in (load.down_prbs, load.up_prbs) if one is not None),
+                  default=self._config.crowded)
+        if use >= self._config.crowded or load.at < oldest:
+            cell.roomy_since = None
+        elif cell.roomy_since is None:
+            cell.roomy_since = load.at
+        return Cell(cell.key, cell.prbs, load, slices, cell.roomy_since)
 
     def _expire(self, node: KnownNode, now: float) -> None:
         for text in [text for text, ue in node.ues.items()

@@ -100,6 +100,10 @@ def standing(
         if any(policy.reach.covers(key) and floors(cell, policies, limits) is None
                for key, cell in observations.cells.items()):
             reasons[policy.name] = "all policies' floors together are more than may be guaranteed"
+    for key, groups in place(observations, policies, limits, now).items():
+        if key not in plans and observations.cells[key].roomy_since is not None:
+            for group in groups.values():
+                reasons[group.policy.name] = f"{key} has room, so nothing has to be guaranteed"
     for plan in plans.values():
         for group in plan.groups:
             reasons[group.policy.name] = _lacks(plan, group, limits, now)
@@ -197,9 +201,11 @@ def _back(cell: Cell, policies: Sequence[SlicePolicy], limits: Limits) -> SetQuo
     wanted = resting(cell, kept, limits)
     if wanted is None:
         return None
+    state = ("has room" if cell.roomy_since is not None else
+             "carries no flow any more that a policy is for")
     return SetQuotas(
-        cell.key, wanted, f"No flow is left in {cell.key} that a policy is for, so its slices get "
-        "back what they had.", ", ".join(sorted(policy.name for policy in covering)) or "none")
+        cell.key, wanted, f"{cell.key} {state}, so its slices get back what they had.",
+        ", ".join(sorted(policy.name for policy in covering)) or "none")
 
 
 def _moves(

@@ -71,6 +71,10 @@ class Steering:
         """Cells where something is in force that nothing has proven, and what they should have."""
         return self._doubts.cells()
 
+    def unsettled(self) -> frozenset[CellKey]:
+        """Cells where something is under way, or was not shown to be as it should be."""
+        return frozenset(held.target.cell for held in self._book if not held.certain)
+
     def held(self) -> tuple[Held, ...]:
         """Everything that was ever touched."""
         return tuple(self._book)

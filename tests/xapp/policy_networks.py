@@ -121,7 +121,8 @@ def cells(draw: st.DrawFn, key: CellKey) -> Cell:
     for snssai in draw(slices_known):
         since = NOW - draw(st.sampled_from([0.0, 1.0, 6.0, 30.0, 500.0]))
         parts[snssai] = Slice(snssai, draw(quotas_in_force()), since, draw(loads()))
-    return Cell(key, draw(st.none() | st.integers(0, 273)), draw(loads()), parts)
+    return Cell(key, draw(st.none() | st.integers(0, 273)), draw(loads()), parts,
+                draw(st.none() | st.sampled_from([NOW, NOW - 1, NOW - 30])))
 
 
 @st.composite

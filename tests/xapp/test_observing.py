@@ -65,6 +65,16 @@ def test_ues_add_up_to_slices_and_cells() -> None:
     assert cell.load == Load(10.0, 10_000, 600, 90, 6, 8.0, 9.0)
 
 
+def test_a_cell_has_room_since_it_was_last_crowded_and_not_where_nothing_tells() -> None:
+    seen = observer()
+    assert observe(seen, 0.5).cells[CELL].roomy_since is None
+    for at, prbs in ((1.0, 20), (2.0, 30), (3.0, 85), (4.0, 79), (5.0, 10)):
+        seen.report(SOURCE, report(1, 1, prbs, 5, 1, 1), at)
+        since = observe(seen, at + 0.1).cells[CELL].roomy_since
+        assert since == {1.0: 1.0, 2.0: 1.0, 3.0: None, 4.0: 4.0, 5.0: 4.0}[at]
+    assert observe(seen, 20.0).cells[CELL].roomy_since is None  # what it said is too old
+
+
 def test_what_nobody_reports_stays_unknown() -> None:
     seen = observer()
     seen.report(SOURCE, of_ues({1: report(None, None, Unmet.NOT_SATISFIED, -5, -1, 2**60)}), 1.0)

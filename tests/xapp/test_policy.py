@@ -59,6 +59,32 @@ def busy(up_delay_ms: float | None = None) -> Observations:
                    [flow()], [ue()])
 
 
+def with_room(since: float, held: Quota | None = None, up_delay_ms: float = 1.0) -> Observations:
+    """An LLM slice in a cell that has room since then."""
+    where = cell(slice_(LLM, held, up_kbps=500, up_prbs=5, up_delay_ms=up_delay_ms),
+                 slice_(WEB, None if held is None else Quota(20)), up_kbps=2_000, up_prbs=20)
+    return network([replace(where, roomy_since=since)], [flow()], [ue()])
+
+
+def test_nothing_is_guaranteed_while_there_is_room() -> None:
+    assert decide(with_room(NOW - 1), [POLICY], LIMITS, NOW) == []
+    assert "has room" in standing(with_room(NOW - 1), [POLICY], LIMITS, NOW)["chat"]
+    # Packets that wait all the same are reason enough.
+    assert only(decide(with_room(NOW - 1, up_delay_ms=200), [POLICY], LIMITS, NOW)).flows
+
+
+def test_a_guarantee_is_given_up_once_there_has_been_room_for_a_time() -> None:
+    held = Quota(12)
+    assert decide(with_room(NOW - LIMITS.release + 1, held), [POLICY], LIMITS, NOW) == []
+    back = only(decide(with_room(NOW - LIMITS.release, held), [POLICY], LIMITS, NOW))
+    assert back.quotas[LLM] == Quota()
+    assert "has room" in back.reason
+    # It is never raised meanwhile, however much would be due.
+    assert decide(with_room(NOW - 1, Quota(6)), [POLICY], LIMITS, NOW) == []
+    given = replace(POLICY, strategy="static", quotas={LLM: held})
+    assert decide(with_room(NOW - 100, held), [given], LIMITS, NOW) == []  # static is static
+
+
 @settings(max_examples=250)
 @given(networks(), policies(), limits())
 def test_what_every_decision_keeps_to(

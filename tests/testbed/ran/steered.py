@@ -11,15 +11,20 @@ The disk is a list that takes everything at once.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 
 from classifier.labels import LLM_SPLIT
 from classifier.messages import Labelled, TapStatus
+from testbed.ran.cell_model import Share
 from testbed.ran.emulator_config import LLM, EmulatorConfig, preset, ue_map
+from testbed.ran.offered_load import Kind as Traffic
+from testbed.ran.offered_load import source_of
 from tests.testbed.ran.scene import Scene
 from xapp.actuators.base import RemoteRequest
 from xapp.actuators.registry import ActuatorConfig
+from xapp.actuators.targets import SliceTarget, UeTarget
 from xapp.base_stations_config import NodeConfig as StationConfig
 from xapp.base_stations_config import RanConfig
 from xapp.core import Core
@@ -27,11 +32,11 @@ from xapp.core_config import CoreConfig
 from xapp.e2.nodes import NodeEvent, ToPeer
 from xapp.events import Code
 from xapp.events import Event as ToldEvent
-from xapp.observations import Observations, Snssai, UeKey
+from xapp.observations import Observations, Quota, Snssai, UeKey
 from xapp.slice_policy import SlicePolicy
 from xapp.steering_types import SteeringConfig
 from xapp.store import Committed
-from xapp.store_records import Kind, Left, Record, Sample
+from xapp.store_records import Held, Kind, Left, Record, Sample, read_held
 from xapp.ue_map import Origin, UeEntry
 
 STEP = 0.1  # seconds between looks at the clock
@@ -129,6 +134,14 @@ class SteeredScene(Scene):
             False, tap="tap", sequence=self._sequence), "tcp://tap", self.now)
         self._commit()
 
+    def crowd(self, load: str) -> None:
+        """From now on all but the split LLMs want what a preset of that name has them want."""
+        wanted = preset(self.profile.name, 1, len(self.ran.ues), load).cells.ues
+        for ue, config in zip(self.ran._ues, wanted, strict=True):
+            for session, one in zip(ue.sessions, config.sessions, strict=True):
+                if one.load.kind is Traffic.CONSTANT:
+                    session.source = source_of(one.load, random.Random(1))
+
     def wait(self, seconds: float) -> None:
         """Time passes; the tap goes on to say that it lives."""
         end = self.now + seconds
@@ -154,6 +167,35 @@ class SteeredScene(Scene):
     def states(self) -> list[str]:
         """How decisions ended, in order."""
         return [str(record.body["state"]) for record in self.of(Kind.DECISION_ENDED)]
+
+    def agree(self) -> None:
+        """What is in force is what the audit log says, no floor is broken, and it was told."""
+        for held in self._logged():
+            if isinstance(held.target, SliceTarget):
+                nci = int(held.target.cell.cell, 16)
+                real = self.ran.shares[nci, held.target.snssai]
+            elif isinstance(held.target, UeTarget):
+                real = self.ran.limits[int(held.target.ue.ue.removeprefix("du:"))]
+            else:
+                continue
+            said = held.confirmed
+            assert isinstance(said, Quota)
+            assert held.certain, held
+            assert Share(said.minimum, said.maximum, said.dedicated) == real, held
+        for cell in self.ran.cells:
+            shares = [one for (nci, _), one in self.ran.shares.items() if nci == cell.nci]
+            assert sum(one.minimum for one in shares) <= 100
+            assert all(one.minimum <= one.maximum for one in shares)
+
+    def _logged(self) -> list[Held]:
+        """What the log's lines leave in force, the last of each target."""
+        held: dict[str, Held] = {}
+        for record in self.records:
+            if record.kind is Kind.TARGET:
+                held[record.subject] = read_held(record.body)
+            elif record.kind is Kind.FORGOTTEN:
+                held.pop(record.subject, None)
+        return list(held.values())
 
     def used(self) -> list[str]:
         """The actuators of actions that were not to put something back, in order."""
