@@ -167,8 +167,10 @@ class Script:
                 self._ends.pop(place, None)
                 if event.seconds is not None:
                     self._ends[place] = self._put(moment.at + event.seconds, event, False)
-            elif self._ends.pop(place, None) != moment.number:
-                continue  # another one began since, which has an end of its own
+            elif self._ends.get(place) != moment.number:
+                continue  # another one began since, whose end is the one that counts
+            else:
+                del self._ends[place]
             yield moment.at, event, moment.begins
 
     def _put(self, at: float, event: EventConfig, begins: bool) -> int:

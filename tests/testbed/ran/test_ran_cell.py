@@ -26,6 +26,8 @@ from testbed.ran.ran_config import (
     WayConfig,
     load,
 )
+from testbed.ran.ran_events import EventConfig
+from testbed.ran.ran_events import Kind as EventKind
 from testbed.ran.ran_run import Cell, RunOptions, run_cell
 from testbed.ran.ran_view import Extras, between
 from testbed.ran.traffic.config import Kind, TrafficConfig
@@ -127,3 +129,31 @@ def test_real_packets_through_the_scheduler() -> None:
     assert account["plane"]["up"]["delay_us"]["p50"] > 4000
     assert found["late_us"]["p50"] is not None
     assert found["cells"][0]["down_mbps"] > 1
+
+
+def test_a_phone_vanishes_and_returns_with_another_address_while_its_traffic_goes_on() -> None:
+    if not namespaces.available():
+        pytest.skip("needs root, iproute2 and /dev/net/tun")
+    config = RanConfig(
+        (CarrierConfig(1),), (UeConfig("a", channel=GOOD), UeConfig("b", channel=GOOD)),
+        traffic=(TrafficConfig(Kind.POISSON, down_kbps=4000, up_kbps=1000),),
+        way=WayConfig(f"airsplit-gone-{os.getpid()}"))
+    events = (EventConfig(EventKind.LEAVE, 0.5, 0.5, "a"), EventConfig(EventKind.OUTAGE, 1.5, 0.3),
+              EventConfig(EventKind.BACKHAUL, 2.0, 0.5))
+    with opened(config, False, True) as cell:
+        found = run_cell(cell, RunOptions(seconds=3.0, events=events))
+        deadline = time.monotonic() + 30
+        delivered = cell.account()["plane"]["down"]["delivered"]  # after all of it
+        while cell.account()["plane"]["down"]["delivered"] < delivered + 100:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert [one.address for one in cell.ran.ues[0].sessions] == ["10.45.0.4"]
+    assert [one["what"] for one in found["events"]] == [
+        "a is gone", "a is back with 10.45.0.4", "every cell is out", "every cell is there again",
+        "the backhaul loses 100 % and takes 0 ms", "the backhaul loses 0 % and takes 0 ms"]
+    plane = found["account"]["plane"]
+    assert plane["down"]["dropped"]["no-bearer"] > 0  # to who was gone
+    assert plane["down"]["dropped"]["backhaul"] > 0
+    assert found["account"]["traffic"]["sent"]["while_the_device_was_down"] > 0
+    for way in plane.values():
+        assert way["read"] == way["delivered"] + sum(way["dropped"].values()) + way["inside"]

@@ -11,12 +11,12 @@ from testbed.ran.mac.state import ORDERS
 from tests.testbed.ran.mac.small import SLICES, simulated, small
 from xapp.observations import Snssai
 
-FLOOD = [(at * 500_000, ue, place, 0, 1400) for at in range(20_000) for ue in range(2)
+FLOOD = [(at * 500_000, ue, place, 0, 1400) for at in range(6_200) for ue in range(2)
          for place in range(2)]
 
 
 def flooded() -> tuple[Simulated, SlotCell]:
-    """Each of four bearers is offered 22 Mbit/s for ten seconds."""
+    """Each of four bearers is offered 22 Mbit/s for three seconds."""
     return simulated(*small(), FLOOD)
 
 
@@ -71,10 +71,13 @@ def test_a_ue_is_handed_over_with_all_that_waits() -> None:
 
 def test_a_restart_is_a_beginning() -> None:
     run, cell = flooded()
+    assert cell.set_share(None, SLICES[1], Share(40, 60, 20))
     run.advance(1)
+    assert cell.shares[100, SLICES[1]] == Share(40, 60, 20)
     ids = {one.f1_id for one in cell.ues}
     cell.restart(1)
     run.advance(1.001)
+    assert cell.shares[100, SLICES[1]] == Share()  # as configured
     assert not ids & {one.f1_id for one in cell.ues}
     assert all(counters.down_bits == 0 for slices in cell.snapshot().ues.values()
                for counters in slices.values())

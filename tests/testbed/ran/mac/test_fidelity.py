@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from testbed.ran.mac.config import Discipline, MacConfig, QueueConfig
-from testbed.ran.mac.kernel import enqueue, run_slot
+from testbed.ran.mac.simulated import run_many
 from testbed.ran.mac.state import BITS, DROPPED, PRBS, WAITED, Mac
 from testbed.ran.mac.tables import MCS_TABLES, McsTable, transport_block_bits
 from tests.testbed.ran.mac.small import small
@@ -20,12 +20,10 @@ PLENTY = 40  # packets of each bearer that come in a slot: more than any cell he
 
 def saturate(mac: Mac, slots: int, bearers: range, begin: int = 0, size: int = 1400,
              direction: int = 0) -> None:
-    for slot in range(begin, begin + slots):
-        for bearer in bearers:
-            for _ in range(PLENTY):
-                enqueue(mac, bearer, direction, 0, size, slot * SLOT_NS)
-        run_slot(mac, slot, slot * SLOT_NS)
-        mac.ends[:] = 0
+    times = np.repeat(np.arange(begin, begin + slots) * SLOT_NS, PLENTY * len(bearers))
+    whose = np.tile(np.repeat(np.array(bearers), PLENTY), slots)
+    run_many(mac, begin, slots, SLOT_NS, times, whose, np.full(len(times), direction),
+             np.full(len(times), size))
 
 
 @pytest.mark.parametrize("mcs", range(len(MCS_TABLES[McsTable.QAM256])))
@@ -68,13 +66,11 @@ def test_codel_keeps_a_standing_queue_short_where_the_tail_alone_does_not() -> N
         mac, _ = small(ues=1, prbs=25, config=replace(EXACT, queue=queue), shares=((0, 100, 0),))
         mac.channel[:] = 10
         carried = transport_block_bits(25, 13, 12, 0, McsTable.QAM256, 10) // 8
-        for slot in range(10_000):
-            if slot == 5000:
-                mac.counts[:] = 0
-            for _ in range(2):
-                enqueue(mac, 0, 0, 0, carried * 11 // 20, slot * SLOT_NS)
-            run_slot(mac, slot, slot * SLOT_NS)
-            mac.ends[:] = 0
+        for begin in (0, 5000):
+            mac.counts[:] = 0
+            times = np.repeat(np.arange(begin, begin + 5000) * SLOT_NS, 2)
+            none = np.zeros_like(times)
+            run_many(mac, begin, 5000, SLOT_NS, times, none, none, none + carried * 11 // 20)
         waits[discipline] = mac.counts[0, 0, WAITED] / mac.counts[0, 0, BITS] * 1000  # ms
         assert mac.counts[0, 0, BITS] / 5000 == pytest.approx(carried * 8, rel=0.02)
     assert waits[Discipline.CODEL] < 3 * 10 + EXACT.down_slots
@@ -122,14 +118,8 @@ def test_waits_are_those_of_a_queue_with_a_fixed_service(load: float) -> None:
     mac.channel[:] = 10
     size = transport_block_bits(52, 13, 12, 0, McsTable.QAM256, 10) // 8
     times = np.random.default_rng(2).exponential(SLOT_NS / load, 60_000).cumsum().astype(np.int64)
-    place, slot = 0, 0
-    while place < len(times):
-        while place < len(times) and times[place] <= slot * SLOT_NS:
-            enqueue(mac, 0, 0, place, size, int(times[place]))
-            place += 1
-        run_slot(mac, slot, slot * SLOT_NS)
-        mac.ends[:] = 0
-        slot += 1
+    none = np.zeros_like(times)
+    run_many(mac, 0, int(times[-1]) // SLOT_NS + 2, SLOT_NS, times, none, none, none + size)
     assert mac.counts[0, 0, DROPPED] == 0
     mean = mac.counts[0, 0, WAITED] / mac.counts[0, 0, BITS] * 1000  # slots
     expected = load / (2 * (1 - load)) + 0.5 + EXACT.down_slots

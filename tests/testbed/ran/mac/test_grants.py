@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from testbed.ran.mac.config import MacConfig, Scheduler
 from testbed.ran.mac.grants import part
 from testbed.ran.mac.kernel import enqueue, run_slot
+from testbed.ran.mac.simulated import run_many
 from testbed.ran.mac.state import BITS, ORDERS, PRBS, Mac, N, Order, Ue
 from tests.testbed.ran.mac.small import small
 
@@ -33,12 +34,9 @@ def flood(mac: Mac, slots: int, bearers: Iterable[int], begin: int = 0, directio
     """Saturate some bearers for a while: each one's part of the blocks (or bits) of that time."""
     before = mac.counts[:, direction, kind].copy()
     chosen = list(bearers)
-    for slot in range(begin, begin + slots):
-        for bearer in chosen:
-            for _ in range(20):
-                enqueue(mac, bearer, direction, 0, 1400, slot * SLOT_NS)
-        run_slot(mac, slot, slot * SLOT_NS)
-        mac.ends[:] = 0
+    times = np.repeat(np.arange(begin, begin + slots) * SLOT_NS, 20 * len(chosen))
+    run_many(mac, begin, slots, SLOT_NS, times, np.tile(np.repeat(np.array(chosen), 20), slots),
+             np.full(len(times), direction), np.full(len(times), 1400))
     gained: NDArray[np.float64] = mac.counts[:, direction, kind] - before
     gained /= gained.sum()
     return gained

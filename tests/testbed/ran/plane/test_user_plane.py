@@ -190,13 +190,13 @@ def test_a_process_that_was_stopped_says_so_and_skips(name: str) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         process.send_signal(signal.SIGSTOP)
-        time.sleep(0.5)  # the length of the fault itself
+        time.sleep(2.0)  # the length of the fault itself
         process.send_signal(signal.SIGCONT)
         process.stdin.write("figures\n")
         process.stdin.flush()
         slots, skipped, pauses = map(int, process.stdout.readline().split())
         assert pauses >= 1
-        assert skipped >= 400
+        assert skipped >= 1900  # and not made up for
         assert slots > 0
 
 
