@@ -15,6 +15,7 @@ from xapp.observations import Cell, Quota, Snssai
 from xapp.slice_policy import SlicePolicy
 
 Floors = dict[Snssai, int]
+LEAST_DEDICATED = 1  # percent that some base stations cannot go below
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +178,16 @@ def resting(cell: Cell, kept: Mapping[Snssai, int], limits: Limits) -> dict[Snss
             continue
         floor = max(base.minimum, kept.get(snssai, 0))
         out[snssai] = Quota(floor, max(base.maximum, floor), base.dedicated)
-        changed |= slice_.quota is not None and slice_.quota != out[snssai]
+        changed |= slice_.quota is not None and not _is_back(slice_.quota, out[snssai])
     fits = sum(quota.minimum for quota in out.values()) <= 100
     return out if changed and fits else None
+
+
+def _is_back(now: Quota, before: Quota) -> bool:
+    """Whether it is what was there before, as nearly as a base station can have it.
+
+    OCUDU dedicates one percent at least, OpenAirInterface all that is guaranteed: to ask for less
+    would be to ask again and again.
+    """
+    return (0 <= now.minimum - before.minimum <= LEAST_DEDICATED and now.maximum == before.maximum
+            and (now.dedicated <= before.dedicated or now.dedicated == now.minimum))

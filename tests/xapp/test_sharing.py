@@ -124,3 +124,13 @@ def test_the_way_back() -> None:
     there = cell(slice_(LLM, FREE), slice_(WEB, Quota(10, 60, 5)), slice_(IOT, Quota(7)))
     assert resting(there, {}, limits) is None
     assert resting(cell(slice_(LLM), slice_(WEB)), {}, limits) is None  # never touched
+
+
+@pytest.mark.parametrize("left", [
+    Quota(10, 100, 10),  # OpenAirInterface dedicates what it guarantees
+    Quota(11, 100, 0), Quota(10, 100, 0)])
+def test_what_a_base_station_cannot_do_without_is_not_asked_away_for_ever(left: Quota) -> None:
+    limits = Limits(base={(CELL, LLM): Quota(10)})
+    assert resting(cell(slice_(LLM, left)), {}, limits) is None
+    for more in (Quota(13, 100, 13), Quota(10, 90), Quota(9), Quota(10, 100, 4)):
+        assert resting(cell(slice_(LLM, more)), {}, limits) == {LLM: Quota(10)}
