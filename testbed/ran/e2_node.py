@@ -14,6 +14,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from testbed.ran.e2_agent import E2Agent, Ends, Out, Said, ToRic
 from xapp.e2.capture import Capture, CapturedAssociation
@@ -58,6 +59,7 @@ class E2Node:
     _up: asyncio.Event = field(default_factory=asyncio.Event)  # the base station is not away
     _timer: asyncio.TimerHandle | None = None
     _back: asyncio.TimerHandle | None = None
+    _fault: asyncio.Future[Any] | None = None  # of a timer
 
     def __post_init__(self) -> None:
         self._links = {one.name: _Link() for one in self.agent.units}
@@ -67,13 +69,15 @@ class E2Node:
         """Until `stop`; then every association is ended in order."""
         tasks = [asyncio.create_task(self._keep(name)) for name in self._links]
         over = asyncio.create_task(self._over.wait())
+        fault = self._fault = asyncio.get_running_loop().create_future()
         self._tick()
+        ends: list[asyncio.Future[Any]] = [over, fault, *tasks]
         try:
-            done, _ = await asyncio.wait([over, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()  # a fault of ours, or an address that cannot work
         finally:
-            await self._close([over, *tasks])
+            await self._close(ends)
 
     def stop(self) -> None:
         self._over.set()
@@ -187,8 +191,15 @@ class E2Node:
 
     def _tick(self) -> None:
         self._timer = None
-        if not self.away:
+        if self.away:
+            return
+        try:
             self.apply(self.agent.tick(self.now()))
+        except BaseException as fault:
+            # A timer's faults reach nobody, and no report would ever come again: the run ends by it.
+            if self._fault is None or self._fault.done():
+                raise
+            self._fault.set_exception(fault)
 
     def _set_timer(self) -> None:
         self._stop_timer()
@@ -203,7 +214,7 @@ class E2Node:
             self._timer.cancel()
             self._timer = None
 
-    async def _close(self, tasks: Sequence[asyncio.Task[object]]) -> None:
+    async def _close(self, tasks: Sequence[asyncio.Future[Any]]) -> None:
         self._over.set()
         self._stop_timer()
         if self._back is not None:

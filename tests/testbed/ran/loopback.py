@@ -143,5 +143,7 @@ async def pair(profile: str, address: str = "tcp://127.0.0.1:0",
         yield Pair(ric, node, ran, said, made)
     finally:
         node.stop()
-        await running
-        await ric.termination.close()
+        try:
+            await running
+        finally:
+            await ric.termination.close()

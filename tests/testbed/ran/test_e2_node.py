@@ -163,3 +163,18 @@ def test_it_ends_while_nobody_listens() -> None:
             await until(lambda: any("it tries again" in one for one in both.said))
 
     run(scene())
+
+
+def test_a_fault_in_the_middle_of_reporting_ends_it_loudly(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        async with pair("spec") as both:
+            await until(lambda: both.ric.there)
+
+            def broken(now: float) -> None:
+                raise ZeroDivisionError("of a report")
+
+            monkeypatch.setattr(both.node.agent, "tick", broken)
+            await until(lambda: not both.ric.there)
+
+    with pytest.raises(ZeroDivisionError, match="of a report"):
+        run(scene())
