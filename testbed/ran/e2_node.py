@@ -196,7 +196,7 @@ class E2Node:
         try:
             self.apply(self.agent.tick(self.now()))
         except BaseException as fault:
-            # A timer's faults reach nobody, and no report would ever come again: the run ends by it.
+            # A timer's faults reach nobody, and no report would come again: the run ends by it.
             if self._fault is None or self._fault.done():
                 raise
             self._fault.set_exception(fault)
