@@ -227,8 +227,8 @@ def told(found: Mapping[str, Any]) -> str:
             f"{name} {value / 1000:.2f} ms" for name, value in late.items()))
     account = found.get("account", {})
     if account.get("pauses"):
-        lines.append(f"this process did not run {account['pauses']} times, at most for "
-                     f"{account['longest_pause_seconds']:.1f} s: {account['slots_skipped']:,} "
+        lines.append(f"pauses of this process: {account['pauses']}, the longest of "
+                     f"{account['longest_pause_seconds']:.1f} s; {account['slots_skipped']:,} "
                      "slots were skipped")
     lines += [f"at {one['at']:.2f} s {one['what']}" for one in found.get("events", ())]
     for one in found["slices"]:

@@ -75,9 +75,9 @@ def one_slot(plane: Plane, air: Radio, now: int) -> None:
         offer(plane, packet)
     # What is read has to be written too; where it is read twice, each time has a part of the slot.
     tunnelled = marks[UPF] >= 0
-    take_all(plane, 0, marks[TUNS], now, now + marks[SLOT_NS] * (50 if tunnelled else 40) // 100)
+    take_all(plane, 0, marks[TUNS], now, now + marks[SLOT_NS] * (35 if tunnelled else 40) // 100)
     if tunnelled:  # what the core's side just sent has come by now
-        take_all(plane, marks[TUNS], marks[TUNS] + 2, now, now + marks[SLOT_NS] * 70 // 100)
+        take_all(plane, marks[TUNS], marks[TUNS] + 2, now, now + marks[SLOT_NS] * 65 // 100)
     offer_all(plane, air, now)
     run_slot(air, marks[SLOT], now)
     deliver_all(plane, air, now)
