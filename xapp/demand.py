@@ -32,6 +32,7 @@ class Demand:
     basis: str  # of the figure, for the operator
     waiting: bool  # packets wait longer than the target allows
     reckoned: bool = False  # from rows or rates, not from use
+    presumed: bool = False  # nothing measured tells what a percent of the cell carries
 
 
 def fresh(load: Load, limits: Limits, now: float) -> bool:
@@ -47,14 +48,15 @@ def estimate(
     load = slice_.load if slice_ is not None and fresh(slice_.load, limits, now) else None
     waits = load is not None and waiting(load, policy, limits)
     up, down = up_kbps(flows, policy, limits), down_kbps(flows, limits)
-    needed: list[tuple[float, float]] = []  # percent, kbps
+    needed: list[tuple[float, float, bool]] = []  # percent, kbps, presumed
     for kbps, upward in ((up, True), (down, False)):
-        rate = kbps_per_percent(cell, load, upward, limits, now)
+        measured = measured_kbps(cell, load, upward, limits, now)
+        rate = measured or presumed_kbps(cell, limits)
         if kbps is not None and rate is not None:
-            needed.append((kbps / rate, kbps))
+            needed.append((kbps / rate, kbps, measured is None))
     if up is not None and needed:
-        percent, most = max(needed)
-        return Demand(percent, most, f"they need {_rate(most)}", waits, True)
+        percent, most, presumed = max(needed)
+        return Demand(percent, most, f"they need {_rate(most)}", waits, True, presumed)
     use = None if load is None else _greater(load.down_prbs, load.up_prbs)
     if use is not None:
         return Demand(use, None, f"their slice uses {use:.0f} % of the cell", waits)
@@ -134,7 +136,14 @@ def _row_bytes(flow: Flow, policy: SlicePolicy) -> float | None:
 def kbps_per_percent(
     cell: Cell, load: Load | None, upward: bool, limits: Limits, now: float
 ) -> float | None:
-    """What one percent of the cell's PRBs carries: of the slice, of the cell, or presumed."""
+    """What one percent of the cell's PRBs carries, measured or presumed."""
+    return measured_kbps(cell, load, upward, limits, now) or presumed_kbps(cell, limits)
+
+
+def measured_kbps(
+    cell: Cell, load: Load | None, upward: bool, limits: Limits, now: float
+) -> float | None:
+    """What one percent was seen to carry: of the slice, or of the cell."""
     measured = [load] if load is not None else []
     if fresh(cell.load, limits, now):
         measured.append(cell.load)
@@ -142,6 +151,11 @@ def kbps_per_percent(
         kbps, prbs = ((one.up_kbps, one.up_prbs) if upward else (one.down_kbps, one.down_prbs))
         if kbps is not None and prbs is not None and prbs >= LEAST_PRBS and kbps >= LEAST_KBPS:
             return kbps / prbs
+    return None
+
+
+def presumed_kbps(cell: Cell, limits: Limits) -> float | None:
+    """What one percent of its PRBs may carry at least."""
     return None if not cell.prbs else cell.prbs * limits.kbps_per_prb / 100
 
 

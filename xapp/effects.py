@@ -197,7 +197,9 @@ def _weighed(
     if use is None or (use < FULL and not _reserved(cell, slice_, group, quotas, way, use, limits)):
         return Evidence.NO_LOAD
     held = _held(cell, slice_, group, quotas, way, limits, now, ues)
-    if held is not None and held.needed:
+    patience = budget_ms(group.policy, limits) / BETTER  # a grant alone may take most of a budget
+    delay = way.of(slice_.load, way.delay)
+    if held is not None and held.needed and (delay is None or delay > patience):
         return Evidence.HELD
     loads = [slice_.load]
     if way.of(slice_.load, way.delay) is None and way.of(slice_.load, way.prbs) is None:
@@ -210,8 +212,7 @@ def _weighed(
     if used is not None and quotas[group.snssai].minimum - used < LEAST_RISE:
         return Evidence.HAS
     delays = [way.of(load, way.delay) for load in loads]
-    budget = budget_ms(group.policy, limits)
-    met = all(delay is not None and delay <= budget for delay in delays)
+    met = all(delay is not None and delay <= patience for delay in delays)
     return Evidence.HAS if moved and delays and met else Evidence.HIDDEN
 
 

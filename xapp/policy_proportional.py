@@ -49,8 +49,9 @@ class Proportional:
         due = demand.percent * limits.headroom * (limits.growth if demand.waiting else 1.0)
         # Use that is low now says nothing about the next burst.
         least = LEAST if demand.reckoned else limits.first_guess
-        if view.cell.roomy_since is not None and not demand.waiting:
-            return now  # until it is given up as a whole, or needed
+        if not demand.waiting and (view.cell.roomy_since is not None or (
+                demand.presumed and now > LEAST)):
+            return now  # until it is given up as a whole, or needed, or something is measured
         return max(math.ceil(min(due, 100.0)), least)
 
     def _is_idle(self, view: View, limits: Limits) -> bool:

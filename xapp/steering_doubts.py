@@ -33,7 +33,11 @@ class Doubts:
 
     def over(self, action: Action) -> None:
         """A decision's action came to its end."""
-        if action.stage is Stage.KEPT:
+        if action.stage is Stage.KEPT and _amends(action):
+            name = action.actuator.name
+            self._actions.book.prove(action.cell, name, f"{name} was seen to work here before")
+            self._vigils.end(action.cell)
+        elif action.stage is Stage.KEPT:
             self._vigils.begin(action)
         elif action.stage is Stage.CONFIRMED:
             self._vigils.end(action.cell)
@@ -95,6 +99,16 @@ class Doubts:
                 "decision": None if action.case is None else action.case.id,
                 "cell": str(action.cell), "at": self._actions.now, "outcome": stage.value,
                 "why": why}))
+
+
+def _amends(action: Action) -> bool:
+    """Whether it moves what the same actuator set before, and reports showed to be in force.
+
+    Whoever is helped by that waits no longer, and so no report can show a change.
+    """
+    moved = [held for held in action.before.values() if not held.resting]
+    return bool(moved) and all(held.certain and held.proven
+                               and held.actuator == action.actuator.name for held in moved)
 
 
 def _name(vigil: Vigil) -> str:

@@ -39,3 +39,9 @@ def test_two_policies_in_one_slice_add_up() -> None:
     other = SlicePolicy("other", row_bytes=8192, priority=4)
     assert wanted((ROWS, [flow()], []), (other, [flow("b")], [])) == 27
     assert wanted((ROWS, [flow()], []), (other, [], [flow("b")]), minimum=50) == 9
+
+
+def test_what_is_presumed_moves_no_guarantee_that_was_measured() -> None:
+    assert wanted((ROWS, [flow()], []), up_prbs=0.0) == 6  # 150 kbit/s a percent, presumed
+    for minimum in (4, 20):
+        assert wanted((ROWS, [flow()], []), minimum=minimum, up_prbs=0.0) == minimum

@@ -11,6 +11,7 @@ from testbed.ran.emulator_config import LLM
 from testbed.ran.faults import Fault
 from tests.testbed.ran.steered import SteeredScene
 from xapp.a1_types import SLICE_POLICY
+from xapp.decisions import SetQuotas
 from xapp.events import Code
 from xapp.observations import Quota, Snssai
 from xapp.slice_policy import SlicePolicy
@@ -113,3 +114,20 @@ def test_an_a1_policy_without_effect_is_never_in_effect() -> None:
         status = scene.core.a1.instance(SLICE_POLICY, "chat").status()
         assert status["instance_status"] == "NOT IN EFFECT"
         assert status["reason"]
+
+
+def test_what_moves_a_guarantee_that_was_seen_to_work_is_not_doubted() -> None:
+    scene = SteeredScene("spec").begin()
+    scene.label()
+    scene.wait(8.0)
+    assert last_states(scene) == ["confirmed"]
+    before = scene.share().minimum
+    scene.core._do(scene.core.steering.decide(SetQuotas(
+        scene.cell(), {Snssai.parse(str(LLM)): Quota(before + 3)}, "a test.", "llm"), scene.now),
+        scene.now)
+    scene._commit()
+    live(scene, 8.0)
+    assert not scene.core.steering.doubted()
+    live(scene, WITHIN)
+    assert Code.ROLLED_BACK not in scene.codes()
+    scene.agree()
