@@ -15,18 +15,21 @@ from __future__ import annotations
 import functools
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from testbed.cli import BUNDLED_MODEL
 from testbed.loop.asking import ask as ask_api
+from testbed.loop.asking import put
+from testbed.loop.crowd import START, STOP
 from testbed.loop.parts import Part, in_namespace, running, wait_until
-from testbed.loop.ports import with_free_ports
+from testbed.loop.ports import HOST, PORTS
 from testbed.loop.programs import Programs
 from testbed.loop.settings import Load, LoopSettings
 from testbed.ran.plane.leftovers import FOLDER
@@ -107,8 +110,7 @@ class Bed(Programs):
     def __init__(self, folder: Path, settings: LoopSettings | None = None) -> None:
         settings = settings or LoopSettings(load=Load.SATURATION, crowd=16, down_kbps=2400.0,
                                             up_kbps=1500.0, page=True)
-        settings = with_free_ports(_named(settings), print)
-        super().__init__(settings, folder, BUNDLED_MODEL, print)
+        super().__init__(_of_our_own(settings), folder, BUNDLED_MODEL, print)
         self.phone: Talker
         page = self.folder / "page"
         page.mkdir(parents=True)
@@ -138,8 +140,18 @@ class Bed(Programs):
         """As the base station itself has it."""
         return ask_api(self.cell_api + path) or {}
 
-    def order_crowd(self, order: str, answer: str) -> None:
-        """Have it begin, or end."""
+    def watch_only(self, on: bool) -> None:
+        """Whether the xApp sends nothing."""
+        put(f"{self.api}/api/v1/dry-run", {"on": on}, self.folder / "xapp.token")
+
+    @contextmanager
+    def crowded(self) -> Iterator[None]:
+        """The first cell is full, until the block ends."""
+        self._order_crowd(START, "started")
+        yield
+        self._order_crowd(STOP, "stopped")
+
+    def _order_crowd(self, order: str, answer: str) -> None:
         before = self._crowd_said(answer)
         self.crowd.order(order)
         self.until(lambda: self._crowd_said(answer) > before, f"the crowd, {answer}")
@@ -193,8 +205,15 @@ class Bed(Programs):
         super()._write(name, document)
 
 
-def _named(settings: LoopSettings) -> LoopSettings:
-    return replace(settings, name=f"airsplit-e2e{os.getpid()}")
+def _of_our_own(settings: LoopSettings) -> LoopSettings:
+    """A name and ports that no other run on this machine has, whenever that begins."""
+    with ExitStack() as stack:  # held until all are found, so that none is given twice
+        ports = {}
+        for name, (_, kind) in PORTS.items():
+            held = stack.enter_context(socket.socket(socket.AF_INET, kind))
+            held.bind((HOST, 0))
+            ports[name] = held.getsockname()[1]
+    return replace(settings, name=f"airsplit-e2e{os.getpid()}", **ports)
 
 
 def left_behind(name: str, folder: Path) -> list[str]:
