@@ -78,6 +78,9 @@ LLM_CONDITION = slice_condition(PROFILES["spec"], Snssai(1, 1))
 NODE, PLMN, LLM = "gnb_00101_0000019b", plmn_octets("00101"), "1-000001"
 METRICS = ("DRB.UEThpDl", "DRB.UEThpUl", "RRU.PrbTotDl", "RRU.PrbTotUl")
 GOOD, POOR = 2.0, 25.0  # percent of PRBs that 500 kbit/s take
+# Percent that all take: so many that guarantees are worth asking for, and so few that nobody has
+# to be seen to be held back, since this base station has no packets that a quota could help.
+TAKEN = 82.5
 WARM_UP = 10  # turns that are not counted
 SECONDS_A_TURN = 5.0  # in which the control has to come; else it counts as missing
 BETWEEN = 0.02  # seconds between reports
@@ -359,7 +362,8 @@ class Station:
         return found
 
     def _report(self, number: int) -> UeReport:
-        prbs = self.prbs if number == 0 else 0.1
+        others = (TAKEN - self.prbs) / (self.ues - 1) if self.ues > 1 else 0.0
+        prbs = self.prbs if number == 0 else others
         kbps = 500 if number == 0 else 50 + self.number % 7
         values = (kbps, kbps + self.number % 3, prbs, prbs)
         return UeReport(GnbDuUe(number), Report(
