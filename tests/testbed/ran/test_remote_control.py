@@ -15,6 +15,7 @@ from testbed.ran.emulator_config import INTERNET, LLM, preset
 from testbed.ran.fluid_cell import FluidCells
 from testbed.ran.remote_control import RemoteControl, serve
 from tests.testbed.ran.loopback import until
+from tests.testbed.ran.test_ran_steered import over_slots
 from xapp.actuators.srsran_ws import command
 from xapp.e2.common import Snssai
 from xapp.e2.quota import SliceQuota
@@ -123,6 +124,41 @@ def test_the_xapp_s_client_sets_quotas_and_gets_metrics() -> None:
                 await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(asyncio.wait_for(scene(), 60))
+
+
+def test_over_the_scheduler_of_slots_the_stream_tells_what_a_quota_did() -> None:
+    async def scene() -> None:
+        cell = over_slots("srsran").ran
+        control, heard = RemoteControl(cell), list[Heard]()
+        async with serve(control, cell, "127.0.0.1", 0, 0.02) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            remote = SrsranRemote(RemoteConfig(f"ws://127.0.0.1:{port}"), heard.append)
+            task = asyncio.create_task(remote.run())
+            try:
+                await until(lambda: any(isinstance(one, RemoteMetrics) for one in heard))
+                before = cell.snapshot()
+                cell.advance(before.at + 2.0)
+                assert share_of_second(control.metrics(before, cell.snapshot(), 0.0)) == (
+                    pytest.approx(0.5, abs=0.1))
+                await remote.request(text(Snssai(1), 0, 20))
+                before = cell.snapshot()
+                cell.advance(before.at + 4.0)
+                assert share_of_second(control.metrics(before, cell.snapshot(), 0.0)) == (
+                    pytest.approx(0.2, abs=0.05))
+                assert Share(0, 20, 0) in cell.shares.values()
+                await remote.request(text(Snssai(7, 7), 10, 90))  # acknowledged, as by the real one
+                cell.advance(before.at + 4.1)
+                assert sorted(one.maximum for one in cell.shares.values()) == [20, 100]
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(asyncio.wait_for(scene(), 120))
+
+
+def share_of_second(fields: dict[str, Any]) -> float:
+    first, second = (one["dl_brate"] for one in fields["cells"][0]["ue_list"])
+    return float(second / (first + second))
 
 
 def test_a_port_in_use_is_told() -> None:
