@@ -38,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run it, show the table, and leave the report behind."""
     from rich.console import Console
 
+    from testbed.loop.parts import written_to
     from testbed.loop.report import show, write
     from testbed.loop.run import run_loop
     from testbed.loop.settings import LoopSettings
@@ -48,7 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
                             **(quick if arguments.quick else {}))
     result = run_loop(settings, arguments.out, arguments.model, _say)
     show(result, Console(highlight=False))
-    write(result, arguments.out)
+    with written_to(arguments.out):
+        write(result, arguments.out)
     print(f"Figures, picture and logs are in {arguments.out}/.")
     return 0
 

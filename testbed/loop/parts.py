@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +27,9 @@ END_SECONDS = 60.0  # for a program to end in order; a busy machine takes down n
 LOOK_SECONDS = 0.05
 LINES = 5  # of a log, in an error
 PR_SET_PDEATHSIG = 1
+LEAST_FREE = 1 << 16  # bytes; with less, what programs write is lost
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.ENOTDIR,
+               errno.EEXIST)
 
 
 def _ending_with(parent: int) -> Callable[[], None]:
@@ -58,11 +63,17 @@ class Part:
         if self.process.poll() is not None:
             raise TestbedFailure(
                 f"{self.name} ended with status {self.process.returncode}: {self.tail()}",
-                f"Its log is {self.log}.")
+                self._remedy())
 
     def tail(self) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return " | ".join(lines[-LINES:]) or "it said nothing"
+        return " | ".join(lines[-LINES:]) or "it said nothing."
+
+    def _remedy(self) -> str:
+        """On a full disk a program cannot even say why it ended."""
+        if shutil.disk_usage(self.log.parent).free < LEAST_FREE:
+            return f"The disk is full: make room where {self.log.parent} is."
+        return f"Its log is {self.log}."
 
     def order(self, line: str) -> None:
         """A line on its input."""
@@ -120,6 +131,18 @@ def answers(url: str) -> bool:
 
 def in_namespace(namespace: str, command: Sequence[str]) -> list[str]:
     return ["ip", "netns", "exec", namespace, *command]
+
+
+@contextlib.contextmanager
+def written_to(folder: Path) -> Iterator[None]:
+    """What is made in a folder: a full disk, or one that is not ours, is told in one line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        raise TestbedFailure(f"{error.filename or folder} cannot be written: {error.strerror}.",
+                             "Make room there, or give another folder with --out.") from error
 
 
 @contextlib.contextmanager

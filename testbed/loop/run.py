@@ -23,6 +23,7 @@ from testbed.loop.asking import ask, put
 from testbed.loop.chronicle import Facts, chronicle
 from testbed.loop.labels import LabelFigures, first_packets, label_figures
 from testbed.loop.outcome import LoopResult, Quotas, base_percent, minimum
+from testbed.loop.parts import written_to
 from testbed.loop.programs import Programs
 from testbed.loop.settings import EDGE_PORT, INTERNET, LLM, PHASES, Load, LoopSettings
 from testbed.loop.slices import SliceSample, sample_of, slice_figures
@@ -39,13 +40,14 @@ def run_loop(settings: LoopSettings, folder: Path, model: Path,
              say: Callable[[str], None]) -> LoopResult:
     """All of it; takes the phases' time and what starting takes."""
     namespaces.require()
-    folder.mkdir(parents=True, exist_ok=True)
-    with Programs(settings, folder, model, say) as programs:
-        run = Run(programs)
-        run.start()
-        run.phases()
-        run.rest()
-    return run.result()
+    with written_to(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with Programs(settings, folder, model, say) as programs:
+            run = Run(programs)
+            run.start()
+            run.phases()
+            run.rest()
+        return run.result()
 
 
 class Run:

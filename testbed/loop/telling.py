@@ -24,6 +24,7 @@ from testbed.errors import TestbedFailure
 from testbed.loop.chronicle import Event, chronicle
 from testbed.loop.live_view import Scene, draw
 from testbed.loop.outcome import LoopResult
+from testbed.loop.parts import written_to
 from testbed.loop.ports import with_free_ports
 from testbed.loop.programs import Programs
 from testbed.loop.report import show, write
@@ -50,7 +51,8 @@ def tell(settings: LoopSettings, options: Options) -> LoopResult:
     namespaces.require()
     if told := clean_leftovers(settings.name):
         console.print(told, soft_wrap=True)
-    with alone(options.folder), Record.open(settings.name) as record:
+    with (written_to(options.folder), alone(options.folder),
+          Record.open(settings.name) as record):
         if settings.doors is None:  # else whoever is outside has seen to it
             settings = with_free_ports(settings,
                                        lambda text: console.print(text, soft_wrap=True))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,6 +21,7 @@ from testbed.loop.parts import (
     stop_all,
     undisturbed,
     wait_until,
+    written_to,
 )
 
 
@@ -36,6 +40,29 @@ def test_a_part_that_fails_says_what_it_said(tmp_path: Path) -> None:
                       tmp_path / "log")) as part, \
             pytest.raises(TestbedFailure, match="no such thing"):
         wait_until(lambda: False, [part], 20, "anything")
+
+
+def test_one_that_ends_on_a_full_disk_is_not_asked_why(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = SimpleNamespace(total=1000, used=1000, free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: full)
+    with running(Part("it", [sys.executable, "-c", "raise SystemExit(1)"],
+                      tmp_path / "log")) as part, \
+            pytest.raises(TestbedFailure, match=r"nothing\. The disk is full: make room"):
+        wait_until(lambda: False, [part], 20, "anything")
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_other_troubles_are_not(
+        tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TestbedFailure, match=r"/file cannot be written: .*--out"), \
+            written_to(tmp_path / "file"):
+        (tmp_path / "file").mkdir()
+    with pytest.raises(TestbedFailure, match="cannot be written: No space left"), \
+            written_to(tmp_path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(FileNotFoundError), written_to(tmp_path):
+        (tmp_path / "no" / "such").mkdir()
 
 
 def test_what_does_not_come_is_named(tmp_path: Path) -> None:
