@@ -16,6 +16,7 @@ import classifier.command
 import classifier.tap_command
 import edge_server.command
 import pcap_tools.pcap_command
+import testbed.bed.bed_command
 import testbed.deploy.deploy_command
 import testbed.experiments.experiment_command
 import testbed.loop.loop_command
@@ -53,6 +54,8 @@ EXAMPLES = """examples:
   airsplit experiment run steering-pays-quick
 """
 TESTBED_EXAMPLES = """examples:
+  airsplit testbed up                                  cell, edge, tap, xApp, in the background
+  airsplit testbed doctor                              what this machine lacks for that
   airsplit testbed loop                                the closed loop, with its figures
   airsplit testbed pair                                a phone and an edge, no cell between
   airsplit testbed record-sessions --out sessions --count 12
@@ -131,6 +134,8 @@ def _add_testbed(parser: argparse.ArgumentParser) -> None:
     testbed.ran.traffic.phones_command.configure(commands.add_parser(
         "phones", help="models of recorded phones' traffic, for cells to make more from",
         formatter_class=argparse.RawDescriptionHelpFormatter))
+    testbed.bed.bed_command.configure(lambda name, summary: commands.add_parser(
+        name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter), BUNDLED_MODEL)
     pair.configure(commands.add_parser(
         "pair", help="an edge and a phone on this machine, compared with the model unsplit",
         formatter_class=argparse.RawDescriptionHelpFormatter), BUNDLED_MODEL)

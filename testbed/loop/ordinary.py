@@ -22,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 
 from testbed import namespaces
+from testbed.bed.record import Record
 from testbed.loop.parts import PR_SET_PDEATHSIG, Part, stop_all
 from testbed.loop.settings import LoopSettings
 from testbed.ran.plane import user_namespace
@@ -33,9 +34,12 @@ OPTION = "--inside"  # how a command is told that it is in there: where the sock
 class Outside:
     """Doors at this machine's ports, for as long as the block lasts."""
 
-    def __init__(self, settings: LoopSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: LoopSettings, record: Record | None = None) -> None:
+        """`record` is where all that is made is written down, in case of a kill."""
+        self._settings, self._record = settings, record
         self._folder = Path(tempfile.mkdtemp(prefix="airsplit-"))
+        if record is not None:
+            record.folder(self._folder)
         self._doors: list[Part] = []
 
     def __enter__(self) -> Outside:
@@ -58,6 +62,8 @@ class Outside:
         process = subprocess.Popen(user_namespace.inside(
             [*words, OPTION, f"{self._folder}:{ports}"]))
         # Ctrl-C reaches that command too, which has something to end; SIGTERM is handed on.
+        if self._record is not None:
+            self._record.process(process.pid)
         before = {number: signal.signal(number, handler) for number, handler in (
             (signal.SIGINT, signal.SIG_IGN),
             (signal.SIGTERM, lambda *_: process.terminate()))}
