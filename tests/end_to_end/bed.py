@@ -37,7 +37,7 @@ from testbed.ran.ran_control import door_of, tell
 from tests.end_to_end.talker import Answer, ask, opened
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 120.0  # seconds until what comes must have come, on a machine that has others to serve
+PATIENCE = 200.0  # seconds until what comes must have come, on a machine that has others to serve
 TOKENS = 150  # of an answer: some five seconds of an idle cell's
 PAGE = {"max_new_tokens": 60, "patience": PATIENCE, "seed": 14, "temperature": 1.0}
 OTHER_NCI = 0x66C010  # of the second cell

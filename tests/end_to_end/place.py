@@ -16,7 +16,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-_MAKE = 'mount -t tmpfs tmpfs /run && ip link set lo up && echo ready && exec cat'
+TEMPORARY = "/run/temporary"  # for what programs put into a folder of that kind
+_MAKE = (f"mount -t tmpfs tmpfs /run && mkdir {TEMPORARY} && ip link set lo up && echo ready && "
+         "exec cat")
 
 
 class Place:
@@ -51,14 +53,16 @@ class Place:
     def start(self, command: Sequence[str], log: Path, **environment: str) -> subprocess.Popen[str]:
         """A program there; what it says goes to the file."""
         with log.open("wb") as out:
-            return subprocess.Popen(self.words(command), stdout=out, stderr=subprocess.STDOUT,
-                                    text=True, env={**os.environ, **environment},
-                                    stdin=subprocess.DEVNULL, start_new_session=True)
+            return subprocess.Popen(
+                self.words(command), stdin=subprocess.DEVNULL, stdout=out,
+                stderr=subprocess.STDOUT, text=True, start_new_session=True,
+                env={**os.environ, "TMPDIR": TEMPORARY, **environment})
 
     def left(self) -> list[str]:
         """Namespaces, devices and records that are there."""
         devices = [line.split(":")[1].strip() for line in
                    self.run("ip", "-o", "link").splitlines()]
         records = self.run("find", "/run", "-type", "f", "-o", "-type", "s").splitlines()
+        records += self.run("find", TEMPORARY, "-mindepth", "1").splitlines()
         return [*self.run("ip", "netns", "list").splitlines(),
                 *(one for one in devices if one != "lo"), *records]

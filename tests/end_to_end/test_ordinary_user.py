@@ -1,0 +1,107 @@
+"""The demo as a user without privileges: in a user namespace, seen from outside, and gone after.
+
+What is compiled for this machine is handed over, as such a user's own checkout would have it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from testbed.loop.parts import AIRSPLIT, answers
+from testbed.ran.plane import user_namespace
+from tests.end_to_end.bed import PATIENCE, ROOT, processes_about
+from tests.testbed.bed.ordinary import can_be, ordinary
+from xapp.ric import usrsctp
+
+pytestmark = [
+    pytest.mark.skipif(not can_be(), reason="privileges cannot be given up here"),
+    pytest.mark.skipif(user_namespace.why_not() is not None, reason="no user namespaces here"),
+    pytest.mark.skipif(not usrsctp.available(), reason="libusrsctp2 is not installed")]
+TERMINATED = 128 + signal.SIGTERM
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder that any user can reach and write to."""
+    made = Path(tempfile.mkdtemp(prefix="airsplit-e2e-"))  # pytest's own are closed to others
+    (made / "tmp").mkdir()
+    compiled_for_all(made / "compiled")
+    for one in (made, *made.rglob("*")):
+        one.chmod(0o777 if one.is_dir() else 0o666)
+    yield made
+    shutil.rmtree(made)
+
+
+def compiled_for_all(folder: Path) -> None:
+    """What is compiled already, where NUMBA_CACHE_DIR is looked into."""
+    from numba.core.caching import _CacheLocator
+
+    for package in ("classifier", "pcap_tools", "testbed"):
+        for cache in {one.parent for one in (ROOT / package).rglob("*.nbi")}:
+            name = _CacheLocator.get_suitable_cache_subpath(  # type: ignore[no-untyped-call]
+                str(cache.parent / "any.py"))  # numba's own
+            shutil.copytree(cache, folder / name, ignore=lambda where, names: [
+                one for one in names if not one.endswith((".nbi", ".nbc"))])
+
+
+def test_an_ordinary_user_has_it_too_and_leaves_nothing(home: Path) -> None:
+    with demo(home) as process:
+        until_it_says(home / "log", " s  baseline: ", process)
+        assert answers(f"http://127.0.0.1:{port_of(home, 8501)}")
+        assert answers(f"http://127.0.0.1:{port_of(home, 8480)}/api/v1/status")
+        process.terminate()
+        assert process.wait(PATIENCE) == TERMINATED, told(home)
+    assert "Not root: all of it runs in a user namespace." in told(home)
+    assert "Traceback" not in told(home)
+    # What was made in there went with the last process, which is all that there is to see.
+    assert processes_about(str(home)) == []
+    assert list((home / "tmp").iterdir()) == []
+    assert [one.name for one in (home / "state").rglob("*") if one.is_file()] == ["lock"]
+
+
+def port_of(home: Path, wanted: int) -> int:
+    """The one that is used: another one where somebody has that."""
+    found = re.search(rf"port {wanted} for .* is taken by .*; (\d+) is used", told(home))
+    return int(found.group(1)) if found else wanted
+
+
+def told(home: Path) -> str:
+    return (home / "log").read_text(encoding="utf-8")
+
+
+@contextmanager
+def demo(home: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """It does not outlive the test."""
+    with (home / "log").open("wb") as log:
+        process = subprocess.Popen(
+            ordinary([*AIRSPLIT, "demo", "--quick", "--out", str(home / "report"), *options]),
+            cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            start_new_session=True, env={
+                **os.environ, "HOME": str(home), "XDG_STATE_HOME": str(home / "state"),
+                "XDG_CONFIG_HOME": str(home / "config"), "PYTHONUNBUFFERED": "1",
+                "TMPDIR": str(home / "tmp"), "NUMBA_CACHE_DIR": str(home / "compiled")})
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait(PATIENCE)
+
+
+def until_it_says(log: Path, words: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while words not in (text := log.read_text(encoding="utf-8")):
+        assert process.poll() is None, text
+        assert time.monotonic() < deadline, text
+        time.sleep(0.05)
