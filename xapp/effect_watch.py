@@ -189,8 +189,9 @@ def _limited(cell: CellKey, snssai: Snssai, quota: Quota, within: float,
     load = None if observations is None else load_of(subject, observations)
     metrics = [metric for metric in (Metric.DOWN_PRBS, Metric.UP_PRBS)
                if getattr(load, metric.value, None) is not None]
+    most = quota.maximum + TOLERANCE + (0.0 if load is None else load.prbs_over)
     for metric in metrics or [Metric.DOWN_PRBS]:
-        yield Expectation(subject, metric, within, at_most=quota.maximum + TOLERANCE)
+        yield Expectation(subject, metric, within, at_most=most)
 
 
 def alive(cell: CellKey, within: float) -> Expectation:

@@ -78,7 +78,7 @@ def expectations(
         load = cell.slices[snssai].load
         found.extend(
             Expectation((cell.key, snssai), way.prbs, limits.settle,
-                        at_most=quotas[snssai].maximum + TOLERANCE)
+                        at_most=quotas[snssai].maximum + TOLERANCE + load.prbs_over)
             for way in WAYS if way.of(load, way.prbs) is not None and fresh(load, limits, now))
     if (found or changed) and not any(one.needed for one in found):
         # All may have what they want, so that nothing will tell; the cell must be reported at all.

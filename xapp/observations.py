@@ -83,6 +83,9 @@ class Load:
     down_delay_ms: float | None = None  # waiting in RLC
     up_delay_ms: float | None = None
     down_drops: float | None = None  # share of packets, 0 to 1
+    # Percent of the cell by which PRBs may be less, as whole percents were reported and summed up:
+    # how good the figures are, and none of them.
+    prbs_over: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ from xapp.reading import Figures, Reader, load_of
 from xapp.ric.srsran_metrics import StreamCell
 from xapp.sequences import Sequences
 from xapp.sessions import SessionRates
-from xapp.totals import Totals
+from xapp.totals import Totals, bounded
 from xapp.ue_map import UeMap
 from xapp.ue_names import Seen
 from xapp.units import PLACE, Units
@@ -310,10 +310,11 @@ class Observer:
         return observations
 
     def _observed(self, cell: KnownCell, totals: Totals, oldest: float) -> Cell:
-        slices = {snssai: Slice(snssai, one.quota, one.since,
-                                totals.of(cell.key, snssai, one.load))
-                  for snssai, one in cell.slices.items()}
         load = totals.of(cell.key, None, cell.load)
+        loads = bounded({snssai: totals.of(cell.key, snssai, one.load)
+                         for snssai, one in cell.slices.items()}, load)
+        slices = {snssai: Slice(snssai, one.quota, one.since, loads[snssai])
+                  for snssai, one in cell.slices.items()}
         if cell.stream is not None and load.at < oldest <= cell.stream.at:
             load = cell.stream
         use = max((one for one in (load.down_prbs, load.up_prbs) if one is not None),

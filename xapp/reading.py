@@ -20,6 +20,7 @@ from xapp.units import FIELDS, LOAD_FIELDS, PLACE, Units
 Figures = tuple[float | None, ...]  # in the order of units.FIELDS
 _EMPTY: Figures = (None,) * len(FIELDS)
 MOST = 1e15  # of any figure
+ROUNDED = 0.5  # percent that a whole one may be too much
 DOWN_KBPS, UP_KBPS, DOWN_PRBS, UP_PRBS = (PLACE[name] for name in (
     "down_kbps", "up_kbps", "down_prbs", "up_prbs"))
 _RECKONED = (  # field, kbit of a period, PRBs used and available, PRBs counted
@@ -100,7 +101,14 @@ def load_of(
         share = values[place]
         if share is not None and share > 100:
             values[place] = 100.0
-    return Load(at, *values)
+    down_kbps, up_kbps, down_prbs, up_prbs, down_delay, up_delay, drops = values
+    return Load(at, down_kbps, up_kbps, down_prbs, up_prbs, down_delay, up_delay, drops,
+                ROUNDED if _rounded(down_prbs, up_prbs) else 0.0)
+
+
+def _rounded(down: float | None, up: float | None) -> bool:
+    """Whether these are whole percents, as 3GPP TS 28.552 has it, of what was a fraction."""
+    return bool(down or up) and not (down or 0.0) % 1 and not (up or 0.0) % 1
 
 
 def _reckon(

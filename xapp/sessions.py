@@ -66,7 +66,8 @@ class SessionRates:
             sent, received = sum(rate.up for rate in mine), sum(rate.down for rate in mine)
             parts[snssai] = Load(
                 at, _part(load.down_kbps, received, down), _part(load.up_kbps, sent, up),
-                _part(load.down_prbs, received, down), _part(load.up_prbs, sent, up))
+                _part(load.down_prbs, received, down), _part(load.up_prbs, sent, up),
+                prbs_over=_part(load.prbs_over, received + sent, down + up) or 0.0)
         return parts
 
     def _latest(self, address: str) -> _Rate | None:

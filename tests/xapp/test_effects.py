@@ -157,6 +157,14 @@ def test_a_cap_shows_in_what_is_used_in_each_direction(ways: tuple[str, ...]) ->
         Expectation((CELL, WEB), Metric(way), 3.0, at_most=75.0) for way in ways]
 
 
+def test_a_cap_is_exceeded_only_by_more_than_rounded_figures_may_be_wrong_by() -> None:
+    web = replace(slice_(WEB, down_prbs=60), load=Load(NOW, down_prbs=60.0, prbs_over=7.0))
+    where = full(llm(down_prbs=30), web)
+    (found,) = [one for one in expected(where, quotas={LLM: Quota(30), WEB: Quota(5, 50)})
+                if one.subject == (CELL, WEB)]
+    assert found.at_most == 50 + 5 + 7
+
+
 def test_where_others_are_capped_the_cell_may_empty_by_that() -> None:
     where = full(llm(Quota(30), up_delay_ms=400, up_prbs=4), slice_(WEB, None, 0.0, up_prbs=95))
     found = expected(where, quotas={LLM: Quota(30), WEB: Quota(5, 70)})

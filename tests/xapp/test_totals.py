@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xapp.observations import CellKey, Load, Snssai
-from xapp.totals import Totals
+from xapp.totals import Totals, bounded
 
 CELL = CellKey("gnb", "1")
 
@@ -58,3 +58,32 @@ def test_a_sum_is_as_old_as_its_oldest_part_and_knows_no_more(
     delays = [part[3] for part in parts if part[3] is not None]
     assert total.down_delay_ms == max(delays, default=None)
     assert total.down_prbs is None or total.down_prbs <= 100
+
+
+WEB, LLM = Snssai(1), Snssai(1, 1)
+
+
+def phones(web: float, llm: float, cell: Load) -> dict[Snssai, Load]:
+    """97 phones and three users of models, as whole percents are reported of each."""
+    totals = Totals(10.0, 3.0)
+    for number in range(100):
+        share = float(round((llm / 3) if number < 3 else web / 97))
+        totals.add(CELL, LLM if number < 3 else WEB,
+                   Load(10.0, down_prbs=share, prbs_over=0.5 if share else 0.0))
+    found = {one: totals.of(CELL, one, None) for one in (WEB, LLM)}
+    return bounded(found, totals.of(CELL, None, cell))
+
+
+def test_rounded_figures_of_many_ues_add_up_to_what_their_cell_can_have_had() -> None:
+    own = Load(10.0, down_prbs=94.0, prbs_over=0.5)
+    web = phones(85.0, 9.0, own)[WEB]  # 97 x 0.88 is 97 of 1 %
+    assert web.down_prbs is not None
+    assert 85 - web.prbs_over <= web.down_prbs <= 85 + web.prbs_over
+    assert web.prbs_over == 0.5 + 2 * 1.5
+    unlimited = phones(97.0, 3.0, Load(10.0, down_prbs=100.0, prbs_over=0.5))[WEB]
+    assert unlimited.down_prbs == 97.0  # and not less: a limit that is none shows
+
+
+def test_without_a_figure_of_the_cell_the_sum_says_how_wrong_it_may_be() -> None:
+    web = phones(85.0, 9.0, Load(float("-inf")))[WEB]
+    assert (web.down_prbs, web.prbs_over) == (97.0, 48.5)
