@@ -84,12 +84,10 @@ def _down(arguments: argparse.Namespace) -> int:
 def _status(arguments: argparse.Namespace) -> int:
     import json
 
-    from testbed.bed.layout import NAME
-    from testbed.bed.record import clean_leftovers
     from testbed.bed.status import look
+    from testbed.bed.updown import clean_up
 
-    if told := clean_leftovers(NAME):
-        _say(told)
+    clean_up(_say)
     found = look()
     if arguments.json:
         print(json.dumps(found.document(), indent=2))

@@ -17,6 +17,7 @@ from pathlib import Path
 from testbed.bed.layout import (
     ENDING,
     FAILED,
+    INSIDE,
     NAME,
     PARTS,
     READY,
@@ -55,7 +56,7 @@ class Keeper:
         self._news = News()
         self._tell()
 
-    def keep(self, record: Record | None) -> None:
+    def keep(self, record: Record) -> None:
         """Up, until asked to end; raises where a part ends by itself."""
         order, parts = self._order, self._folder / PARTS
         parts.mkdir(exist_ok=True)
@@ -115,7 +116,8 @@ def main() -> int:
     try:
         if arguments.inside is not None:
             settings = at_home(order.settings, arguments.inside)
-            return keep(folder, replace(order, settings=settings), None)
+            with Record.open(INSIDE) as record:
+                return keep(folder, replace(order, settings=settings), record)
         with Record.open(NAME) as record:
             record.about(mode=order.mode, why=order.why)
             if order.mode is Mode.USER:
@@ -133,7 +135,7 @@ def _outside(folder: Path, order: BedOrder, record: Record) -> int:
         return outside.run([sys.executable, "-m", "testbed.bed.keeper", str(folder)])
 
 
-def keep(folder: Path, order: BedOrder, record: Record | None) -> int:
+def keep(folder: Path, order: BedOrder, record: Record) -> int:
     """0 after the end that somebody asked for."""
     keeper = Keeper(folder, order)
     try:

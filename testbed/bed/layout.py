@@ -19,6 +19,7 @@ from testbed.loop.settings import Load, LoopSettings
 from xapp.config_reading import build, yaml_document
 
 NAME = "airsplit-bed"
+INSIDE = "airsplit-bed-inside"  # the record of what runs in a user namespace
 FOLDER = "run"  # in the state folder: the order, how it stands, the keeper's log, and
 PARTS = "parts"  # in it: the parts' logs, configurations and databases
 ORDER, NEWS, KEEPER_LOG = "bed.json", "status.json", "keeper.log"

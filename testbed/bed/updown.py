@@ -21,6 +21,7 @@ from pathlib import Path
 
 from testbed.bed.layout import (
     FAILED,
+    INSIDE,
     KEEPER_LOG,
     NAME,
     READY,
@@ -79,8 +80,7 @@ def _alone() -> Iterator[None]:
 
 def _up(order: BedOrder, say: Callable[[str], None]) -> News:
     _refuse_twice()
-    if told := clean_leftovers(NAME):
-        say(told)
+    clean_up(say)
     _check_ports(order)
     folder = folder_of()
     if (trouble := room_trouble(folder, ROOM)) is not None:
@@ -94,7 +94,7 @@ def _up(order: BedOrder, say: Callable[[str], None]) -> News:
         return _wait(keeper, folder, say)
     except BaseException:
         _end(keeper)
-        clean_leftovers(NAME)
+        clean_up(say)
         raise
 
 
@@ -102,14 +102,18 @@ def down(say: Callable[[str], None]) -> bool:
     """Whether there was one."""
     made = running(NAME)
     if made is None or made.owner is None:
-        if told := clean_leftovers(NAME):
-            say(told)
-            return True
-        return False
+        return clean_up(say)
     _end_process(made.owner)
-    if told := clean_leftovers(NAME):
-        say(told)
+    clean_up(say)
     return True
+
+
+def clean_up(say: Callable[[str], None]) -> bool:
+    """Take away what a killed one left, in a user namespace too; whether there was anything."""
+    found = [told for name in (NAME, INSIDE) if (told := clean_leftovers(name)) is not None]
+    for told in found:
+        say(told)
+    return bool(found)
 
 
 def _refuse_twice() -> None:
