@@ -25,3 +25,4 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
         yield made
         made.check()
     assert left_behind(made.settings.name, folder) == []
+    assert not made._sockets.exists()

@@ -5,6 +5,7 @@ What is compiled for this machine is handed over, as such a user's own checkout 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -28,6 +29,7 @@ pytestmark = [
     pytest.mark.skipif(not can_be(), reason="privileges cannot be given up here"),
     pytest.mark.skipif(user_namespace.why_not() is not None, reason="no user namespaces here"),
     pytest.mark.skipif(not usrsctp.available(), reason="libusrsctp2 is not installed")]
+WHOLE_SECONDS = 500.0  # a hang's bound; alone on a machine it takes a minute
 TERMINATED = 128 + signal.SIGTERM
 
 
@@ -68,6 +70,18 @@ def test_an_ordinary_user_has_it_too_and_leaves_nothing(home: Path) -> None:
     assert processes_about(str(home)) == []
     assert list((home / "tmp").iterdir()) == []
     assert [one.name for one in (home / "state").rglob("*") if one.is_file()] == ["lock"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_an_ordinary_user_is_told_the_whole_story(home: Path) -> None:
+    with demo(home, "--no-pages") as process:
+        assert process.wait(WHOLE_SECONDS) == 0, told(home)
+    found = json.loads((home / "report" / "summary.json").read_text())
+    assert all(phase["tokens"] > 0 for phase in found["phases"])
+    assert found["flow"]["label"] == "llm_split"
+    assert processes_about(str(home)) == []
+    assert list((home / "tmp").iterdir()) == []
 
 
 def port_of(home: Path, wanted: int) -> int:
