@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from testbed.loop.ordinary import OPTION, Outside
 from testbed.loop.ports import with_free_ports
 from testbed.loop.settings import LoopSettings
 from testbed.ran.plane import user_namespace
+from tests.testbed.bed.ordinary import ROOT, can_be, ordinary
 
 # In there: live there, serve one answer behind the door to the page, and say what the ports are.
 PROGRAM = f"""
@@ -35,3 +37,67 @@ def test_what_runs_in_there_knows_its_ports_and_ends_with_its_status(tmp_path: P
     assert int(port) == settings.page_port
     assert names == "['lo']"
     assert not Path(doors).exists()
+
+
+# In there: a page, and the door's inner end, until it is asked for its end.
+PAGE = f"""
+import http.server, subprocess, sys
+from testbed.loop.ordinary import at_home
+from testbed.loop.settings import LoopSettings
+settings = at_home(LoopSettings(page=True), sys.argv[sys.argv.index({OPTION!r}) + 1])
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        asked.append(self.path)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"from inside")
+    def log_message(self, *_):
+        pass
+port, asked = settings.page_port, []
+with (http.server.HTTPServer(("127.0.0.1", port), Page) as server,
+      subprocess.Popen([sys.executable, "-m", "testbed.loop.door",
+                        f"unix:{{settings.doors}}/{{port}}", f"tcp:{{port}}"],
+                       stdin=subprocess.PIPE)):
+    while "/end" not in asked:
+        server.handle_request()
+"""
+# Outside, as an ordinary user: the doors, and a reader who asks until the page answers.
+READER = """
+import contextlib, http.client, os, sys, threading, time, urllib.request
+from testbed.loop.ordinary import Outside
+from testbed.loop.ports import with_free_ports
+from testbed.loop.settings import LoopSettings
+settings = with_free_ports(LoopSettings(page=True), lambda text: None)
+address = f"http://127.0.0.1:{settings.page_port}"
+def read():
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(address, timeout=30) as page:
+                print(os.geteuid(), page.read().decode(), flush=True)
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                urllib.request.urlopen(address + "/end", timeout=30).close()
+            return
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.05)
+reader = threading.Thread(target=read, daemon=True)
+with Outside(settings) as outside:
+    reader.start()
+    status = outside.run([sys.executable, "-c", sys.argv[1]])
+    reader.join(30)
+sys.exit(status)
+"""
+
+
+@pytest.mark.skipif(not can_be(), reason="privileges cannot be given up here")
+def test_an_ordinary_users_page_in_there_is_reached_from_outside() -> None:
+    tried = [sys.executable, "-c", "import sys; from testbed.ran.plane import user_namespace; "
+             "sys.exit(user_namespace.why_not())"]
+    if subprocess.run(ordinary(tried), cwd=ROOT, capture_output=True).returncode:
+        pytest.skip("no user namespaces for ordinary users here")
+    done = subprocess.run(ordinary([sys.executable, "-c", READER, PAGE]), cwd=ROOT,
+                          capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    user, _, page = done.stdout.splitlines()[-1].partition(" ")
+    assert int(user) != 0
+    assert page == "from inside"
