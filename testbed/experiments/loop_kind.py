@@ -15,7 +15,7 @@ from testbed.errors import TestbedFailure
 from testbed.experiments.errors import BadScenario
 from testbed.experiments.kind import Better, Column, Figures, Say, Scale, Value
 from testbed.experiments.results import write_whole
-from testbed.loop.settings import INTERNET, LLM, LoopSettings
+from testbed.loop.settings import INTERNET, LLM, Load, LoopSettings
 from xapp.config_reading import build
 from xapp.errors import ConfigurationError
 
@@ -100,6 +100,7 @@ class Loop:
         result = trial(_settings_of(settings, seed), folder, _model_of(settings), say)
         write_whole(folder / "summary.json", json.dumps(result.document(), indent=1).encode())
         draw(result, folder / "loop.png")
+        _check_crowd(result)
         return figures_of(result)
 
 
@@ -116,6 +117,18 @@ def _settings_of(settings: Mapping[str, Any], seed: int) -> LoopSettings:
 
 def _model_of(settings: Mapping[str, Any]) -> Path:
     return Path(str(settings.get("model", BUNDLED_MODEL))).expanduser()
+
+
+def _check_crowd(result: LoopResult) -> None:
+    """A loaded cell into which nothing was sent looks like one that was steered very well."""
+    if result.settings.load is Load.NONE or result.crowd is None:
+        return
+    sent, greedy = result.crowd["sent"], result.crowd["greedy_bytes"]
+    if not sum((sent or {}).get("bytes", {}).values()) and not sum((greedy or {}).values()):
+        raise TestbedFailure(
+            "The crowd sent nothing, and was to load the cell: such a trial compares nothing.",
+            "See crowd.log and cell.log beside its summary, and run it with --retry-failed when "
+            "the machine has less to do.")
 
 
 def figures_of(result: LoopResult) -> Figures:

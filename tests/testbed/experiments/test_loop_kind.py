@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from testbed import namespaces
 from testbed.cli import main
+from testbed.errors import TestbedFailure
 from testbed.experiments.design import name_of
 from testbed.experiments.kind import Say
 from testbed.experiments.loop_kind import LOOP, Loop
@@ -51,6 +54,21 @@ def test_a_result_becomes_a_row(tmp_path: Path) -> None:
     assert '"crowd": 5' in (tmp_path / "summary.json").read_text()
     assert '"seed": 9' in (tmp_path / "summary.json").read_text()
     assert (tmp_path / "loop.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(("load", "sent", "greedy", "fails"), [
+    ("saturation", 0, None, True), ("phones", None, {"up": 0}, True), ("none", 0, None, False),
+    ("saturation", 5, None, False), ("phones", None, {"down": 0, "up": 5}, False)])
+def test_a_trial_whose_crowd_sent_nothing_is_none(
+    tmp_path: Path, load: str, sent: int | None, greedy: dict[str, int] | None, fails: bool
+) -> None:
+    def run(settings: LoopSettings, folder: Path, model: Path, say: Say) -> LoopResult:
+        account = {"sent": None if sent is None else {"bytes": {"down": sent, "up": 0}},
+                   "greedy_bytes": greedy}
+        return replace(stand_in(settings, folder, model, say), crowd=account)
+
+    with pytest.raises(TestbedFailure, match="sent nothing") if fails else nullcontext():
+        assert Loop(run).run({"load": load}, 1, tmp_path, lambda text: None)
 
 
 def test_every_figure_has_a_column(tmp_path: Path) -> None:
