@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,10 @@ def test_a_part_that_is_not_there(folder: Path, tmp_path: Path) -> None:
 
 def test_lines_that_come_and_a_file_begun_anew(folder: Path) -> None:
     edge = folder / PARTS / "edge.log"
-    steps = iter([lambda: _add(edge, "e4\nhal"), lambda: _add(edge, "f\n"),
-                  lambda: _anew(edge, "x\n"), edge.unlink])
+    todo: list[Callable[[], None]] = [
+        lambda: _add(edge, "e4\nhal"), lambda: _add(edge, "f\n"),
+        lambda: _anew(edge, "x\n"), edge.unlink]
+    steps = iter(todo)
 
     def pause(_: float) -> bool:
         step = next(steps, None)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ with Record.open("bed", Path(sys.argv[1])) as record:
 
 
 @pytest.fixture
-def sleeper():
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(SLEEPER, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()

@@ -160,7 +160,7 @@ def test_two_that_start_at_once(state: Path) -> None:
 
 def test_a_keeper_that_dies_at_once_is_told_of(
         state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(updown.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(TestbedFailure, match="keeper ended: it said nothing"):
         updown.up(order(), print)
 
