@@ -104,7 +104,8 @@ class XappConfig:
     @property
     def core(self) -> CoreConfig:
         return CoreConfig(self.ran, self.observing, self.flows, self.limits, self.policies,
-                          self.steering, self.actuators, self.ue_map.keep, self.correlate)
+                          self.steering, self.actuators, self.ue_map.keep, bool(self.taps),
+                          self.correlate)
 
 
 def load(path: Path | None) -> XappConfig:

@@ -39,7 +39,7 @@ from xapp.policy import STRATEGIES, decide, standing
 from xapp.sampling import samples
 from xapp.slice_policy import SlicePolicy, check_all
 from xapp.steering import Steering
-from xapp.steering_types import Command, Remember, SendStep, Tell
+from xapp.steering_types import AtStart, Command, Remember, SendStep, Tell
 from xapp.store import Committed, Down, Dropped, NotCommitted, Report
 from xapp.store_records import Kind, Left, Record, Sample, event_record
 from xapp.tally import Tally
@@ -72,6 +72,7 @@ class Core:
         self._wishes: dict[CellKey, tuple[object, float]] = {}
         self._sampled = self._stood = float("-inf")
         self.looking = Looking(config.evaluate_every)
+        self._adopted: float | None = None  # when what the last run left was taken over
         self._cause: float | None = None  # when what led to what is on disk now came in
 
     # What happens.
@@ -85,6 +86,9 @@ class Core:
             except XappError as problem:
                 self._tell(warning(Code.POLICY, f"The A1 policy {instance} of the last run is "
                                    f"left out: {problem}"), now)
+        adopts = self.config.steering.at_start is AtStart.ADOPT and not left.killed
+        if self.config.tapped and adopts and any(not held.resting for held in left.held):
+            self._adopted = now
         self._do(self.steering.start(left, now), now)
 
     def node_events(self, events: Sequence[NodeEvent], now: float,
@@ -159,7 +163,9 @@ class Core:
         flows = self.flows.flows(self.ue_map, now)
         if self._kpi is not None:
             flows |= self._kpi.flows()
-        self.observations = self.observer.observe(flows, self.ue_map, self.flows.heard, now,
+        # Taps that have not spoken since the start are silent ones: nothing they said is over.
+        heard = self._adopted if self.flows.heard is None else self.flows.heard
+        self.observations = self.observer.observe(flows, self.ue_map, heard, now,
                                                   self._taps.sessions)
         if self._taps.matching is not None:
             self._taps.matching.reported(self.observations)

@@ -35,6 +35,7 @@ class CoreConfig:
     steering: SteeringConfig = field(default_factory=SteeringConfig)
     actuators: ActuatorConfig = field(default_factory=ActuatorConfig)
     ue_map: MapConfig = field(default_factory=MapConfig)
+    tapped: bool = False  # taps are to speak: what was adopted is held until one does
     correlate: bool = False  # match addresses to UEs by their throughput
     # Seconds between looks at what was reported, at least; as much again for every 64 UEs, so that
     # looking leaves time for all else however many there are.

@@ -19,6 +19,7 @@ from xapp.operations import Operations
 
 class Alive(BaseModel):
     status: str
+    real_time_priority: int  # of the loop; 0: it is scheduled as any other
 
 
 class Readiness(BaseModel):
@@ -39,9 +40,10 @@ def create_router(operations: Operations) -> APIRouter:
     @router.get("/ric/v1/health/alive", summary="Is it alive?", responses=NOT_ALIVE)
     @router.get("/healthz", summary="Is it alive?", responses=NOT_ALIVE)
     async def alive(response: Response) -> Alive:
-        well = operations.picture().health.alive
+        picture = operations.picture()
+        well = picture.health.alive
         response.status_code = 200 if well else 503
-        return Alive(status="ok" if well else "stopped")
+        return Alive(status="ok" if well else "stopped", real_time_priority=picture.priority)
 
     @router.get("/ric/v1/health/ready", summary="Can it do its work?", responses=NOT_READY)
     @router.get("/readyz", summary="Can it do its work?", responses=NOT_READY)

@@ -42,7 +42,7 @@ def served(token: str | None = TOKEN, **options: Any) -> Iterator[ApiServer]:
 def test_it_serves_from_a_thread_and_leaves_nothing_behind() -> None:
     before = threading.active_count()
     with served() as server, httpx.Client(base_url=server.url) as client:
-        assert client.get("/healthz").json() == {"status": "ok"}
+        assert client.get("/healthz").json() == {"status": "ok", "real_time_priority": 0}
         assert client.put("/api/v1/dry-run", json={"on": True},
                           headers=AUTHORIZED).json() == {"on": True}
     with pytest.raises(httpx.ConnectError):

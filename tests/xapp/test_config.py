@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,8 @@ def test_the_core_gets_its_parts(tmp_path: Path) -> None:
     config = load(written(tmp_path, WHOLE))
     assert config.core == CoreConfig(
         config.ran, config.observing, config.flows, config.limits, config.policies,
-        config.steering, config.actuators, config.ue_map.keep, config.correlate)
+        config.steering, config.actuators, config.ue_map.keep, True, config.correlate)
+    assert not replace(config, taps=()).core.tapped
 
 
 @pytest.mark.parametrize(("text", "says"), [

@@ -9,6 +9,7 @@ import pytest
 from tests.xapp.core_scene import ADDRESS, CELL, NODE, START, Gnb, Scene, ran
 from tests.xapp.steering_scene import LLM, REST
 from xapp.a1_types import SLICE_POLICY
+from xapp.actuators.targets import SliceTarget
 from xapp.core import MOST_EVENTS, Core
 from xapp.core_config import CoreConfig
 from xapp.e2.rc_quota import read_slice_quota
@@ -19,7 +20,7 @@ from xapp.observations import Quota
 from xapp.slice_policy import SlicePolicy
 from xapp.steering_types import SteeringConfig
 from xapp.store import Down, Dropped, NotCommitted, Up
-from xapp.store_records import Kind, Left
+from xapp.store_records import Held, Kind, Left
 from xapp.ue_map import Origin, UeEntry
 
 
@@ -59,6 +60,36 @@ def test_on_srsran_the_flows_ue_is_named() -> None:
     gnb = scene.steer(Gnb("srsran"))
     assert gnb.station.ues[1].minimum >= scene.config.limits.first_guess
     assert set(gnb.station.slices.values()) == {Quota()}
+
+
+@pytest.mark.parametrize("tapped", [True, False])
+def test_what_was_adopted_is_held_until_a_tap_speaks_or_is_given_up(tapped: bool) -> None:
+    config = CoreConfig(ran=ran(), tapped=tapped)
+    scene, gnb = Scene(config=config), Gnb()
+    held = Held(SliceTarget(CELL, LLM), Quota(), Quota(30), Quota(30), "rc_slice_quota", True)
+    scene.core.start(Left((held,)), (), scene.now)
+    gnb.station.slices[LLM] = Quota(30)
+    scene.map()
+    scene.open(gnb)
+    scene.wait(config.limits.abandon - 20)
+    assert gnb.station.slices[LLM] == (Quota(30) if tapped else Quota())
+    scene.wait(40.0)
+    assert gnb.station.slices[LLM] == Quota()
+
+
+def test_what_was_adopted_goes_back_once_a_tap_knows_of_no_flow() -> None:
+    config = CoreConfig(ran=ran(), tapped=True)
+    scene, gnb = Scene(config=config), Gnb()
+    held = Held(SliceTarget(CELL, LLM), Quota(), Quota(30), Quota(30), "rc_slice_quota", True)
+    scene.core.start(Left((held,)), (), scene.now)
+    gnb.station.slices[LLM] = Quota(30)
+    scene.map()
+    scene.open(gnb)
+    scene.wait(30.0)
+    assert gnb.station.slices[LLM] == Quota(30)
+    scene.tap_lives()
+    scene.wait(20.0)
+    assert gnb.station.slices[LLM] == Quota()
 
 
 def test_quotas_rest_for_the_hold_time_after_they_were_confirmed() -> None:
