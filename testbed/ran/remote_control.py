@@ -93,7 +93,7 @@ def _ue(facts: UeFacts, number: int, before: Snapshot, after: Snapshot, prbs: in
     done, seconds = window.counters, window.seconds
     rate = (lambda bits: bits / seconds) if seconds > 0 else (lambda bits: 0.0)
     waits = after.ues.get(facts.f1_id, {}).values()
-    return {"pci": pci, "rnti": FIRST_RNTI + number, "cqi": 15,
+    return {"pci": pci, "rnti": FIRST_RNTI + number,  # and no cqi, which no driver reports
             "dl_brate": rate(done.down_bits), "ul_brate": rate(done.up_bits),
             "dl_dropped_bits": sum((one.down_dropped for one in waits),
                                    NOTHING.down_dropped)}
