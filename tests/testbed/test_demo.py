@@ -94,7 +94,10 @@ def test_the_story_is_told_in_order_and_nothing_is_left(tmp_path: Path) -> None:
     for name in ("label", "steer", "release"):
         assert f" s  {name}: " in told
     for phase in found["phases"]:
-        assert all(phase[name] is not None for name in FIGURES), phase
+        # In the last seconds, in which the phone is put away, an answer may end and none begin.
+        asked = phase is not found["phases"][-1]
+        assert all(phase[name] is not None for name in FIGURES
+                   if asked or name != "first_token_ms"), phase
     assert found["labels"]["first_right_seconds"] is not None
     assert found["verdict"]["floor_violated"] is False
     assert found["cell"] is not None

@@ -97,6 +97,7 @@ class TestWhole:
         assert bed("status").returncode == 3
         assert bed.left() == []
 
+    @pytest.mark.slow
     @pytest.mark.skipif(user_namespace.why_not() is not None, reason="no user namespaces here")
     def test_in_a_user_namespace_and_its_keeper_is_killed(self, bed: Bed) -> None:
         told = bed("up", "--mode", "user")

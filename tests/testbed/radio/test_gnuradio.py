@@ -108,7 +108,7 @@ def test_power_and_spectrum_are_what_was_set(tmp_path: Path) -> None:
     assert abs(rest) < 1e-3 * np.mean(np.abs(up) ** 2)
 
 
-@pytest.mark.parametrize("snr", [3.0, 20.0])
+@pytest.mark.parametrize("snr", [3.0, pytest.param(20.0, marks=pytest.mark.slow)])
 def test_noise_is_what_was_set(tmp_path: Path, snr: float) -> None:
     got = received(tmp_path, 960_000, (f"{TONE}:300",), ((f"{TONE}:10",),), PathSettings(), snr)
     samples = settled(got["ue1"])
@@ -121,7 +121,7 @@ def test_noise_is_what_was_set(tmp_path: Path, snr: float) -> None:
     assert 10 * np.log10(floor.max() / floor.min()) < 0.5
 
 
-@pytest.mark.parametrize("delay", [50.0, 104.3])
+@pytest.mark.parametrize("delay", [pytest.param(50.0, marks=pytest.mark.slow), 104.3])
 def test_delay_is_what_was_set(tmp_path: Path, delay: float) -> None:
     # Two UEs hear the same noise of the gNB, one of them over a longer path.
     def station(name: str) -> Station:
