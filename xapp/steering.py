@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from xapp.actuators.base import Actuator, NodeFacts
-from xapp.actuators.targets import SliceTarget
 from xapp.decisions import Decision, SetQuotas
 from xapp.effects import Evidence
 from xapp.events import Code, error, info, warning
@@ -26,16 +25,7 @@ from xapp.steering_doubts import Doubts
 from xapp.steering_guard import bad_quotas
 from xapp.steering_lanes import PuttingBack
 from xapp.steering_table import Signal, Stage
-from xapp.steering_types import (
-    Action,
-    AtExit,
-    AtStart,
-    Case,
-    Command,
-    End,
-    Lane,
-    SteeringConfig,
-)
+from xapp.steering_types import Action, AtExit, AtStart, Case, Command, End, Lane, SteeringConfig
 from xapp.store_records import Held, Kind, Left, Record, cell_of, decision_document, uncertain
 
 
@@ -73,7 +63,7 @@ class Steering:
 
     def unsettled(self) -> frozenset[CellKey]:
         """Cells where something is under way, or was not shown to be as it should be."""
-        return frozenset(held.target.cell for held in self._book if not held.certain)
+        return self._book.unsettled()
 
     def held(self) -> tuple[Held, ...]:
         """Everything that was ever touched."""
@@ -81,23 +71,19 @@ class Steering:
 
     def base(self) -> dict[tuple[CellKey, Snssai], Quota]:
         """What touched slices had when they were found."""
-        return {(held.target.cell, held.target.snssai): held.found for held in self._book
-                if isinstance(held.target, SliceTarget) and isinstance(held.found, Quota)}
+        return self._book.base()
 
     @property
     def quiet(self) -> bool:
         """Nothing is under way, and nothing is to be put back on a node that is there."""
-        idle = all(lane.action is None and lane.case is None and lane.next is None
-                   for lane in self._lanes.values())
-        return idle and (self._mute or not any(
+        return all(lane.idle for lane in self._lanes.values()) and (self._mute or not any(
             self._back.possible(held, self._nodes.get(held.target.cell.node))
             for held in self._book))
 
     def busy(self, cell: CellKey) -> bool:
         """Something is under way there: what is reported is not yet what was decided."""
         lane = self._lanes.get(cell)
-        return lane is not None and (
-            lane.action is not None or lane.case is not None or lane.next is not None)
+        return lane is not None and not lane.idle
 
     def next_deadline(self) -> float | None:
         """When `tick` has something to do, if nothing happens before."""

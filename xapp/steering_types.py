@@ -172,3 +172,8 @@ class Lane:
     next: Case | None = None
     put_back_at: float = 0.0
     put_back_wait: float = 0.0  # seconds; grows with every failure
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is under way."""
+        return self.action is None and self.case is None and self.next is None

@@ -78,6 +78,15 @@ class Book:
                          if isinstance(held.target, SliceTarget) and not held.proven
                          and not held.resting)
 
+    def base(self) -> dict[tuple[CellKey, Snssai], Quota]:
+        """What touched slices had when they were found."""
+        return {(held.target.cell, held.target.snssai): held.found for held in self
+                if isinstance(held.target, SliceTarget) and isinstance(held.found, Quota)}
+
+    def unsettled(self) -> frozenset[CellKey]:
+        """Cells where something is under way, or was not shown to be as it should be."""
+        return frozenset(held.target.cell for held in self if not held.certain)
+
     def touch(self, settings: Settings, actuator: str, find: Callable[[Target], tuple[Value, bool]],
               now: float) -> dict[Target, Held]:
         """These are about to change: what the book said, with what was found of the new ones."""
