@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import os
+
+from pcap_tools.scheduling import put_ahead
 
 _TIMER_SLACK = 29  # PR_SET_TIMERSLACK of prctl(2)
 _NANOSECOND = 1
@@ -13,11 +14,8 @@ def urgent(priority: int) -> str:
     """Schedule this thread before all ordinary ones, if that is permitted; what it is now."""
     # Ordinary threads are woken up to 50 microseconds late to save power; not this one.
     ctypes.CDLL(None).prctl(_TIMER_SLACK, _NANOSECOND, 0, 0, 0)
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
-    except PermissionError:
-        return "ordinary: SCHED_FIFO needs root or a limit of `rtprio`"
-    return f"SCHED_FIFO {priority}"
+    found = put_ahead(priority)
+    return f"SCHED_FIFO {found.priority}" if found.priority else f"ordinary: {found.why}"
 
 
 def ordinary() -> str:
