@@ -16,7 +16,6 @@ import functools
 import json
 import os
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -32,7 +31,6 @@ from testbed.loop.parts import Part, in_namespace, running, wait_until
 from testbed.loop.ports import HOST, PORTS
 from testbed.loop.programs import Programs
 from testbed.loop.settings import Load, LoopSettings
-from testbed.ran.plane.leftovers import FOLDER
 from testbed.ran.ran_control import door_of, tell
 from tests.end_to_end.talker import Answer, ask, opened
 
@@ -214,24 +212,3 @@ def _of_our_own(settings: LoopSettings) -> LoopSettings:
             held.bind((HOST, 0))
             ports[name] = held.getsockname()[1]
     return replace(settings, name=f"airsplit-e2e{os.getpid()}", **ports)
-
-
-def left_behind(name: str, folder: Path) -> list[str]:
-    """Processes, namespaces with their devices, records and sockets of a run that is over."""
-    names = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True)
-    return [*processes_about(str(folder)),
-            *(one for one in names.stdout.splitlines() if one.startswith(name)),
-            *(str(one) for one in FOLDER.glob(f"{name}*"))]
-
-
-def processes_about(words: str) -> list[str]:
-    """Command lines of others that hold these words."""
-    found = []
-    for one in Path("/proc").glob("[0-9]*"):
-        try:
-            line = (one / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue  # it ended
-        if words in line and int(one.name) not in (os.getpid(), os.getppid()):
-            found.append(f"{one.name}: {line}")
-    return found

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from testbed import namespaces
-from tests.end_to_end.bed import Bed, left_behind
+from tests.end_to_end.bed import Bed
+from tests.leftovers import left_behind
 from xapp.ric import usrsctp
 
 

@@ -20,8 +20,9 @@ from testbed import namespaces
 from testbed.loop.parts import AIRSPLIT
 from testbed.loop.ports import HOST, PORTS
 from testbed.loop.settings import LoopSettings
-from tests.end_to_end.bed import PATIENCE, processes_about
+from tests.end_to_end.bed import PATIENCE
 from tests.end_to_end.place import Place
+from tests.leftovers import processes_about
 from xapp.ric import usrsctp
 
 pytestmark = [

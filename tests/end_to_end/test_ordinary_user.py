@@ -21,7 +21,8 @@ import pytest
 
 from testbed.loop.parts import AIRSPLIT, answers
 from testbed.ran.plane import user_namespace
-from tests.end_to_end.bed import PATIENCE, ROOT, processes_about
+from tests.end_to_end.bed import PATIENCE, ROOT
+from tests.leftovers import processes_about
 from tests.testbed.bed.ordinary import can_be, ordinary
 from xapp.ric import usrsctp
 

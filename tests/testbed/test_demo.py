@@ -18,6 +18,7 @@ import pytest
 from testbed import namespaces
 from testbed.cli import main
 from testbed.ran.plane import user_namespace
+from tests.leftovers import left_behind
 
 HANG_SECONDS = 240.0
 needs_root = pytest.mark.skipif(not namespaces.available(), reason="no network namespaces here")
@@ -55,28 +56,6 @@ def until(ready: Callable[[], bool], what: str, seconds: float = HANG_SECONDS) -
         time.sleep(0.05)
 
 
-def processes(folder: Path) -> list[str]:
-    """Command lines of what runs for a demo with that folder."""
-    found = []
-    for one in Path("/proc").glob("[0-9]*"):
-        try:
-            line = (one / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue  # it ended
-        if str(folder) in line and int(one.name) != os.getpid():
-            found.append(line)
-    return found
-
-
-def left(folder: Path) -> list[str]:
-    """Processes, namespaces with their devices, and records of what was made."""
-    names = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True)
-    records = Path("/run/airsplit")
-    return [*processes(folder),
-            *(one for one in names.stdout.splitlines() if one.startswith("airsplit-demo")),
-            *(str(one) for one in records.glob("airsplit-demo*"))]
-
-
 @needs_root
 @pytest.mark.alone
 def test_the_story_is_told_in_order_and_nothing_is_left(tmp_path: Path) -> None:
@@ -103,7 +82,7 @@ def test_the_story_is_told_in_order_and_nothing_is_left(tmp_path: Path) -> None:
     assert found["cell"] is not None
     assert (tmp_path / "loop.png").stat().st_size > 10_000
     assert "<svg" in (tmp_path / "report.html").read_text()
-    assert left(tmp_path) == []
+    assert left_behind("airsplit-demo", tmp_path) == []
 
 
 @needs_root
@@ -115,7 +94,7 @@ def test_ctrl_c_takes_everything_away(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         told = process.communicate(timeout=HANG_SECONDS)[0]
     assert process.returncode == 130, told
-    assert left(tmp_path) == []
+    assert left_behind("airsplit-demo", tmp_path) == []
 
 
 def processes_of_group(process: subprocess.Popen[str]) -> list[str]:
@@ -132,7 +111,7 @@ def test_what_a_killed_demo_ran_ends_by_itself(tmp_path: Path) -> None:
         until(lambda: (tmp_path / "tap.log").exists() or process.poll() is not None, "the tap")
         process.kill()
         process.wait()
-        until(lambda: left(tmp_path) == [], "what the killed one ran")
+        until(lambda: left_behind("airsplit-demo", tmp_path) == [], "what the killed one ran")
 
 
 @needs_root

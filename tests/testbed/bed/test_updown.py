@@ -27,7 +27,7 @@ from testbed.loop.parts import AIRSPLIT
 from testbed.loop.ports import HOST, with_free_ports
 from testbed.ran.plane import user_namespace
 from tests.end_to_end.place import Place
-from tests.testbed.test_demo import processes
+from tests.leftovers import processes_about
 from xapp.ric import usrsctp
 
 HANG_SECONDS = 300.0
@@ -61,7 +61,7 @@ class Bed:
         return self.place.run(sys.executable, "-c", ASK, f"http://{HOST}:{port}") == "200\n"
 
     def left(self) -> list[str]:
-        return [*self.place.left(), *processes(self.root)]
+        return [*self.place.left(), *processes_about(str(self.root))]
 
 
 @pytest.fixture
