@@ -62,29 +62,28 @@ def test_on_srsran_the_flows_ue_is_named() -> None:
     assert set(gnb.station.slices.values()) == {Quota()}
 
 
-@pytest.mark.parametrize("tapped", [True, False])
-def test_what_was_adopted_is_held_until_a_tap_speaks_or_is_given_up(tapped: bool) -> None:
-    config = CoreConfig(ran=ran(), tapped=tapped)
-    scene, gnb = Scene(config=config), Gnb()
+def adopted(tapped: bool) -> tuple[Scene, Gnb]:
+    """An earlier run left a guarantee, and its base station is there again."""
+    scene, gnb = Scene(config=CoreConfig(ran=ran(), tapped=tapped)), Gnb()
     held = Held(SliceTarget(CELL, LLM), Quota(), Quota(30), Quota(30), "rc_slice_quota", True)
     scene.core.start(Left((held,)), (), scene.now)
     gnb.station.slices[LLM] = Quota(30)
     scene.map()
     scene.open(gnb)
-    scene.wait(config.limits.abandon - 20)
+    return scene, gnb
+
+
+@pytest.mark.parametrize("tapped", [True, False])
+def test_what_was_adopted_is_held_until_a_tap_speaks_or_is_given_up(tapped: bool) -> None:
+    scene, gnb = adopted(tapped)
+    scene.wait(scene.config.limits.abandon - 20)
     assert gnb.station.slices[LLM] == (Quota(30) if tapped else Quota())
     scene.wait(40.0)
     assert gnb.station.slices[LLM] == Quota()
 
 
 def test_what_was_adopted_goes_back_once_a_tap_knows_of_no_flow() -> None:
-    config = CoreConfig(ran=ran(), tapped=True)
-    scene, gnb = Scene(config=config), Gnb()
-    held = Held(SliceTarget(CELL, LLM), Quota(), Quota(30), Quota(30), "rc_slice_quota", True)
-    scene.core.start(Left((held,)), (), scene.now)
-    gnb.station.slices[LLM] = Quota(30)
-    scene.map()
-    scene.open(gnb)
+    scene, gnb = adopted(tapped=True)
     scene.wait(30.0)
     assert gnb.station.slices[LLM] == Quota(30)
     scene.tap_lives()
