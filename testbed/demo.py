@@ -31,6 +31,7 @@ WHOLE: dict[str, Any] = {"calm_seconds": 20.0, "congested_seconds": 25.0, "steer
 
 def configure(parser: argparse.ArgumentParser, model: Path) -> None:
     """Add this command's options."""
+    from testbed.loop.loop_command import add_options
     from testbed.loop.settings import Load, Sessions
 
     parser.description = (
@@ -48,12 +49,7 @@ def configure(parser: argparse.ArgumentParser, model: Path) -> None:
     parser.add_argument("--sessions", choices=[one.value for one in Sessions],
                         default=Sessions.TWO.value,
                         help="PDU sessions of the phone (default: %(default)s)")
-    parser.add_argument("--crowd", type=int, default=24, metavar="N",
-                        help="phones that load the cell (default: %(default)s)")
-    parser.add_argument("--model", type=Path, default=model, metavar="FOLDER",
-                        help="checkpoint (default: the bundled one)")
-    parser.add_argument("--seed", type=int, default=1, help="of all that is by chance")
-    parser.add_argument("--quick", action="store_true", help="phases of some seconds")
+    add_options(parser, model)
     parser.add_argument("--no-pages", action="store_true",
                         help="without the phone's page and the operator's console")
     parser.add_argument("--api-port", type=int, default=8480, metavar="PORT",

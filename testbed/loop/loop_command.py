@@ -23,15 +23,20 @@ def configure(parser: argparse.ArgumentParser, model: Path) -> None:
         "A phone asks a split model over a cell that a crowd then fills; the xApp finds the\n"
         "traffic by its label, watches at first, then makes room for it, and takes it back.")
     parser.epilog = EXAMPLES
-    parser.add_argument("--out", type=Path, default=Path("demo-report"), metavar="FOLDER",
+    parser.add_argument("--out", type=Path, default=Path("loop-report"), metavar="FOLDER",
                         help="for summary.json, loop.png, logs (default: %(default)s)")
+    add_options(parser, model)
+    parser.set_defaults(run=run)
+
+
+def add_options(parser: argparse.ArgumentParser, model: Path) -> None:
+    """What can be said of any run of the loop."""
     parser.add_argument("--crowd", type=int, default=24, metavar="N",
                         help="phones that load the cell (default: %(default)s)")
     parser.add_argument("--model", type=Path, default=model, metavar="FOLDER",
                         help="checkpoint (default: the bundled one)")
     parser.add_argument("--seed", type=int, default=1, help="of all that is by chance")
     parser.add_argument("--quick", action="store_true", help="phases of some seconds")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
