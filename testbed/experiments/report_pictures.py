@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MOST_PANELS = 6
 DECADE = 10.0
+INCHES_A_LEVEL = 1.5  # in the legend
 
 
 def pictures(report: Report) -> list[tuple[str, Draw]]:
@@ -64,7 +65,11 @@ def _bars(axes: Axes, look: Look, report: Report, shown: Sequence[Summary],
     axes.set_xticks(range(len(groups)), [", ".join(one) or "all" for one in groups])
     axes.set_ylabel(column.unit)
     if first:
-        axes.legend(title=first, ncols=len(levels), loc="best")
+        figure = axes.get_figure()
+        assert figure is not None  # the axes were made in one
+        # Beside the axes: in them it would lie on bars and intervals.
+        figure.legend(*axes.get_legend_handles_labels(), title=first, loc="outside upper left",
+                      ncols=max(1, min(len(levels), int(look.width / INCHES_A_LEVEL))))
 
 
 def _rest(summary: Summary, first: str | None) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ TOLD = {What.CONGESTION: "the crowd comes", What.LABEL: "recognised",
         What.STEER: "the xApp acts", What.CONGESTION_ENDS: "the crowd goes",
         What.RELEASE: "given back"}
 LINES = 3  # in which events are told above each other, so that neighbours can be read
+LATE = 0.9  # of the time
 
 
 def draw(result: LoopResult, file: Path) -> None:
@@ -68,12 +69,16 @@ def _waits(result: LoopResult, axes: Any) -> None:
 
 def _events(result: LoopResult, axes: Any) -> None:
     firsts = {one.what: one for one in reversed(result.events) if one.at >= 0}
+    # What is given back in between is asked for again: the last time is what the story is about.
+    firsts |= {one.what: one for one in result.events if one.what is What.RELEASE}
     shown = [one for one in result.events if one.what in TOLD
              and ((one.what is What.LABEL and one.at >= 0) or one is firsts.get(one.what))]
     for number, one in enumerate(shown):
         axes.axvline(one.at, color="#555", linewidth=0.8, linestyle=":")
-        axes.text(one.at, 0.02 + 0.05 * (number % LINES), f" {TOLD[one.what]}", fontsize=8,
-                  color="#333", transform=axes.get_xaxis_transform())
+        late = one.at > LATE * result.settings.seconds  # to its right it would leave the picture
+        axes.text(one.at, 0.02 + 0.05 * (number % LINES), f" {TOLD[one.what]} ", fontsize=8,
+                  color="#333", ha="right" if late else "left",
+                  transform=axes.get_xaxis_transform())
 
 
 def _quotas(result: LoopResult, axes: Any) -> None:
