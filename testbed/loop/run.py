@@ -31,7 +31,7 @@ from testbed.loop.story import Token, phase_figures
 
 LOOK_SECONDS = 0.35  # no part of the half second between reports, so as not to miss the same always
 LOADS = {Load.NONE: "no traffic", Load.SATURATION: "packet after packet",
-         Load.PHONES: "traffic as recorded"}
+         Load.PHONES: "traffic modelled on recordings"}
 NEW_FLOW_SECONDS = 1.0  # from the crowd's begin to the phone's new flow
 ORDER_SECONDS = 20.0  # for the crowd to begin, or to end
 
