@@ -375,6 +375,8 @@ def answer_of_four(desk: Desk, session: Session, prompt: list[int]) -> tuple[lis
 
     for _ in range(4):
         at = 0 if text == prompt else len(text) - 1
+        with desk.worker._turn:  # a token is brought before its step is over: now it is
+            pass
         desk.worker.submit(desk.job(session, desk.rows(text, at), at), reply, at_once=True)
         text.append(token_of(frame_of(desk.reply()[1], FrameType.TOKEN)))
     return text[len(prompt) :], threads
