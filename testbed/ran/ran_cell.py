@@ -32,6 +32,8 @@ from testbed.ran.ran_config import (
 from testbed.ran.ran_run import Cell
 from testbed.ran.ran_traffic import RunningTraffic, left_out_of_recordings, running_traffic
 from testbed.ran.ran_view import Extras
+from testbed.ran.relay_plane import RelayPlane
+from testbed.ran.relay_traffic import relay_traffic
 from testbed.ran.traffic.arrivals import Mix
 
 PACKETS = 1 << 17  # inside at most in simulated time, where they have no bytes
@@ -131,12 +133,21 @@ def opened(config: RanConfig, simulated: bool, paced: bool) -> Iterator[Cell]:
         return
     mac = mac_of(config, PLACES)
     with ExitStack() as stack:
-        plane = stack.enter_context(UserPlane(
-            plane_config(config), mac, {int(reason): named(reason) for reason in Reason}))
+        plane = stack.enter_context(plane_of(config, mac))
         if config.way.backhaul_loss or config.way.backhaul_ms:
             plane.set_backhaul(config.way.backhaul_loss, config.way.backhaul_ms)
-        traffic = stack.enter_context(running_traffic(config, plane))
+        traffic = stack.enter_context(
+            relay_traffic(config, plane, plane.devices.outer) if isinstance(plane, RelayPlane)
+            else running_traffic(config, plane))
         yield PacketCell(config, mac, plane, traffic)
+
+
+def plane_of(config: RanConfig, mac: Mac) -> UserPlane:
+    """Between namespaces, or between sockets where the file says so."""
+    reasons = {int(reason): named(reason) for reason in Reason}
+    if config.way.devices is None:
+        return UserPlane(plane_config(config), mac, reasons)
+    return RelayPlane(plane_config(config), config.way.devices, mac, reasons)
 
 
 class PacketCell:
@@ -151,7 +162,9 @@ class PacketCell:
         plane.attachment = self._attachment
         self.carrier = SlotCarrier(config, mac, self._ran, plane, traffic.move)
         self._paused = 0  # times that were told of
-        self._notes = (f"namespaces: {plane.n6} and {plane.n6.removesuffix('n6')}<UE>",
+        names = f"{plane.n6} and {plane.n6.removesuffix('n6')}<UE>"
+        self._notes = (f"namespaces: {names}" if config.way.devices is None else
+                       f"no namespaces: the devices of {names} are given at {config.way.devices}",
                        *left_out_of_recordings(config))
 
     @property

@@ -109,6 +109,8 @@ class WayConfig:
     backhaul_loss: float = 0.0  # share of packets
     backhaul_ms: float = 0.0  # each way
     real_time: bool = True  # ask for SCHED_FIFO
+    devices: Path | None = None  # a socket where programs are given the devices' other ends, in
+    # the place of namespaces: no kernel handles packets then, and no privilege is needed
 
 
 @dataclass(frozen=True)

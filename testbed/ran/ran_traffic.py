@@ -10,7 +10,7 @@ threads of its own, and no say in what the cell does with the packets.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_interface
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcap_tools.errors import LiveError
-from pcap_tools.sending import Sender
+from pcap_tools.sending import Sender, Sent
 from testbed import namespaces
 from testbed.ran.plane.topology import ue_device
 from testbed.ran.ran_config import RanConfig, plane_config, sources_of, users_of
@@ -41,10 +41,24 @@ class Spaces(Protocol):
     def namespace(self, ue: str) -> str: ...
 
 
+class Counting(Protocol):
+    """What sends packets, and counts them; `pcap_tools.sending.Sender` is one."""
+
+    sent: Sent
+
+    def send(self, data: NDArray[np.uint8], start: NDArray[np.int64],
+             captured: NDArray[np.int32]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+Senders = Callable[[str, str], Counting]  # by namespace and device
+
+
 class Patient:
     """A device that is down while its UE is away: what it does not take is counted."""
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(self, sender: Counting) -> None:
         self._sender = sender
         self.refused = 0  # packets
 
@@ -111,16 +125,19 @@ def doors_of(config: RanConfig, plane: Spaces) -> dict[User, Door]:
 
 
 @contextmanager
-def running_traffic(config: RanConfig, plane: Spaces) -> Iterator[RunningTraffic]:
-    """All traffic of `config`, until the block ends."""
+def running_traffic(config: RanConfig, plane: Spaces, senders: Senders | None = None,
+                    ) -> Iterator[RunningTraffic]:
+    """All traffic of `config`, until the block ends; `senders` is for where no kernel is."""
     doors = doors_of(config, plane)
-    quiet_kernel(list(doors.values()))
+    if senders is None:
+        quiet_kernel(list(doors.values()))
     timed = [source for source, one in zip(sources_of(config), config.traffic, strict=True)
              if one.kind is not Kind.GREEDY]
     devices: list[Patient] = []
 
     def opened(namespace: str, device: str) -> Patient:
-        devices.append(Patient(namespaces.inside(namespace, lambda: Sender(device))))
+        devices.append(Patient(namespaces.inside(namespace, lambda: Sender(device))
+                               if senders is None else senders(namespace, device)))
         return devices[-1]
 
     sender = TrafficSender(timed, doors, opened) if timed else None

@@ -85,7 +85,6 @@ class UserPlane:
 
     def start(self) -> None:
         """Make everything and run; what was made is taken back where that fails."""
-        namespaces.require()
         try:
             self._make()
             self._run()
@@ -108,6 +107,8 @@ class UserPlane:
         self.stop()
 
     def _make(self) -> None:
+        """Devices and where they are; others may make them of something else."""
+        namespaces.require()
         config = self.config
         made = topology.all_namespaces(config)
         leftovers.claim(config.name, made)
@@ -233,7 +234,7 @@ class UserPlane:
             for address in session.addresses:
                 self._order(Order.NO_ADDRESS, address_key(address))
             self._obeyed(self._order(Order.DETACH, session.bearer))
-            topology.withdraw(self.config, ue, place)
+            self._withdraw(ue, place)
         if ue in self._attached:
             self._attached.discard(ue)
             self.attachment(ue, False)
@@ -254,10 +255,18 @@ class UserPlane:
             for address in session.addresses:
                 self._order(Order.ADDRESS, address_key(address), session.bearer)
             self._obeyed(self._order(Order.ATTACH, session.bearer))
-            topology.change_addresses(self.config, ue, place, session)
+            self._readdress(ue, place, session)
         self._sessions.update(fresh)
         self._attached.add(ue)
         self.attachment(ue, True)
+
+    def _withdraw(self, ue: str, place: int) -> None:
+        """A session's device loses its addresses."""
+        topology.withdraw(self.config, ue, place)
+
+    def _readdress(self, ue: str, place: int, session: SessionConfig) -> None:
+        """A session's device has these addresses from now on."""
+        topology.change_addresses(self.config, ue, place, session)
 
     def _check_free(self, fresh: Mapping[tuple[str, int], SessionConfig]) -> None:
         taken = {address_key(address) for at, session in self._sessions.items()
