@@ -70,10 +70,11 @@ class Dtype(IntEnum):
     F16 = 2
     F32 = 3
     U32 = 4
+    CODED = 5  # rows, in the encoding that the payload's first byte names
 
     @property
     def element_bytes(self) -> int:
-        return (1, 2, 2, 4, 4)[self]
+        return (1, 2, 2, 4, 4, 1)[self]
 
 
 class Flags(IntFlag):
@@ -85,12 +86,15 @@ class Flags(IntFlag):
 
 
 ACTIVATIONS = frozenset({FrameType.ROWS, FrameType.HIDDEN})
+ROW_TYPES = frozenset({Dtype.BF16, Dtype.F16, Dtype.F32, Dtype.CODED})
+CODED_BYTES = 64  # that an encoding may add to a row: scales, indices; more than any here does
 _KNOWN_FLAGS = int(Flags.RESULT_WANTED | Flags.ALL_ROWS)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame. For activations `rows * columns` elements of `dtype` fill the payload."""
+    """One frame. For activations `rows * columns` elements of `dtype` fill the payload, or it
+    holds them encoded."""
 
     type: FrameType
     session: int = 0
@@ -164,9 +168,11 @@ def _decode_whole(message: memoryview) -> Frame:
 
 def _check_shape(kind: FrameType, dtype: Dtype, rows: int, columns: int, length: int) -> None:
     if kind in ACTIVATIONS:
-        if dtype not in (Dtype.BF16, Dtype.F16, Dtype.F32) or rows == 0 or columns == 0:
+        if dtype not in ROW_TYPES or rows == 0 or columns == 0:
             raise FrameError(f"An activation of {rows} x {columns} {dtype.name} is none.")
-        if rows * columns * dtype.element_bytes != length:
+        if dtype is Dtype.CODED:
+            _check_coded(rows, columns, length)
+        elif rows * columns * dtype.element_bytes != length:
             raise FrameError(f"{rows} x {columns} {dtype.name} do not fill {length} B.")
     elif rows or columns:
         raise FrameError(f"A {kind.name} frame has no rows.")
@@ -175,6 +181,16 @@ def _check_shape(kind: FrameType, dtype: Dtype, rows: int, columns: int, length:
             raise FrameError("A TOKEN frame holds one 32-bit id.")
     elif dtype is not Dtype.BYTES:
         raise FrameError(f"A {kind.name} frame holds bytes, not {dtype.name}.")
+
+
+def _check_coded(rows: int, columns: int, length: int) -> None:
+    """No encoding is longer than its rows and a little; nor are rows that no frame could carry."""
+    largest = rows * columns * Dtype.F32.element_bytes
+    if largest > MAX_PAYLOAD_BYTES:
+        raise FrameTooLarge(f"{rows} x {columns} elements are over the limit of a frame.",
+                            "Send the prompt in smaller chunks.")
+    if not 2 <= length <= largest + CODED_BYTES * (rows + 1):
+        raise FrameError(f"{length} B are no {rows} x {columns} encoded elements.")
 
 
 class FrameDecoder:

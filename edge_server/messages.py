@@ -17,7 +17,7 @@ from edge_server.frame import Dtype
 from edge_server.split import LayerRange
 
 SPLIT_PATH = "/v1/split"  # of the WebSocket
-PROTOCOL = 2  # of the exchange of frames; refused when different
+PROTOCOL = 3  # of the exchange of frames; refused when different
 _Enum = TypeVar("_Enum", bound=IntEnum)
 _PROTOCOL = struct.Struct(">H")
 MAX_TEXT_BYTES = 1024  # an error's sentence fits; a hostile one is cut off
@@ -70,8 +70,10 @@ class Hello:
     session: int = 0  # 0: a new one
     secret: bytes = field(default=_NO_SECRET, repr=False)
     token: str = field(default="", repr=False)  # what the operator gave this phone
+    back: int = 0  # encoding of the rows that come back in private mode: its number
+    back_parameter: int = 0  # and its parameter; 0 is its default
 
-    _FIELDS = struct.Struct(f">H32sHHBBQ{SECRET_BYTES}sH")
+    _FIELDS = struct.Struct(f">H32sHHBBQ{SECRET_BYTES}sBHH")
 
     def pack(self) -> bytes:
         token = self.token.encode()
@@ -79,7 +81,8 @@ class Hello:
             raise FrameError(f"A token of {len(token)} B is none.", "Give one from the operator.")
         return self._FIELDS.pack(
             self.protocol, bytes.fromhex(self.identity), self.layers.start, self.layers.end,
-            self.dtype, self.mode, self.session, self.secret, len(token)) + token
+            self.dtype, self.mode, self.session, self.secret, self.back, self.back_parameter,
+            len(token)) + token
 
     @classmethod
     def unpack(cls, payload: bytes | memoryview) -> Hello:
@@ -89,7 +92,7 @@ class Hello:
                                f"The phone speaks protocol {protocol}, the edge {PROTOCOL}.",
                                "Install the same version on both sides.")
         fixed, text = payload[: cls._FIELDS.size], bytes(payload[cls._FIELDS.size:])
-        (_, identity, start, end, dtype, mode, session, secret, length
+        (_, identity, start, end, dtype, mode, session, secret, back, back_parameter, length
          ) = _unpack(cls._FIELDS, fixed, "HELLO")
         if start > end:
             raise FrameError(f"HELLO asks for layers [{start}, {end}).")
@@ -100,7 +103,7 @@ class Hello:
         except UnicodeDecodeError as error:
             raise FrameError("HELLO holds a token that is none.") from error
         return cls(identity.hex(), LayerRange(start, end), _enum(Dtype, dtype), _enum(Mode, mode),
-                   protocol, session, secret, token)
+                   protocol, session, secret, token, back, back_parameter)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,9 @@ from enum import Enum
 
 import torch
 
+from edge_server.encodings.encoding import Encoding
+from edge_server.encodings.registry import RAW, by_name
+from edge_server.encodings.wire import Chain
 from edge_server.engine.sampling import Sampler
 from edge_server.frame import Dtype, Flags, FrameType
 from edge_server.messages import Mode, Sampling
@@ -103,6 +106,8 @@ class Session:
     sent: int = 0
     asked: bool = False  # rows are missing, and the phone was told
     pending: int = 0  # jobs that wait or run
+    back: Encoding = field(default_factory=lambda: by_name(RAW))  # of rows in private mode
+    chain: Chain = field(default_factory=Chain)  # for rows that depend on those before
 
     def quiet(self, now: float) -> float:
         """Seconds without a frame; 0 while something is computed for it."""

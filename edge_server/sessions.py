@@ -16,11 +16,16 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import torch
+
 from edge_server.config import EdgeConfig
+from edge_server.encodings.encoding import Encoding
+from edge_server.encodings.registry import by_code
+from edge_server.encodings.wire import continues, unpack
 from edge_server.engine.sampling import Sampler
-from edge_server.engine.tensors import TORCH_TYPES, WIRE_TYPES, from_bytes
-from edge_server.errors import SessionError
-from edge_server.frame import EPOCHS, Frame, FrameType, newer
+from edge_server.engine.tensors import TORCH_TYPES, WIRE_TYPES
+from edge_server.errors import FrameError, SessionError
+from edge_server.frame import EPOCHS, Dtype, Frame, FrameType, newer
 from edge_server.messages import (
     SECRET_BYTES,
     ErrorCode,
@@ -82,7 +87,8 @@ class Sessions:
             return Admission(session, True, welcome)
         self._make_room(owner, now)
         session = Session(secrets.randbits(63) + 1, secrets.token_bytes(SECRET_BYTES), owner,
-                          self._free.pop(), hello.layers, hello.mode, hello.dtype, now, now)
+                          self._free.pop(), hello.layers, hello.mode, hello.dtype, now, now,
+                          back=_back(hello))
         self._open[session.number] = session
         return Admission(session, False, self._welcome(session))
 
@@ -168,6 +174,7 @@ class Sessions:
                 f"The phone sends {hello.dtype.name} rows; this edge takes "
                 f"{WIRE_TYPES[serving.row_type].name}.",
                 "Start both sides with the same --dtype (int8 uses bf16 rows).")
+        _back(hello)
 
     def accept(self, session: Session, connection: int, frame: Frame, now: float
                ) -> Job | Frame | None:
@@ -239,7 +246,7 @@ class Sessions:
             session.sampler = Sampler(start.sampling, start.first, start.chosen)
 
     def _rows(self, session: Session, frame: Frame) -> Job | Frame | None:
-        if frame.dtype is not session.dtype or frame.columns != self.serving.hidden:
+        if frame.dtype not in (session.dtype, Dtype.CODED) or frame.columns != self.serving.hidden:
             raise SessionError(
                 ErrorCode.WRONG_DTYPE,
                 f"Rows of {frame.columns} {frame.dtype.name} came; this session takes "
@@ -256,11 +263,21 @@ class Sessions:
         if frame.position > session.length:
             self._ignored("gap")
             return self._missing(session)
+        rows = self._decoded(session, frame)
         self._check_memory(session, end)
         session.length, session.asked = end, False
-        rows = from_bytes(memoryview(frame.payload), frame.dtype, frame.rows, frame.columns)
         return Job(session, frame.epoch, session.answer, frame.position, rows, frame.flags,
                    session.sampler)
+
+    def _decoded(self, session: Session, frame: Frame) -> torch.Tensor:
+        """The rows of `frame`; behind this nothing knows how they were sent."""
+        payload = memoryview(frame.payload)
+        rows = unpack(payload, frame.dtype, self.serving.row_type, frame.rows, frame.columns,
+                      session.chain.before(frame.epoch, frame.position))
+        # A copy: layers may write over the rows they are given.
+        last = rows[-1:].clone() if continues(payload, frame.dtype) else None
+        session.chain.keep(frame.epoch, frame.position + frame.rows, last)
+        return rows
 
     def _check_memory(self, session: Session, end: int) -> None:
         limit = self._config.cache_bytes
@@ -286,10 +303,24 @@ class Sessions:
 
 def _may_resume(session: Session, hello: Hello, owner: Owner) -> bool:
     """A session number that was guessed or overheard opens nothing without its secret and token."""
+    back = session.back
     return (hmac.compare_digest(session.secret, hello.secret)
             and session.owner.name == owner.name
-            and (session.layers, session.mode, session.dtype)
-            == (hello.layers, hello.mode, hello.dtype))
+            and (session.layers, session.mode, session.dtype, back.code, back.parameter)
+            == (hello.layers, hello.mode, hello.dtype, hello.back, hello.back_parameter))
+
+
+def _back(hello: Hello) -> Encoding:
+    """How rows go back to the phone; each by itself, for they may be asked for again."""
+    try:
+        encoding = by_code(hello.back, hello.back_parameter)
+    except FrameError as error:
+        raise SessionError(ErrorCode.WRONG_DTYPE, error.problem, error.remedy) from error
+    if encoding.chained:
+        raise SessionError(ErrorCode.WRONG_DTYPE,
+                           f"Rows do not come back in the encoding {encoding.name}.",
+                           "Ask for one whose rows stand by themselves, as int8.")
+    return encoding
 
 
 def moved() -> SessionError:

@@ -18,10 +18,10 @@ from collections.abc import Callable, Sequence
 import torch
 
 from edge_server.batching import BatchQueue, Returns, Slice
+from edge_server.encodings.wire import pack
 from edge_server.engine.load import Engine
 from edge_server.engine.sampling import choose_many
 from edge_server.engine.stage import Output, Stage, warm_up
-from edge_server.engine.tensors import to_bytes
 from edge_server.errors import EdgeError, SessionError
 from edge_server.frame import Flags, Frame, FrameType, token_frame
 from edge_server.messages import ErrorCode, Mode
@@ -253,8 +253,9 @@ class Worker:
             return None
         back = rows if job.flags & Flags.ALL_ROWS else rows[-1:]
         first = job.position + len(job.rows) - len(back)
-        return Frame(FrameType.HIDDEN, session.number, job.epoch, first, session.dtype,
-                     back.shape[0], back.shape[1], payload=to_bytes(back))
+        packed = pack(back, session.back)
+        return Frame(FrameType.HIDDEN, session.number, job.epoch, first, packed.dtype,
+                     back.shape[0], back.shape[1], payload=packed.payload)
 
     def _view(self, layers: LayerRange) -> Stage:
         """The layers a session asked for, out of those loaded."""

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("edge_server", "ue_app", "pcap_tools", "classifier", "xapp", "testbed")
 SHARED_BY_BOTH_SIDES = ("edge_server.frame", "edge_server.messages", "edge_server.split",
-                        "edge_server.errors", "edge_server.engine")
+                        "edge_server.errors", "edge_server.engine", "edge_server.encodings")
 ALLOWED: dict[str, tuple[str, ...]] = {
     "edge_server": (),
     "ue_app": SHARED_BY_BOTH_SIDES,
@@ -29,6 +29,7 @@ ENGINE_MAY_USE = ("edge_server.engine", "edge_server.frame", "edge_server.messag
                   "edge_server.split", "edge_server.errors")
 HEAVY = ("torch", "transformers", "fastapi", "uvicorn", "streamlit", "sklearn", "scapy", "numpy")
 LIGHT_MODULES = ("edge_server.frame", "edge_server.messages", "edge_server.split",
+                 "edge_server.encodings.registry",
                  "edge_server.errors", "edge_server.command", "edge_server.engine.architecture",
                  "edge_server.engine.checkpoint", "edge_server.engine.manifest",
                  "edge_server.engine.parts", "edge_server.engine.options", "ue_app.errors",

@@ -16,10 +16,12 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from edge_server.engine.tensors import WIRE_TYPES, from_bytes, to_bytes
+from edge_server.encodings.wire import Packed, pack_again, unpack
+from edge_server.engine.tensors import TORCH_TYPES
 from edge_server.errors import FrameError, SessionError
 from edge_server.frame import EPOCHS, Flags, Frame, FrameType, newer, token_of
 from edge_server.messages import ErrorCode, Hello, Mode, Sampling, Start, Welcome
+from ue_app.encoding import RowEncoder
 from ue_app.errors import EdgeUnreachable, Interrupted, LinkError, LinkLost, LinkTimeout
 from ue_app.ledger import Ledger
 from ue_app.link import LinkState, LinkStatus, Result, Traffic
@@ -54,12 +56,15 @@ class EdgeLink:
 
     def __init__(
         self, config: LinkConfig, hello: Hello, clock: Callable[[], float] = time.monotonic,
+        encoder: RowEncoder | None = None,
     ) -> None:
+        """`encoder` says how rows are written; without one they go as they are."""
         self._config, self._hello, self._clock = config, hello, clock
         self.traffic: Traffic | None = Traffic()
         self._counter = self.traffic
         self.status = LinkStatus(LinkState.CLOSED, config.url)
         self.interrupted = threading.Event()
+        self._encoder = encoder or RowEncoder()
         self._ledger = Ledger()
         self._unseen: list[tuple[int, int]] = []  # STARTs that the edge may not know: epoch, kept
         self._answer: _Answer | None = None
@@ -90,9 +95,10 @@ class EdgeLink:
             self._recover(error)
 
     def send(self, position: int, rows: torch.Tensor, flags: Flags) -> None:
-        self._ledger.record(position, rows, flags)
+        packed = self._encoder.encode(self._epoch, position, rows)
+        self._ledger.record(position, packed.rows, flags, packed.again)
         try:
-            self._send_rows(position, rows, flags)
+            self._send_rows(position, packed, flags)
         except (LinkError, SessionError, FrameError) as error:
             self._recover(error)
 
@@ -158,7 +164,8 @@ class EdgeLink:
         if frame.position != due.needed_from or frame.rows != due.end - due.needed_from:
             return None
         self._ledger.due.popleft()
-        return from_bytes(memoryview(frame.payload), frame.dtype, frame.rows, frame.columns)
+        return unpack(memoryview(frame.payload), frame.dtype, TORCH_TYPES[self._hello.dtype],
+                      frame.rows, frame.columns)
 
     def _first_wire(self) -> Wire:
         """A connection to the first edge that takes us; if none does, why the first did not."""
@@ -286,7 +293,8 @@ class EdgeLink:
         if self._answer is not None:
             self._wire.send(self._next_start(held))
         for sent in self._ledger.plan(held, min(self._config.piece, self.welcome.max_rows)):
-            self._send_rows(sent.position, self._ledger.rows(sent), sent.flags)
+            packed = pack_again(self._ledger.rows(sent), sent.encoding)
+            self._send_rows(sent.position, packed, sent.flags)
 
     def _next_start(self, kept: int) -> Frame:
         """The frame that begins the answer, or goes on with it, where `kept` rows stand."""
@@ -297,10 +305,10 @@ class EdgeLink:
         start = Start(answer.sampling, answer.first, tuple(answer.chosen))
         return self._frame(FrameType.START, kept, start.pack())
 
-    def _send_rows(self, position: int, rows: torch.Tensor, flags: Flags) -> None:
+    def _send_rows(self, position: int, packed: Packed, flags: Flags) -> None:
         self._wire.send(Frame(FrameType.ROWS, self.welcome.session, self._epoch, position,
-                              WIRE_TYPES[rows.dtype], rows.shape[0], rows.shape[1], flags,
-                              to_bytes(rows)))
+                              packed.dtype, packed.rows.shape[0], packed.rows.shape[1], flags,
+                              packed.payload))
 
     def _check_recoverable(self, error: Exception) -> None:
         """Raise `error` where another attempt cannot help, or patience is over."""

@@ -2,7 +2,8 @@
 
 Rows at absolute positions, and the results still due for some of them. After a broken connection
 the ledger says what to send again: what the edge lacks, and what it was asked and may not have
-answered. It knows no sockets and no frames.
+answered. Each row keeps the encoding in which it has to go again, so that the edge ends with the
+same bits. It knows no sockets, no frames and no encoding.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 
 import torch
 
+from edge_server.encodings.registry import RAW
 from edge_server.frame import Flags
 
 
@@ -24,6 +26,7 @@ class Sent:
     position: int
     end: int
     flags: Flags
+    encoding: str = RAW
 
     @property
     def needed_from(self) -> int:
@@ -38,11 +41,14 @@ class Ledger:
         # As they came, one after another: to copy each token's row into one tensor costs 10 µs.
         self._chunks: list[torch.Tensor] = []
         self._starts: list[int] = []  # position of each chunk's first row
+        self._encodings: list[str] = []  # of each chunk
         self.end = 0  # rows kept
         self.due: deque[Sent] = deque()
 
-    def record(self, position: int, rows: torch.Tensor, flags: Flags) -> None:
-        """`rows` stand at `position`; what was there and after it is void."""
+    def record(
+        self, position: int, rows: torch.Tensor, flags: Flags, encoding: str = RAW
+    ) -> None:
+        """`rows` stand at `position`, sent in `encoding`; what was there and after it is void."""
         if position > self.end:
             raise ValueError(f"rows at {position} leave a gap after {self.end}")
         if self.due and position < self.due[-1].end:
@@ -51,9 +57,10 @@ class Ledger:
             self._cut(position)
         self._chunks.append(rows.clone())  # whatever the caller does with its own
         self._starts.append(position)
+        self._encodings.append(encoding)
         self.end = position + rows.shape[0]
         if flags:
-            self.due.append(Sent(position, self.end, flags))
+            self.due.append(Sent(position, self.end, flags, encoding))
 
     def truncate(self, length: int) -> None:
         """Positions from `length` on are void, and so are all results that are due."""
@@ -72,20 +79,28 @@ class Ledger:
         """What to send to a side that holds the first `held` rows and was asked nothing yet."""
         at = min([held, self.end, *(sent.needed_from for sent in self.due)])
         for sent in self.due:
-            yield from _pieces(at, sent.needed_from, max_rows)
-            yield Sent(sent.needed_from, sent.end, sent.flags)
+            yield from self._pieces(at, sent.needed_from, max_rows)
+            yield Sent(sent.needed_from, sent.end, sent.flags, sent.encoding)
             at = sent.end
-        yield from _pieces(at, self.end, max_rows)
+        yield from self._pieces(at, self.end, max_rows)
+
+    def _pieces(self, start: int, end: int, size: int) -> Iterator[Sent]:
+        """Rows `[start, end)` in frames of at most `size`, each in one encoding."""
+        while start < end:
+            chunk = bisect_right(self._starts, start) - 1
+            encoding, last = self._encodings[chunk], chunk + 1
+            while last < len(self._starts) and self._encodings[last] == encoding and (
+                    self._starts[last] < min(start + size, end)):
+                last += 1
+            until = self._starts[last] if last < len(self._starts) else end
+            piece = Sent(start, min(start + size, end, until), Flags.NONE, encoding)
+            yield piece
+            start = piece.end
 
     def _cut(self, length: int) -> None:
         """Keep rows `[0, length)`."""
         kept = bisect_left(self._starts, length)
-        del self._chunks[kept:], self._starts[kept:]
+        del self._chunks[kept:], self._starts[kept:], self._encodings[kept:]
         if kept:
             self._chunks[-1] = self._chunks[-1][: length - self._starts[-1]]
         self.end = length
-
-
-def _pieces(start: int, end: int, size: int) -> Iterator[Sent]:
-    for at in range(start, end, size):
-        yield Sent(at, min(at + size, end), Flags.NONE)

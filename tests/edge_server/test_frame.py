@@ -46,6 +46,9 @@ VECTORS = {
         Frame(FrameType.ROWS, 2**64 - 1, 2**16 - 1, 2**32 - 1, Dtype.F16, 2, 1,
               Flags.RESULT_WANTED | Flags.ALL_ROWS, b"\x00\x3c\x00\xc0"),
         "6153 01 04 ffffffffffffffff ffff 02 03 ffffffff 0002 0001 00000004 2d9253f6 003c00c0"),
+    "encoded rows": (
+        Frame(FrameType.ROWS, 1, 2, 3, Dtype.CODED, 1, 2, payload=b"\x01\x80\x3c\x7f\x81"),
+        "6153 01 04 0000000000000001 0002 05 00 00000003 0001 0002 00000005 3420f22e 01803c7f81"),
     "goodbye": (
         Frame(FrameType.GOODBYE, 1),
         "6153 01 09 0000000000000001 0000 00 00 00000000 0000 0000 00000000 7c7d2dfa"),
@@ -59,12 +62,13 @@ def frames(draw: st.DrawFn, max_bytes: int = 300) -> Frame:
     rows = columns = 0
     dtype = Dtype.BYTES
     if kind in ACTIVATIONS:
-        dtype = draw(st.sampled_from((Dtype.BF16, Dtype.F16, Dtype.F32)))
+        dtype = draw(st.sampled_from((Dtype.BF16, Dtype.F16, Dtype.F32, Dtype.CODED)))
         elements = max(1, max_bytes // dtype.element_bytes)
         rows = draw(st.integers(1, elements))
         columns = draw(st.integers(1, elements // rows))
         size = rows * columns * dtype.element_bytes
-        payload = draw(st.binary(min_size=size, max_size=size))
+        least = 2 if dtype is Dtype.CODED else size
+        payload = draw(st.binary(min_size=least, max_size=max(least, size)))
     elif kind is FrameType.TOKEN:
         dtype, payload = Dtype.U32, draw(st.binary(min_size=4, max_size=4))
     else:
@@ -148,7 +152,7 @@ def test_random_bytes(data: bytes) -> None:
 @given(
     st.builds(
         struct.Struct(">2sBBQHBBIHHI").pack, st.just(b"aS"), st.sampled_from((0, 1, 2)),
-        st.integers(0, 12), U64, U16, st.integers(0, 6), st.integers(0, 8), U32,
+        st.integers(0, 12), U64, U16, st.integers(0, 7), st.integers(0, 8), U32,
         st.sampled_from((0, 1, 2, 65_535)), st.sampled_from((0, 1, 2, 65_535)),
         st.sampled_from((0, 1, 4, 8, 2**32 - 1))),
     st.binary(max_size=8))
@@ -232,6 +236,13 @@ def test_a_frame_over_the_cap_is_not_made() -> None:
     Frame(FrameType.ROWS, dtype=Dtype.F32, rows=1, columns=2, payload=b"1234"),
     Frame(FrameType.ROWS, dtype=Dtype.U32, rows=1, columns=1, payload=b"1234"),
     Frame(FrameType.ROWS, dtype=Dtype.BYTES, rows=2, columns=2, payload=b"1234"),
+    Frame(FrameType.ROWS, dtype=Dtype.CODED, rows=1, columns=8, payload=b"1"),
+    Frame(FrameType.ROWS, dtype=Dtype.CODED, rows=1, columns=1, payload=bytes(5 + 2 * 64)),
+    Frame(FrameType.ROWS, dtype=Dtype.CODED, rows=0, columns=8, payload=b"1234"),
+    Frame(FrameType.ROWS, dtype=Dtype.CODED, rows=513, columns=8192, payload=b"1234"),
+    Frame(FrameType.HIDDEN, dtype=Dtype.CODED, rows=65_535, columns=65_535, payload=b"1234"),
+    Frame(FrameType.TOKEN, dtype=Dtype.CODED, payload=b"1234"),
+    Frame(FrameType.HELLO, dtype=Dtype.CODED, payload=b"1234"),
     Frame(FrameType.HIDDEN, dtype=Dtype.U32, rows=1, columns=1, payload=b"1234"),
     Frame(FrameType.TOKEN, dtype=Dtype.U32, payload=b"12345"),
     Frame(FrameType.TOKEN, dtype=Dtype.F32, payload=b"1234"),

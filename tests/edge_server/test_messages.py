@@ -38,7 +38,8 @@ numbers = st.integers(0, 2**64 - 1)
 hellos = st.builds(
     Hello, identity=st.binary(min_size=32, max_size=32).map(bytes.hex), layers=layers,
     dtype=st.sampled_from(Dtype), mode=st.sampled_from(Mode), session=numbers, secret=secrets,
-    token=st.text(st.characters(codec="ascii"), max_size=MAX_TOKEN_BYTES))
+    token=st.text(st.characters(codec="ascii"), max_size=MAX_TOKEN_BYTES),
+    back=st.integers(0, 255), back_parameter=st.integers(0, 65_535))
 welcomes = st.integers(1, 2**32 - 1).flatmap(lambda capacity: st.builds(
     Welcome, session=numbers, capacity=st.just(capacity), max_rows=st.integers(1, 65_535),
     secret=secrets, length=st.integers(0, capacity), seen=st.integers(0, 65_535),
@@ -120,12 +121,13 @@ def test_random_bytes_of_the_right_size(kind: type[Message], data: st.DataObject
 
 def test_vectors() -> None:
     hello = Hello(IDENTITY, LayerRange(1, 4), Dtype.BF16, Mode.PRIVATE)
-    assert hello.pack().hex() == ("0002" + IDENTITY + "0001" + "0004" + "01" + "01" + "00" * 8
-                                  + "00" * 16 + "0000")
-    back = replace(hello, session=0x123, secret=bytes(range(16)), token="air")
+    assert hello.pack().hex() == ("0003" + IDENTITY + "0001" + "0004" + "01" + "01" + "00" * 8
+                                  + "00" * 16 + "00" + "0000" + "0000")
+    back = replace(hello, session=0x123, secret=bytes(range(16)), token="air",
+                   back=4, back_parameter=258)
     assert back.pack().hex() == (
-        "0002" + IDENTITY + "0001" + "0004" + "01" + "01" + "0000000000000123"
-        + "000102030405060708090a0b0c0d0e0f" + "0003" + "616972")
+        "0003" + IDENTITY + "0001" + "0004" + "01" + "01" + "0000000000000123"
+        + "000102030405060708090a0b0c0d0e0f" + "04" + "0102" + "0003" + "616972")
     assert Welcome(1, 2048, 256).pack().hex() == (
         "0000000000000001" + "00000800" + "0100" + "00" * 16 + "00000000" + "0000" + "00000000")
     assert Welcome(1, 2048, 256, bytes(range(16)), 77, 258, 120_000).pack().hex() == (
