@@ -21,7 +21,7 @@ import torch
 from edge_server.config import EdgeConfig
 from edge_server.encodings.encoding import Encoding
 from edge_server.encodings.registry import by_code
-from edge_server.encodings.wire import continues, unpack
+from edge_server.encodings.wire import unpack
 from edge_server.engine.sampling import Sampler
 from edge_server.engine.tensors import TORCH_TYPES, WIRE_TYPES
 from edge_server.errors import FrameError, SessionError
@@ -271,12 +271,10 @@ class Sessions:
 
     def _decoded(self, session: Session, frame: Frame) -> torch.Tensor:
         """The rows of `frame`; behind this nothing knows how they were sent."""
-        payload = memoryview(frame.payload)
-        rows = unpack(payload, frame.dtype, self.serving.row_type, frame.rows, frame.columns,
-                      session.chain.before(frame.epoch, frame.position))
+        rows = unpack(memoryview(frame.payload), frame.dtype, self.serving.row_type, frame.rows,
+                      frame.columns, session.chain.before(frame.position, frame.epoch))
         # A copy: layers may write over the rows they are given.
-        last = rows[-1:].clone() if continues(payload, frame.dtype) else None
-        session.chain.keep(frame.epoch, frame.position + frame.rows, last)
+        session.chain.keep(frame.position + frame.rows, rows[-1:].clone(), frame.epoch)
         return rows
 
     def _check_memory(self, session: Session, end: int) -> None:

@@ -77,6 +77,7 @@ class EdgeLink:
 
     def start(self, sampling: Sampling, kept: int, first: int) -> None:
         self._ledger.truncate(kept)
+        self._encoder.begin()
         if self._hello.mode is Mode.PRIVATE:
             sampling = Sampling()  # the choice is this side's alone
         self._answer = _Answer(sampling, first)
@@ -95,8 +96,11 @@ class EdgeLink:
             self._recover(error)
 
     def send(self, position: int, rows: torch.Tensor, flags: Flags) -> None:
-        packed = self._encoder.encode(self._epoch, position, rows)
+        packed = self._encoder.encode(position, rows)
+        self.status.encoding = self._encoder.name
         self._ledger.record(position, packed.rows, flags, packed.again)
+        if self._encoder.adaptive:
+            self._encoder.sending(rows.shape[0], self._wire.progress())
         try:
             self._send_rows(position, packed, flags)
         except (LinkError, SessionError, FrameError) as error:
@@ -111,6 +115,8 @@ class EdgeLink:
                 continue
             if result is not None:
                 self._trouble, self._faults, self._resends = None, 0, 0
+                if self._encoder.adaptive:
+                    self._encoder.answered(self._wire.progress())
                 return result
 
     def cancel(self, kept: int) -> int:
@@ -292,6 +298,9 @@ class EdgeLink:
         held = min([held, *(kept for epoch, kept in self._unseen if newer(epoch, seen))])
         if self._answer is not None:
             self._wire.send(self._next_start(held))
+        end = self._ledger.end
+        if self._encoder.builds_on(end):
+            held = min(held, end - 1)  # a new connection or epoch has no row before
         for sent in self._ledger.plan(held, min(self._config.piece, self.welcome.max_rows)):
             packed = pack_again(self._ledger.rows(sent), sent.encoding)
             self._send_rows(sent.position, packed, sent.flags)

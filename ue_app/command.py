@@ -206,6 +206,7 @@ class _Terminal:
             "layers": placement.remote.end if placement.last is None else placement.last.end,
             "mode": "local" if self._arguments.local
             else "private" if placement.private else "split",
+            "encoding": phone.link.status.encoding,
             "backend": phone.engine.backend, "dtype": phone.engine.precision,
             "seed": self._sampling.seed,
             "edge": phone.link.status.edge, "round_trip": phone.link.status.round_trip,

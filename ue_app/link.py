@@ -51,6 +51,7 @@ class LinkStatus:
     round_trip: float | None = None  # seconds, the last measured; None before that
     resumed: int = 0  # times a session was taken up again where it was
     rebuilt: int = 0  # times it had to be sent anew from this phone's history
+    encoding: str | None = None  # in which the last new rows went
     slice: str | None = None  # what the network says it put this traffic in; None: it said nothing
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_server.encodings.registry import NAMES, RAW
 from edge_server.engine.options import add_engine_options, positive
 from edge_server.errors import ConfigurationError
 
@@ -45,7 +46,29 @@ def add_phone_options(parser: argparse.ArgumentParser) -> None:
                              "0 gives up at once (default: %(default)s)")
     parser.add_argument("--chunk", type=positive, default=32, metavar="ROWS",
                         help="prompt rows sent at a time (default: %(default)s)")
+    add_encoding_options(parser)
     add_engine_options(parser)
+
+
+def add_encoding_options(parser: argparse.ArgumentParser, default: str | None = RAW) -> None:
+    """Add how rows are written to `parser`."""
+    group = parser.add_argument_group(
+        "encoding", "In what form activation rows cross the link. What each costs and saves: "
+                    "`airsplit encodings list`, docs/encodings.md.")
+    group.add_argument("--encoding", default=default, metavar="NAME",
+                       help=f"{', '.join(NAMES)}, or auto to choose by the link's rate "
+                            "(default: raw)")
+    group.add_argument("--max-ppl-increase", type=percent, metavar="PERCENT",
+                       help="what auto may cost in quality: growth of perplexity, as measured "
+                            "for this model")
+
+
+def percent(text: str) -> float:
+    """A share that is not negative, for argparse."""
+    value = float(text)
+    if not 0.0 <= value <= 1000.0:
+        raise argparse.ArgumentTypeError(f"{text} is not a percentage; give 0 to 1000")
+    return value
 
 
 def seconds(text: str) -> float:
@@ -92,4 +115,5 @@ def phone_config(arguments: argparse.Namespace, max_new_tokens: int) -> PhoneCon
         engine=EngineOptions(arguments.backend, arguments.dtype, 1, arguments.context,
                              arguments.threads),
         split=arguments.split, tail=arguments.tail, private=arguments.private,
-        max_new_tokens=max_new_tokens, chunk=arguments.chunk)
+        max_new_tokens=max_new_tokens, chunk=arguments.chunk,
+        encoding=arguments.encoding, max_ppl_increase=arguments.max_ppl_increase)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from edge_server.encodings.registry import RAW
 from edge_server.engine.checkpoint import Checkpoint
 from edge_server.engine.identity import identity_of
 from edge_server.engine.load import Engine, EngineOptions, open_engine
@@ -14,6 +15,7 @@ from edge_server.engine.tensors import WIRE_TYPES
 from edge_server.errors import ConfigurationError, HashMismatch, SessionError
 from edge_server.messages import ErrorCode, Hello, Mode
 from ue_app.client import EdgeLink
+from ue_app.encoding import RowEncoder, encoder_for, on_the_way_back
 from ue_app.generate import Conversation, Limits
 from ue_app.head import Head, Placement, place
 from ue_app.link import Link, LocalLink
@@ -33,6 +35,8 @@ class PhoneConfig:
     private: bool = False  # whatever `tail` says: the part's own last layers, or 1 of a whole
     max_new_tokens: int = 256
     chunk: int = 32  # prompt rows a frame
+    encoding: str = RAW  # of the rows that are sent; auto chooses
+    max_ppl_increase: float | None = None  # percent that choosing may cost in perplexity
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,9 @@ class Phone:
         if isinstance(self.link, LocalLink):
             return "all layers here"
         here = f"layers {first} here" + (f" and {last}" if last is not None else "")
-        return f"{here}, {remote} at the edge"
+        encoding = self.link.status.encoding
+        rows = f", rows in {encoding}" if encoding not in (None, RAW) else ""
+        return f"{here}, {remote} at the edge{rows}"
 
 
 def open_phone(config: PhoneConfig) -> Phone:
@@ -64,13 +70,18 @@ def open_phone(config: PhoneConfig) -> Phone:
     engine = open_engine(checkpoint, config.engine)
     head = Head(engine, placement)  # before the session: no edge waits while the phone loads
     link: Link
-    capacity, chunk = config.engine.capacity, config.chunk
+    capacity, chunk = engine.options.capacity, config.chunk
     if config.link is None:
         link = LocalLink(engine, placement.remote)
     else:
         hello = Hello(identity_of(checkpoint), placement.remote, WIRE_TYPES[engine.row_type],
                       Mode.PRIVATE if placement.private else Mode.TOKENS)
-        edge = _open_link(config.link, hello, checkpoint)
+        encoder = encoder_for(config.encoding, config.max_ppl_increase, checkpoint, config.models,
+                              placement.first.end, engine.row_type, time.perf_counter)
+        if placement.private:
+            back = on_the_way_back(config.encoding)
+            hello = replace(hello, back=back.code, back_parameter=back.parameter)
+        edge = _open_link(config.link, hello, checkpoint, encoder)
         capacity = min(capacity, edge.welcome.capacity)
         chunk = min(chunk, edge.welcome.max_rows)
         link = edge
@@ -79,9 +90,11 @@ def open_phone(config: PhoneConfig) -> Phone:
     return Phone(prompter, engine, placement, head, link, conversation)
 
 
-def _open_link(config: LinkConfig, hello: Hello, checkpoint: Checkpoint) -> EdgeLink:
+def _open_link(
+    config: LinkConfig, hello: Hello, checkpoint: Checkpoint, encoder: RowEncoder
+) -> EdgeLink:
     try:
-        return EdgeLink(config, hello)
+        return EdgeLink(config, hello, encoder=encoder)
     except SessionError as error:
         if error.code != ErrorCode.WRONG_MODEL:
             raise
@@ -111,6 +124,9 @@ def placement_of(checkpoint: Checkpoint, config: PhoneConfig) -> Placement:
         if tail is not None:
             raise ConfigurationError("--local runs every layer here, so nothing is private of it.",
                                      "Leave out --private or --local.")
+        if config.encoding != RAW:
+            raise ConfigurationError("--local sends no rows, so there is nothing to encode.",
+                                     "Leave out --encoding or --local.")
         return place(split, total, None)
     if tail is not None and split == 0:
         raise ConfigurationError(

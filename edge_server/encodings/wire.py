@@ -23,19 +23,19 @@ LOSSLESS = "lossless"
 class Chain:
     """The last row as the reader has it, good for the row that follows it at once.
 
-    It is bound to epoch and position: after a rewind, a new START or rows in another encoding the
-    next row has to stand by itself.
+    It is bound to a position and, where rows may be void, to their epoch: a row that comes after
+    anything else has to stand by itself.
     """
 
-    epoch: int = -1
-    position: int = -1  # that the row would be followed at
+    position: int = -1  # at which the row would be followed
     row: torch.Tensor | None = None
+    epoch: int = 0
 
-    def before(self, epoch: int, position: int) -> torch.Tensor | None:
-        return self.row if (self.epoch, self.position) == (epoch, position) else None
+    def before(self, position: int, epoch: int = 0) -> torch.Tensor | None:
+        return self.row if (self.position, self.epoch) == (position, epoch) else None
 
-    def keep(self, epoch: int, position: int, row: torch.Tensor | None) -> None:
-        self.epoch, self.position, self.row = epoch, position, row
+    def keep(self, position: int, row: torch.Tensor | None, epoch: int = 0) -> None:
+        self.position, self.row, self.epoch = position, row, epoch
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,3 @@ def unpack(
     if not len(payload):
         raise FrameError("Encoded rows do not say how.", "Send them again.")
     return by_code(payload[0]).decode(payload[1:], rows, columns, row_type, before)
-
-
-def continues(payload: memoryview, dtype: Dtype) -> bool:
-    """Whether rows that follow these may depend on them."""
-    return dtype is Dtype.CODED and len(payload) > 0 and by_code(payload[0]).chained

@@ -27,7 +27,7 @@ FIELDS = {
     "text", "token_ids", "finish", "prompt_tokens", "reused_tokens", "tokens",
     "time_to_first_token", "tokens_per_second", "bytes_up", "bytes_down", "bytes_up_per_token",
     "bytes_down_per_token", "split", "tail", "layers", "mode", "backend", "dtype", "seed", "edge",
-    "round_trip", "resumed", "rebuilt"}
+    "round_trip", "resumed", "rebuilt", "encoding"}
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -89,6 +89,29 @@ def test_the_record(run: Run, edge: RunningEdge, folder: Path) -> None:
     assert 32 + 4 + 2 <= record["bytes_down_per_token"] < 32 + 4 + 6
     assert record["time_to_first_token"] > 0
     assert record["tokens_per_second"] > 0
+
+
+def test_rows_in_an_encoding(run: Run, edge: RunningEdge) -> None:
+    status, out, err = run("--edge", edge.url, "--encoding", "int8", TEXT)
+    assert (status, bool(out)) == (0, True)
+    assert "rows in int8" in err  # in the line with the bytes a token
+    record = record_of(run, "--edge", edge.url, "--encoding", "int8", TEXT)
+    assert record["encoding"] == "int8"
+    # Number of the encoding, a group's scale, a byte a channel; a short message's header is 6 B.
+    assert 32 + 1 + 2 + 64 + 6 <= record["bytes_up_per_token"] < 32 + 1 + 2 + 64 + 10
+
+
+@pytest.mark.parametrize(("options", "what"), [
+    (["--encoding", "int9"], "Choose one of raw, int8"),
+    (["--encoding", "auto"], "--max-ppl-increase"),
+    (["--max-ppl-increase", 1], "--encoding auto"),
+    (["--encoding", "auto", "--max-ppl-increase", 1], "airsplit encodings measure")])
+def test_encodings_that_cannot_be(
+    run: Run, edge: RunningEdge, options: list[object], what: str
+) -> None:
+    status, _, err = run("--edge", edge.url, *options, TEXT)
+    assert status == 1
+    assert what in err
 
 
 def test_the_record_of_an_unsplit_answer(run: Run) -> None:
