@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -103,6 +103,7 @@ def open_edge(
         layers = LayerRange(part.ranges[0].start, part.ranges[-1].end)
     has_output = part.output and layers.end == total
     engine = open_engine(checkpoint, config.engine)
+    config = replace(config, engine=engine.options)  # a model's positions may end before --context
     metrics = metrics or Metrics()
     worker = Worker(engine, layers, has_output, metrics, prompt_rows=config.prompt_rows)
     architecture = checkpoint.architecture

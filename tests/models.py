@@ -1,7 +1,8 @@
 """Small seeded checkpoints of every family, written as transformers itself writes them.
 
 Sizes are chosen so that every mechanism is at work: grouped heads, a sliding window shorter than
-the prompts, soft caps, both kinds of rotary embedding, tied and untied embeddings.
+the prompts, soft caps, both kinds of rotary embedding, tied and untied embeddings; of GPT-2 and
+GPT-J learned positions, fused projections, and heads of which some dimensions rotate.
 """
 
 from __future__ import annotations
@@ -15,21 +16,32 @@ from transformers import (
     Gemma2Config,
     Gemma3TextConfig,
     GemmaConfig,
+    GPT2Config,
+    GPTJConfig,
     LlamaConfig,
     PreTrainedConfig,
     PreTrainedTokenizerFast,
 )
 from transformers.models.auto import AutoModelForCausalLM
 
-FAMILIES = ("gemma", "gemma2", "gemma3", "llama")
+FAMILIES = ("gemma", "gemma2", "gemma3", "llama")  # those the compiled kernels run
+GPT_FAMILIES = ("gpt2", "gptj")  # run by `reference` alone
+ALL_FAMILIES = (*FAMILIES, *GPT_FAMILIES)
 LAYERS = 4
 WINDOW = 8
 VOCABULARY = 160
+POSITIONS = 80  # of the families whose positions end: fewer than conversations may have tokens
 _COMMON: dict[str, Any] = {
     "vocab_size": VOCABULARY, "hidden_size": 64, "intermediate_size": 96,
     "num_hidden_layers": LAYERS, "num_attention_heads": 4, "num_key_value_heads": 2,
     "head_dim": 16, "max_position_embeddings": 512, "pad_token_id": 0, "eos_token_id": 1,
     "bos_token_id": 2, "initializer_range": 0.2,
+}
+
+_GPT: dict[str, Any] = {
+    "vocab_size": VOCABULARY, "n_embd": 64, "n_inner": 96, "n_layer": LAYERS, "n_head": 4,
+    "n_positions": POSITIONS, "pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2,
+    "initializer_range": 0.2,
 }
 
 
@@ -43,6 +55,10 @@ def configuration(family: str) -> PreTrainedConfig:
         return Gemma3TextConfig(
             **_COMMON, sliding_window=WINDOW, query_pre_attn_scalar=16,
             layer_types=["sliding_attention", "full_attention"] * (LAYERS // 2))
+    if family == "gpt2":
+        return GPT2Config(**_GPT)
+    if family == "gptj":
+        return GPTJConfig(**_GPT, rotary_dim=8)
     scaled = {"rope_type": "llama3", "rope_theta": 10_000.0, "factor": 4.0, "low_freq_factor": 1.0,
               "high_freq_factor": 4.0, "original_max_position_embeddings": 32}
     return LlamaConfig(**_COMMON, tie_word_embeddings=False, attention_bias=True, mlp_bias=True,
@@ -92,14 +108,15 @@ def save_model(
     model = factory.from_config(configuration(family))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if "norm" in name or name.endswith("bias"):
+            if "norm" in name or "ln_" in name or name.endswith("bias"):
                 parameter.add_(torch.randn_like(parameter) * 0.1)
         # A token's own embedding must not outweigh what the layers add to it, or a model with a
         # tied embedding repeats its last token whatever the layers do. The final norm makes up for
         # it: next-token distributions are about as sharp as a trained model's.
         if model.config.tie_word_embeddings:
             model.get_input_embeddings().weight.mul_(0.1)
-            model.model.norm.weight.add_(15.0)
+            final = model.base_model.ln_f if family in GPT_FAMILIES else model.model.norm
+            final.weight.add_(15.0)
     model.to(dtype).save_pretrained(folder, max_shard_size=max_shard_size)
     save_tokenizer(folder)
     return load_model(folder, dtype)

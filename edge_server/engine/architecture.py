@@ -1,7 +1,8 @@
 """What a decoder looks like: one frozen description read from a Hugging Face `config.json`.
 
-It knows Gemma 1, 2 and 3 (text) and Llama, in the old and the new spelling of their configuration.
-It does not know tensors' contents, files or torch; anything it cannot describe exactly is refused.
+It knows Gemma 1, 2 and 3 (text) and Llama, in the old and the new spelling of their configuration,
+and gives GPT-2 and GPT-J to `gpt`. It does not know tensors' contents, files or torch; anything it
+cannot describe exactly is refused.
 """
 
 from __future__ import annotations
@@ -12,16 +13,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from edge_server.errors import UnknownArchitecture
-
-
-class Family(StrEnum):
-    """The model families that run, by the `model_type` of their configuration."""
-
-    GEMMA = "gemma"
-    GEMMA2 = "gemma2"
-    GEMMA3 = "gemma3_text"
-    LLAMA = "llama"
+from edge_server.engine.family import (
+    PROJECTION,
+    PROJECTION_BIAS,
+    Architecture,
+    ConfigReader,
+    Family,
+)
+from edge_server.engine.gpt import GptArchitecture, gpt_layer_tensors, read_gpt
+from edge_server.errors import ConfigurationError
 
 
 class Activation(StrEnum):
@@ -44,22 +44,11 @@ class Rope:
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """Everything needed to compute a decoder, apart from its weights."""
+class GatedArchitecture(Architecture):
+    """Gemma and Llama: RMS norms, rotary embeddings, a gated feed-forward block."""
 
-    family: Family
-    layers: int
-    hidden: int
-    intermediate: int
-    heads: int
-    key_value_heads: int
-    head_dimension: int
-    vocabulary: int
-    positions: int  # longest context the model was made for, tokens
-    norm_epsilon: float
     norm_adds_one: bool  # Gemma stores weight - 1
     activation: Activation
-    embedding_scale: float  # rows are multiplied by it, rounded to the compute type first
     attention_scale: float  # scores are multiplied by it
     attention_softcap: float | None
     logit_softcap: float | None
@@ -67,16 +56,21 @@ class Architecture:
     sandwich_norms: bool  # Gemma 2 and 3 also normalise what a block adds to the residual
     attention_bias: bool  # q, k, v and o projections have a bias
     feed_forward_bias: bool
-    tied: bool  # the output projection is the embedding matrix
     windows: tuple[int | None, ...]  # per layer: tokens a sliding layer sees, itself included
     ropes: tuple[Rope, ...]  # per layer
 
 
 def read_architecture(config: Mapping[str, Any], source: str) -> Architecture:
     """Describe the decoder in `config`; `source` names the file in errors."""
-    config = text_part(config)
-    reader = _Reader(config, source)
+    reader = _Reader(text_part(config), source)
     family = reader.family()
+    if family in (Family.GPT2, Family.GPTJ):
+        return read_gpt(reader, family)
+    return _read_gated(reader, family)
+
+
+def _read_gated(reader: _Reader, family: Family) -> GatedArchitecture:
+    config = reader.config
     layers = reader.positive_integer("num_hidden_layers")
     heads = reader.positive_integer("num_attention_heads")
     gemma = family is not Family.LLAMA  # whose library classes have defaults of their own
@@ -94,7 +88,7 @@ def read_architecture(config: Mapping[str, Any], source: str) -> Architecture:
         family in (Family.GEMMA2, Family.GEMMA3)
     ) else float(head_dimension)
     kinds = reader.layer_types(family, layers)
-    return Architecture(
+    return GatedArchitecture(
         family=family,
         layers=layers,
         hidden=hidden,
@@ -123,6 +117,14 @@ def read_architecture(config: Mapping[str, Any], source: str) -> Architecture:
     )
 
 
+def gated(architecture: Architecture) -> GatedArchitecture:
+    """The decoder as the compiled kernels know it."""
+    if not isinstance(architecture, GatedArchitecture):
+        raise ConfigurationError(f"The fast backend has no kernels for {architecture.family}.",
+                                 "Use --backend reference, or leave it to auto.")
+    return architecture
+
+
 def text_part(config: Mapping[str, Any]) -> dict[str, Any]:
     """The text decoder's configuration: that of a Gemma 3 image-and-text checkpoint is nested."""
     text = config.get("text_config")
@@ -138,7 +140,12 @@ def text_part(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def layer_tensors(architecture: Architecture) -> dict[str, tuple[int, ...]]:
     """Name (inside a layer) and shape of every tensor one layer has."""
-    a = architecture
+    if isinstance(architecture, GptArchitecture):
+        return gpt_layer_tensors(architecture)
+    return _gated_layer_tensors(gated(architecture))  # there is no third kind
+
+
+def _gated_layer_tensors(a: GatedArchitecture) -> dict[str, tuple[int, ...]]:
     query, key_value = a.heads * a.head_dimension, a.key_value_heads * a.head_dimension
     shapes: dict[str, tuple[int, ...]] = {
         "input_layernorm.weight": (a.hidden,),
@@ -167,49 +174,23 @@ def layer_tensors(architecture: Architecture) -> dict[str, tuple[int, ...]]:
 
 def model_tensors(architecture: Architecture) -> dict[str, tuple[int, ...]]:
     """Name and shape of every tensor outside the layers, and of every layer, in order."""
-    shapes: dict[str, tuple[int, ...]] = {
-        "embed_tokens.weight": (architecture.vocabulary, architecture.hidden)
-    }
-    one_layer = layer_tensors(architecture)
-    for index in range(architecture.layers):
-        shapes |= {f"layers.{index}.{name}": shape for name, shape in one_layer.items()}
-    shapes["norm.weight"] = (architecture.hidden,)
-    if not architecture.tied:
-        shapes["lm_head.weight"] = (architecture.vocabulary, architecture.hidden)
+    a, names = architecture, architecture.names
+    shapes: dict[str, tuple[int, ...]] = {names.embedding: (a.vocabulary, a.hidden)}
+    if names.positions:
+        shapes[names.positions] = (a.positions, a.hidden)
+    one_layer = layer_tensors(a)
+    for index in range(a.layers):
+        shapes |= {names.layer(index) + name: shape for name, shape in one_layer.items()}
+    shapes |= dict.fromkeys(names.norm_tensors, (a.hidden,))
+    if not a.tied:
+        shapes[PROJECTION] = (a.vocabulary, a.hidden)
+    if names.projection_bias:
+        shapes[PROJECTION_BIAS] = (a.vocabulary,)
     return shapes
 
 
-class _Reader:
-    """Typed access to one configuration, with errors that name the file and the key."""
-
-    def __init__(self, config: Mapping[str, Any], source: str) -> None:
-        self.config = config
-        self.source = source
-
-    def refuse(self, key: str, why: str) -> UnknownArchitecture:
-        return UnknownArchitecture(
-            f"{self.source}: {key} {why}.",
-            "Use a Gemma 1, 2 or 3 (text) or Llama checkpoint in Hugging Face format.",
-        )
-
-    def family(self) -> Family:
-        kind = self.config.get("model_type")
-        if kind not in list(Family):
-            raise self.refuse("model_type", f"is {kind!r}, which is not among {', '.join(Family)}")
-        return Family(kind)
-
-    def positive_integer(self, key: str, default: int | None = None) -> int:
-        value = self.config.get(key)
-        value = default if value is None else value
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**31:
-            raise self.refuse(key, f"is {value!r}, not a positive whole number")
-        return value
-
-    def positive_number(self, key: str, default: float) -> float:
-        value = self.config.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e30:
-            raise self.refuse(key, f"is {value!r}, not a positive number")
-        return float(value)
+class _Reader(ConfigReader):
+    """What the configurations of Gemma and Llama have beside numbers."""
 
     def softcap(self, key: str, default: float | None) -> float | None:
         if self.config.get(key, default) is None:
@@ -276,7 +257,7 @@ class _Reader:
         return old
 
     def _rope(self, parameters: dict[str, Any], default_theta: float) -> Rope:
-        inner = _Reader(parameters, f"{self.source}: rotary parameters")
+        inner = ConfigReader(parameters, f"{self.source}: rotary parameters")
         kind = parameters.get("rope_type", parameters.get("type", "default"))
         theta = inner.positive_number("rope_theta", default_theta)
         if kind == "default":

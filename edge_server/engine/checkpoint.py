@@ -17,10 +17,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_server.engine.architecture import (
+from edge_server.engine.architecture import model_tensors, read_architecture, text_part
+from edge_server.engine.family import (
+    PROJECTION,
+    PROJECTION_BIAS,
     Architecture,
-    model_tensors,
-    read_architecture,
+    Names,
+    names_of,
 )
 from edge_server.engine.manifest import MANIFEST_NAME, Manifest, read_manifest
 from edge_server.errors import DamagedFile, MissingTensor, ModelError, WrongShape
@@ -31,9 +34,7 @@ ELEMENT_BYTES = {"BF16": 2, "F16": 2, "F32": 4}
 MAX_HEADER_BYTES = 100_000_000  # the safetensors format's own limit
 MAX_JSON_BYTES = 50_000_000  # a configuration or index is far smaller; caps hostile folders
 CHUNK_BYTES = 4 << 20  # staging memory while hashing: large enough to stream, small on a phone
-# Where a decoder's tensors live inside a file: plain, headless, and image-and-text checkpoints.
-PREFIXES = ("model.", "", "language_model.model.", "model.language_model.")
-LAYER_NAME = re.compile(r"layers\.(\d+)\.")
+LAYER_NAME = re.compile(r"(?:layers|h)\.(\d+)\.")
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,18 @@ class Checkpoint:
         tensors: dict[str, TensorEntry] = {}
         for file in tensor_files(path):
             tensors |= read_header(file)
-        return cls(path, config, canonical_names(tensors), manifest)
+        names = names_of(text_part(config).get("model_type"))
+        return cls(path, config, canonical_names(tensors, names), manifest)
+
+    @property
+    def names(self) -> Names:
+        """How its family spells what lies outside the layers."""
+        return self.architecture.names
+
+    @property
+    def projection(self) -> str:
+        """The tensor that holds the output projection."""
+        return self.names.embedding if self.architecture.tied else PROJECTION
 
     @property
     def dtype(self) -> str:
@@ -210,18 +222,21 @@ def _check_entry(name: str, entry: TensorEntry, data_start: int, file_size: int)
             f"of {file_size:,}.", "Download it again.")
 
 
-def canonical_names(tensors: Mapping[str, TensorEntry]) -> dict[str, TensorEntry]:
+def canonical_names(
+    tensors: Mapping[str, TensorEntry], names: Names
+) -> dict[str, TensorEntry]:
     """Names as `architecture.model_tensors` spells them, whatever prefix the files use."""
-    decoder = re.compile(r"(layers\.\d+\.|embed_tokens\.weight$|norm\.weight$)")
-    for prefix in PREFIXES:
-        if any(name.startswith(prefix) and decoder.match(name[len(prefix):]) for name in tensors):
+    for prefix in names.prefixes:
+        if any(name.startswith(prefix) and names.belongs(name[len(prefix):]) for name in tensors):
             break
     found: dict[str, TensorEntry] = {}
     for name, entry in tensors.items():
-        if name.startswith(prefix) and decoder.match(name[len(prefix):]):
+        if name.startswith(prefix) and names.belongs(name[len(prefix):]):
             found[name[len(prefix):]] = entry
-        elif name.endswith("lm_head.weight"):
-            found["lm_head.weight"] = entry
+            continue
+        for beside in (PROJECTION, PROJECTION_BIAS):
+            if name.endswith(beside):
+                found[beside] = entry
     return found
 
 

@@ -21,7 +21,7 @@ class MappedEmbedding:
     """The embedding matrix of a checkpoint, left in its file."""
 
     def __init__(self, checkpoint: Checkpoint, dtype: torch.dtype) -> None:
-        self._entry = checkpoint.entry("embed_tokens.weight")
+        self._entry = checkpoint.entry(checkpoint.names.embedding)
         self._stored = STORED_TYPES[self._entry.dtype]
         self.dtype = dtype
         # As the library does: the scale is rounded to the computation's type, then multiplied.

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from edge_server.engine.architecture import Activation, Architecture
+from edge_server.engine.architecture import Activation, GatedArchitecture, gated
 from edge_server.engine.checkpoint import Checkpoint
 from edge_server.engine.fast_weights import (
     Arena,
@@ -101,11 +101,10 @@ class FastOutput:
 
     def __init__(self, checkpoint: Checkpoint, precision: str, threads: int) -> None:
         kind = check_precision(precision)
-        architecture = checkpoint.architecture
+        architecture = gated(checkpoint.architecture)
         self.dtype = row_type(kind)
         self._shape = (architecture.vocabulary, architecture.hidden)
-        plan = Plan.stacked([(
-            "embed_tokens.weight" if architecture.tied else "lm_head.weight", self._shape)])
+        plan = Plan.stacked([(checkpoint.projection, self._shape)])
         norm_bytes = 4 * (architecture.hidden + native.GROUP)
         self._arena = Arena(norm_bytes + plan.bytes(kind), huge=True)
         head = native.Output(
@@ -223,7 +222,7 @@ class _Core:
         self, checkpoint: Checkpoint, layers: LayerRange, precision: Precision, slots: int,
         capacity: int, threads: int,
     ) -> None:
-        architecture = checkpoint.architecture
+        architecture = gated(checkpoint.architecture)
         self._block_bytes = cache_block_bytes(architecture, len(layers), precision)
         self._slot_bytes = -(-capacity // BLOCK) * self._block_bytes
         self._slot_bytes = -(-self._slot_bytes // PAGE) * PAGE
@@ -247,7 +246,7 @@ class _Core:
         self._handle = _Handle(library, library.airsplit_open(ctypes.byref(decoder)), threads)
 
     def _describe(
-        self, architecture: Architecture, precision: Precision, capacity: int, threads: int
+        self, architecture: GatedArchitecture, precision: Precision, capacity: int, threads: int
     ) -> native.Decoder:
         return native.Decoder(
             layer=self._layers, cache=self._cache.address, slot_bytes=self._slot_bytes,
@@ -311,7 +310,7 @@ def row_type(precision: Precision) -> torch.dtype:
     return torch.float32 if precision == "fp32" else torch.bfloat16
 
 
-def cache_block_bytes(architecture: Architecture, layers: int, precision: Precision) -> int:
+def cache_block_bytes(architecture: GatedArchitecture, layers: int, precision: Precision) -> int:
     """Bytes a slot's cache grows by, for each 64 positions."""
     dimension = -(-architecture.head_dimension // DIMENSION_STEP) * DIMENSION_STEP
     element = 4 if precision == "fp32" else 2

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
-from edge_server.engine.architecture import Architecture, Rope, layer_tensors
+from edge_server.engine.architecture import GatedArchitecture, Rope, gated, layer_tensors
 from edge_server.engine.checkpoint import Checkpoint
 from edge_server.engine.kernels import native
 from edge_server.engine.kernels.native import (
@@ -159,7 +159,7 @@ class Plan:
         return copy_vector(bias, arena)
 
 
-def layer_plans(architecture: Architecture, layer: int) -> dict[str, Plan]:
+def layer_plans(architecture: GatedArchitecture, layer: int) -> dict[str, Plan]:
     """The packed matrices of one layer, in the order they are used."""
     shapes = {f"layers.{layer}.{name}": shape
               for name, shape in layer_tensors(architecture).items()}
@@ -188,7 +188,7 @@ NORMS = {
 }
 
 
-def layer_bytes(architecture: Architecture, layer: int, precision: Precision) -> int:
+def layer_bytes(architecture: GatedArchitecture, layer: int, precision: Precision) -> int:
     """Arena bytes of one layer."""
     norms = len(NORMS) * _aligned(4 * _up(max(architecture.hidden,
                                               architecture.head_dimension), GROUP))
@@ -199,7 +199,7 @@ def load_layer(
     checkpoint: Checkpoint, index: int, precision: Precision, arena: Arena, rope: int
 ) -> Layer:
     """Pack layer `index`; `rope` is the address of its rotary table."""
-    architecture = checkpoint.architecture
+    architecture = gated(checkpoint.architecture)
     layer = Layer(rope=rope, window=architecture.windows[index] or 0)
     for field, plan in layer_plans(architecture, index).items():
         setattr(layer, field, plan.pack(checkpoint, precision, arena))
@@ -213,7 +213,7 @@ def load_layer(
 def load_norm(checkpoint: Checkpoint, name: str, arena: Arena) -> int:
     """A norm's weight as float, with Gemma's 1 added, padded with zeros."""
     weight = read_tensor(checkpoint, name, torch.float32)
-    if checkpoint.architecture.norm_adds_one:
+    if gated(checkpoint.architecture).norm_adds_one:
         weight = 1.0 + weight
     return copy_vector(torch.nn.functional.pad(weight, (0, -len(weight) % GROUP)), arena)
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
+from edge_server.engine.architecture import GatedArchitecture, gated
 from edge_server.engine.checkpoint import Checkpoint
+from edge_server.engine.family import Architecture
 from edge_server.engine.options import BACKENDS, PRECISIONS
 from edge_server.engine.stage import Embedding, Output, Stage
 from edge_server.engine.tensors import STORED_TYPES
@@ -30,7 +32,7 @@ class EngineOptions:
     backend: str = "auto"  # fast where its kernel can be built, else reference
     precision: str = "auto"  # as stored; the fast backend runs fp16 checkpoints in fp32
     slots: int = 1  # sessions at a time
-    capacity: int = 2048  # tokens a session
+    capacity: int = 2048  # tokens a session; fewer where the model's positions end before
     threads: int = 0  # 0: as many as there are processors
 
 
@@ -87,15 +89,29 @@ def usable_processors() -> int:
 
 
 def open_engine(checkpoint: Checkpoint, options: EngineOptions) -> Engine:
-    """Settle backend and precision for `checkpoint`."""
+    """Settle backend, precision and the longest conversation for `checkpoint`."""
     if options.backend not in BACKENDS:
         raise ConfigurationError(f"There is no backend {options.backend!r}.",
                                  f"Choose one of {', '.join(BACKENDS)}.")
     if options.precision not in PRECISIONS:
         raise ConfigurationError(f"There is no precision {options.precision!r}.",
                                  f"Choose one of {', '.join(PRECISIONS)}.")
-    backend = options.backend if options.backend != "auto" else _best_backend(options.precision)
-    precision = options.precision
+    longest = checkpoint.architecture.longest
+    if longest is not None and longest < options.capacity:
+        options = replace(options, capacity=longest)
+    backend = options.backend
+    if backend == "auto":
+        backend = _best_backend(options.precision, checkpoint.architecture)
+    if backend == "fast":
+        gated(checkpoint.architecture)  # refuses what has no kernels, before anything is loaded
+        torch.set_num_threads(1)  # kernels have threads of their own; torch only picks a token here
+    elif options.threads:
+        torch.set_num_threads(options.threads)
+    return Engine(checkpoint, backend, _precision(checkpoint, backend, options.precision), options)
+
+
+def _precision(checkpoint: Checkpoint, backend: str, wanted: str) -> str:
+    precision = wanted
     if precision == "auto":
         stored = STORED_TYPES[checkpoint.dtype]
         precision = {kind: name for name, kind in _TORCH_TYPES.items()}[stored]
@@ -105,20 +121,20 @@ def open_engine(checkpoint: Checkpoint, options: EngineOptions) -> Engine:
         raise ConfigurationError("The fast backend does not compute in fp16.",
                                  "Use --dtype fp32 or bf16, or --backend reference.")
     if backend == "reference" and precision == "int8":
-        raise ConfigurationError("The reference backend does not compute in int8.",
-                                 "Use --backend fast, or --dtype bf16.")
-    if backend == "fast":
-        torch.set_num_threads(1)  # kernels have threads of their own; torch only picks a token here
-    elif options.threads:
-        torch.set_num_threads(options.threads)
-    return Engine(checkpoint, backend, precision, options)
+        family = checkpoint.architecture.family
+        other = isinstance(checkpoint.architecture, GatedArchitecture)
+        raise ConfigurationError(
+            "The reference backend does not compute in int8.",
+            "Use --backend fast, or --dtype bf16." if other else
+            f"Use --dtype bf16: no other backend runs {family}.")
+    return precision
 
 
-def _best_backend(precision: str) -> str:
+def _best_backend(precision: str, architecture: Architecture) -> str:
     from edge_server.engine.kernels.build import NoKernels, build
 
-    if precision == "fp16":
-        return "reference"  # the one that computes in it
+    if precision == "fp16" or not isinstance(architecture, GatedArchitecture):
+        return "reference"  # the one that computes in it, or runs that family
     try:
         build()
     except NoKernels as error:

@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_server.engine.checkpoint import CONFIG_NAME, Checkpoint, layer_of, model_identity
+from edge_server.engine.family import PROJECTION, PROJECTION_BIAS
 from edge_server.engine.manifest import MANIFEST_NAME, FileRecord, Manifest
 from edge_server.errors import ConfigurationError, HashMismatch
 from edge_server.split import LayerRange
 
 WEIGHTS_NAME = "model.safetensors"
-PREFIX = "model."  # the spelling ordinary checkpoints use, so that parts look like them
 COMPANION_FILES = (  # small files a part is unusable or mute without
     CONFIG_NAME, "generation_config.json", "tokenizer.json", "tokenizer_config.json",
     "tokenizer.model", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
@@ -41,10 +41,12 @@ class Part:
 
     def tensors(self, checkpoint: Checkpoint) -> list[str]:
         """Canonical names of what this part holds, in the model's order."""
-        tied = checkpoint.architecture.tied
-        wanted = {"embed_tokens.weight"} if self.embedding or (self.output and tied) else set()
+        names = checkpoint.names
+        wanted = {names.embedding} if self.embedding else set()
         if self.output:
-            wanted |= {"norm.weight"} if tied else {"norm.weight", "lm_head.weight"}
+            wanted |= {*names.norm_tensors, checkpoint.projection, PROJECTION_BIAS}
+        if names.positions and self._holds_layer(0):  # only who runs layers knows positions
+            wanted.add(names.positions)
         return [name for name in checkpoint.expected
                 if name in wanted or self._holds_layer(layer_of(name))]
 
@@ -153,7 +155,9 @@ def _write_weights(
     offset = 0
     for name in names:
         entry = checkpoint.entry(name)
-        stored = name if name == "lm_head.weight" else PREFIX + name
+        # The spelling ordinary checkpoints use, so that parts look like them.
+        stored = (name if name in (PROJECTION, PROJECTION_BIAS)
+                  else checkpoint.names.prefixes[0] + name)
         header[stored] = {"dtype": entry.dtype, "shape": list(entry.shape),
                           "data_offsets": [offset, offset + entry.size]}
         offset += entry.size

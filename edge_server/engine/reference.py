@@ -4,7 +4,8 @@ A range of layers is a smaller model of the same family: the configuration is cu
 the class is built without weights and filled from the checkpoint, and called with `inputs_embeds`
 and a cache. Rotary embeddings, masks and sliding windows therefore stay the library's own; this is
 what every faster backend is compared with. Final norm and output projection are the same family's
-model with no layers at all.
+model with no layers at all. What a class does besides its layers is taken out where it is another
+side's: the final norm, and GPT-2's position embeddings unless layer 0 is here.
 It is simple rather than fast: slots run one after another, and a slot that is rolled back is
 computed again from the rows it was given.
 """
@@ -17,9 +18,12 @@ from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, DynamicCache, PreTrainedConfig
+from transformers.models.gptj.modeling_gptj import create_sinusoidal_positions
 
-from edge_server.engine.architecture import text_part
+from edge_server.engine.architecture import layer_tensors, text_part
 from edge_server.engine.checkpoint import Checkpoint
+from edge_server.engine.family import PROJECTION, PROJECTION_BIAS, Architecture
+from edge_server.engine.gpt import Gpt2Architecture, GptJArchitecture
 from edge_server.engine.stage import check_rows
 from edge_server.engine.tensors import read_tensor
 from edge_server.split import LayerRange
@@ -37,16 +41,20 @@ class ReferenceStage:
         self._hidden = checkpoint.architecture.hidden
         self._config = sliced_configuration(checkpoint, layers)
         self._model = _build(AutoModel, self._config, dtype)
+        names = checkpoint.names
         weights = {
-            f"layers.{index - layers.start}.{name}": read_tensor(
-                checkpoint, f"layers.{index}.{name}", dtype)
-            for index in range(layers.start, layers.end) for name in _layer_names(checkpoint)
+            names.layer(index - layers.start) + name: read_tensor(
+                checkpoint, names.layer(index) + name, dtype)
+            for index in range(layers.start, layers.end)
+            for name in layer_tensors(checkpoint.architecture)
         }
+        if names.positions and 0 in layers:
+            weights[names.positions] = read_tensor(checkpoint, names.positions, dtype)
         self._weight_bytes = sum(weight.nbytes for weight in weights.values())
         # The embedding stays on meta and the final norm is the output head's: neither is used here.
         self._model.load_state_dict(weights, strict=False, assign=True)
-        self._model.norm = torch.nn.Identity()
-        self._model.rotary_emb = type(self._model.rotary_emb)(self._config)
+        setattr(self._model, names.norm, torch.nn.Identity())
+        _complete(self._model, checkpoint.architecture, layers, dtype)
         self._caches: list[DynamicCache | None] = [None] * slots
         self._history: list[list[torch.Tensor]] = [[] for _ in range(slots)]
 
@@ -100,14 +108,15 @@ class ReferenceOutput:
     def __init__(self, checkpoint: Checkpoint, dtype: torch.dtype) -> None:
         config = sliced_configuration(checkpoint, LayerRange(0, 0))
         self._model = _build(AutoModelForCausalLM, config, dtype)
-        projection = "embed_tokens.weight" if checkpoint.architecture.tied else "lm_head.weight"
-        weights = {
-            "model.norm.weight": read_tensor(checkpoint, "norm.weight", dtype),
-            "lm_head.weight": read_tensor(checkpoint, projection, dtype),
-        }
+        names = checkpoint.names
+        weights = {names.prefixes[0] + name: read_tensor(checkpoint, name, dtype)
+                   for name in names.norm_tensors}
+        weights[PROJECTION] = read_tensor(checkpoint, checkpoint.projection, dtype)
+        if names.projection_bias:
+            weights[PROJECTION_BIAS] = read_tensor(checkpoint, PROJECTION_BIAS, dtype)
         self._weight_bytes = sum(weight.nbytes for weight in weights.values())
         self._model.load_state_dict(weights, strict=False, assign=True)
-        self._model.model.rotary_emb = type(self._model.model.rotary_emb)(config)
+        _complete(self._model.base_model, checkpoint.architecture, LayerRange(0, 0), dtype)
 
     def logits(self, rows: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
@@ -142,9 +151,33 @@ def sliced_configuration(checkpoint: Checkpoint, layers: LayerRange) -> PreTrain
     return config
 
 
-def _layer_names(checkpoint: Checkpoint) -> list[str]:
-    prefix = "layers.0."
-    return [name[len(prefix):] for name in checkpoint.expected if name.startswith(prefix)]
+class _NoPositions(torch.nn.Module):
+    """In the place of learned position embeddings: they were added before layer 0, elsewhere."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self._nothing = torch.zeros((), dtype=dtype)
+
+    def forward(self, positions: torch.Tensor) -> torch.Tensor:
+        return self._nothing
+
+
+def _complete(
+    model: Any, architecture: Architecture, layers: LayerRange, dtype: torch.dtype
+) -> None:
+    """Give a decoder what no checkpoint stores, and what a layer's own number decides."""
+    if isinstance(architecture, Gpt2Architecture):
+        if 0 not in layers:
+            model.wpe = _NoPositions(dtype)
+        for index, block in enumerate(model.h, layers.start):
+            block.attn.scaling = architecture.attention_scale(index)
+    elif isinstance(architecture, GptJArchitecture):
+        # As the library does when it loads: in fp32 whatever the type, and the same in each layer.
+        table = create_sinusoidal_positions(architecture.positions, architecture.rotary_dimension)
+        for block in model.h:
+            block.attn.embed_positions = table
+    else:
+        model.rotary_emb = type(model.rotary_emb)(model.config)
 
 
 def _build(factory: Any, config: PreTrainedConfig, dtype: torch.dtype) -> Any:

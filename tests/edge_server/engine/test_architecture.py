@@ -11,7 +11,8 @@ from transformers import AutoConfig
 
 from edge_server.engine.architecture import (
     Activation,
-    Architecture,
+    GatedArchitecture,
+    gated,
     layer_tensors,
     model_tensors,
     read_architecture,
@@ -160,7 +161,11 @@ def library_config(config: Config) -> Any:
     return made.get_text_config()
 
 
-def facts(ours: Architecture) -> dict[str, Any]:
+def described(config: Config) -> GatedArchitecture:
+    return gated(read_architecture(config, SOURCE))
+
+
+def facts(ours: GatedArchitecture) -> dict[str, Any]:
     """What both sides can be asked."""
     return {
         "layers": ours.layers, "hidden": ours.hidden, "intermediate": ours.intermediate,
@@ -208,13 +213,13 @@ def library_facts(config: Config) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_released_configurations(name: str) -> None:
-    assert facts(read_architecture(CONFIGS[name], SOURCE)) == library_facts(CONFIGS[name])
+    assert facts(described(CONFIGS[name])) == library_facts(CONFIGS[name])
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_configurations_as_the_library_writes_them(family: str) -> None:
     written = configuration(family).to_dict()
-    assert facts(read_architecture(written, SOURCE)) == library_facts(written)
+    assert facts(described(written)) == library_facts(written)
 
 
 @pytest.mark.parametrize("name", ["gemma 2b", "gemma 2 2b", "gemma 3 1b", "llama 3.1 8b"])
@@ -225,7 +230,7 @@ def test_a_missing_key_means_the_librarys_default_or_is_refused(name: str) -> No
         if key == "model_type":
             continue
         try:
-            ours = facts(read_architecture(config, SOURCE))
+            ours = facts(described(config))
         except UnknownArchitecture:
             continue
         theirs = library_facts(config)
@@ -236,7 +241,7 @@ def test_a_missing_key_means_the_librarys_default_or_is_refused(name: str) -> No
 
 @pytest.mark.parametrize("name", ["gemma 2b", "gemma 2 2b", "gemma 3 4b", "llama 3.1 8b"])
 def test_what_a_family_adds(name: str) -> None:
-    ours = read_architecture(CONFIGS[name], SOURCE)
+    ours = described(CONFIGS[name])
     gemma = not name.startswith("llama")
     assert ours.norm_adds_one == gemma
     assert ours.embedding_scale == (ours.hidden**0.5 if gemma else 1.0)

@@ -22,6 +22,7 @@ from edge_server.engine.checkpoint import (
     read_header,
     read_json,
 )
+from edge_server.engine.family import names_of
 from edge_server.engine.load import EngineOptions, open_engine
 from edge_server.errors import (
     DamagedFile,
@@ -32,7 +33,7 @@ from edge_server.errors import (
     WrongShape,
 )
 from tests.conftest import MakeCheckpoint
-from tests.models import FAMILIES, LAYERS, save_model
+from tests.models import ALL_FAMILIES, GPT_FAMILIES, LAYERS, save_model
 
 WEIGHTS = "model.safetensors"
 EMBEDDING, PROJECTION = "embed_tokens.weight", "layers.2.mlp.up_proj.weight"
@@ -70,21 +71,22 @@ def contents(checkpoint: Checkpoint) -> dict[str, bytes]:
     return {name: b"".join(map(bytes, checkpoint.chunks(name))) for name in checkpoint.expected}
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ALL_FAMILIES)
 def test_every_tensor_is_what_the_safetensors_library_reads(
     family: str, checkpoint_folder: MakeCheckpoint
 ) -> None:
     checkpoint = Checkpoint.open(checkpoint_folder(family))
     theirs = load_file(checkpoint_folder(family) / WEIGHTS)
-    assert set(theirs) == {name if name == "lm_head.weight" else f"model.{name}"
+    prefix = "transformer." if family in GPT_FAMILIES else "model."
+    assert set(theirs) == {name if name.startswith("lm_head.") else prefix + name
                            for name in checkpoint.expected}
     for name, raw in contents(checkpoint).items():
-        tensor = theirs[name if name == "lm_head.weight" else f"model.{name}"]
+        tensor = theirs[name if name.startswith("lm_head.") else prefix + name]
         assert raw == tensor.numpy().tobytes()
         assert checkpoint.entry(name).shape == tuple(tensor.shape)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ALL_FAMILIES)
 def test_sharded_is_the_same_model(
     family: str, checkpoint_folder: MakeCheckpoint, tmp_path: Path
 ) -> None:
@@ -106,6 +108,21 @@ def test_prefixes(prefix: str, folder: Path) -> None:
     assert contents(Checkpoint.open(folder)) == plain
 
 
+@pytest.mark.parametrize("family", GPT_FAMILIES)
+def test_a_release_without_prefix_and_with_masks(
+    family: str, checkpoint_folder: MakeCheckpoint, tmp_path: Path
+) -> None:
+    """As GPT-2 was released: no prefix, and each layer's causal mask among the weights."""
+    folder = shutil.copytree(checkpoint_folder(family), tmp_path / "model")
+    plain = contents(Checkpoint.open(folder))
+    tensors = {name.removeprefix("transformer."): tensor
+               for name, tensor in load_file(folder / WEIGHTS).items()}
+    tensors |= {f"h.{layer}.attn.bias": torch.ones(1, 1, 8, 8, dtype=torch.bool)
+                for layer in range(LAYERS)}
+    save_file(tensors, folder / WEIGHTS)
+    assert contents(Checkpoint.open(folder)) == plain
+
+
 def test_an_image_and_text_checkpoint(folder: Path) -> None:
     plain = Checkpoint.open(folder)
     config = json.loads((folder / "config.json").read_text())
@@ -120,11 +137,13 @@ def test_an_untied_head_under_a_prefix(checkpoint_folder: MakeCheckpoint) -> Non
     entries = Checkpoint.open(checkpoint_folder("llama")).tensors
     prefixed = {f"language_model.{name}" if name == "lm_head.weight"
                 else f"language_model.model.{name}": entry for name, entry in entries.items()}
-    assert canonical_names(prefixed) == entries
+    assert canonical_names(prefixed, names_of("llama")) == entries
 
 
 def test_names_and_layers() -> None:
     assert layer_of("layers.12.mlp.up_proj.weight") == 12
+    assert layer_of("h.7.attn.c_attn.weight") == 7
+    assert layer_of("wpe.weight") is None
     assert layer_of("norm.weight") is None
     assert layer_of("embed_tokens.weight") is None
 

@@ -9,12 +9,12 @@ from edge_server.engine.checkpoint import Checkpoint
 from edge_server.engine.embedding import MappedEmbedding
 from edge_server.errors import DamagedFile, StageError
 from tests.conftest import MakeCheckpoint
-from tests.models import FAMILIES, VOCABULARY, load_model
+from tests.models import ALL_FAMILIES, VOCABULARY, load_model
 
 TYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ALL_FAMILIES)
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("stored", TYPES)
 def test_rows_are_the_librarys(
@@ -22,7 +22,7 @@ def test_rows_are_the_librarys(
 ) -> None:
     folder = checkpoint_folder(family, stored)
     ids = [0, 7, VOCABULARY - 1, 7]
-    expected = load_model(folder, dtype).model.embed_tokens(torch.tensor(ids))
+    expected = load_model(folder, dtype).get_input_embeddings()(torch.tensor(ids))
     rows = MappedEmbedding(Checkpoint.open(folder), dtype).rows(ids)
     assert rows.dtype == dtype
     assert rows.equal(expected)

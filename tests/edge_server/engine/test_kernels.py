@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from edge_server.engine.architecture import gated
 from edge_server.engine.checkpoint import Checkpoint
 from edge_server.engine.fast import FastOutput, FastStage
 from edge_server.engine.fast_weights import Plan, RopeTable
@@ -172,7 +173,7 @@ def test_rotary_tables_are_transformers(checkpoint_folder: MakeCheckpoint) -> No
         folder = checkpoint_folder(family)
         rotary = load_model(folder, torch.float32).model.rotary_emb
         positions = torch.arange(600)[None]
-        architecture = Checkpoint.open(folder).architecture
+        architecture = gated(Checkpoint.open(folder).architecture)
         for layer, rope in enumerate(architecture.ropes):
             table = RopeTable(rope, architecture.head_dimension, 600)
             table.reach(1)

@@ -15,7 +15,7 @@ from edge_server.engine.parts import plan_parts, write_parts
 from edge_server.errors import ConfigurationError, MissingTensor, StageError
 from edge_server.split import LayerRange
 from tests.conftest import MakeCheckpoint
-from tests.models import FAMILIES, LAYERS
+from tests.models import FAMILIES, GPT_FAMILIES, LAYERS, POSITIONS
 
 FLOATS = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
 
@@ -95,10 +95,11 @@ def test_layers_that_are_not_there(backend: str, checkpoint_folder: MakeCheckpoi
         engine.stage(LayerRange(2, LAYERS + 1))
 
 
-@pytest.mark.parametrize("backend", ["reference", "fast"])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("family", "backend"), [
+    *((family, backend) for family in FAMILIES for backend in ("reference", "fast")),
+    *((family, "reference") for family in GPT_FAMILIES)])
 def test_a_side_needs_its_own_part_only(
-    backend: str, family: str, checkpoint_folder: MakeCheckpoint, tmp_path: Path
+    family: str, backend: str, checkpoint_folder: MakeCheckpoint, tmp_path: Path
 ) -> None:
     """Head, middle and tail run from their own folders; what is not there is a clear error."""
     whole = Checkpoint.open(checkpoint_folder(family))
@@ -117,8 +118,35 @@ def test_a_side_needs_its_own_part_only(
     for part, needs in ((head, "output"), (middle, "embedding"), (middle, "output")):
         with pytest.raises(MissingTensor, match="It is a part that holds"):
             getattr(open_engine(part, options), needs)()
-    with pytest.raises(MissingTensor, match=r"layers\.1\."):
+    with pytest.raises(MissingTensor, match=r"(layers|h)\.1\."):
         open_engine(head, options).stage(LayerRange(0, 2))
+
+
+@pytest.mark.parametrize("family", GPT_FAMILIES)
+def test_a_family_without_kernels(family: str, checkpoint_folder: MakeCheckpoint) -> None:
+    """`auto` runs it as transformers does; asking for kernels or int8 says what to do instead."""
+    checkpoint = Checkpoint.open(checkpoint_folder(family))
+    assert open_engine(checkpoint, EngineOptions()).backend == "reference"
+    with pytest.raises(ConfigurationError, match=f"no kernels for {family}.*--backend reference"):
+        open_engine(checkpoint, EngineOptions("fast"))
+    with pytest.raises(ConfigurationError, match=f"--dtype bf16: no other backend runs {family}"):
+        open_engine(checkpoint, EngineOptions("auto", "int8"))
+
+
+@pytest.mark.parametrize(("family", "fits"), [
+    *((family, POSITIONS) for family in GPT_FAMILIES), ("gemma", 2 * POSITIONS)])
+def test_a_conversation_ends_where_positions_do(
+    family: str, fits: int, checkpoint_folder: MakeCheckpoint
+) -> None:
+    """The table's last row is used; beyond it is one clear error, not an index out of range."""
+    engine = open_engine(Checkpoint.open(checkpoint_folder(family)),
+                         EngineOptions("reference", capacity=2 * POSITIONS))
+    assert engine.options.capacity == fits
+    stage = engine.stage(LayerRange(0, 1))
+    rows = torch.zeros(fits, 64)
+    stage.forward([0] * fits, range(fits), rows)
+    with pytest.raises(StageError, match=f"outside a slot's {fits} tokens"):
+        stage.forward([0], [fits], rows[:1])
 
 
 def test_an_id_that_no_vocabulary_has(checkpoint_folder: MakeCheckpoint) -> None:

@@ -30,7 +30,7 @@ from edge_server.engine.parts import (
 from edge_server.errors import ConfigurationError, HashMismatch, MissingTensor, ModelError
 from edge_server.split import LayerRange
 from tests.conftest import MakeCheckpoint
-from tests.models import FAMILIES, LAYERS, save_model
+from tests.models import ALL_FAMILIES, LAYERS, save_model
 
 WEIGHTS = "model.safetensors"
 
@@ -105,30 +105,38 @@ CUTS = [("0", False), ("1", False), ("middle", False), ("last", False), ("4", Fa
 
 
 @pytest.mark.parametrize(("at", "private"), CUTS)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ALL_FAMILIES)
 def test_parts_hold_exactly_their_tensors(
     family: str, at: str, private: bool, checkpoint_folder: MakeCheckpoint, tmp_path: Path
 ) -> None:
     """Seen through safetensors' own library, against the whole file."""
     folder = checkpoint_folder(family)
     whole = load_file(folder / WEIGHTS)
-    tied = family != "llama"
+    tied = family not in ("llama", "gptj")
+    gpt = family.startswith("gpt")
+    prefix = "transformer." if gpt else "model."
+    embedding = prefix + ("wte.weight" if gpt else "embed_tokens.weight")
+    ends = {f"{prefix}ln_f.weight", f"{prefix}ln_f.bias"} if gpt else {f"{prefix}norm.weight"}
+    ends |= set() if tied else {"lm_head.weight"}
+    ends |= {"lm_head.bias"} if family == "gptj" else set()
     folders = cut(folder, tmp_path, at, private)
     seen: list[str] = []
     for target in folders:
         part = held(Checkpoint.open(target))
         mine_too = {layer for layers in part.ranges for layer in range(layers.start, layers.end)}
-        expected = {name for name in whole if layer_of(name.removeprefix("model.")) in mine_too}
+        expected = {name for name in whole if layer_of(name.removeprefix(prefix)) in mine_too}
         if part.embedding or (part.output and tied):
-            expected.add("model.embed_tokens.weight")
+            expected.add(embedding)
         if part.output:
-            expected |= {"model.norm.weight"} if tied else {"model.norm.weight", "lm_head.weight"}
+            expected |= ends
+        if family == "gpt2" and 0 in mine_too:  # whoever runs layer 0 adds positions
+            expected.add("transformer.wpe.weight")
         mine = load_file(target / WEIGHTS)
         assert set(mine) == expected
         assert all(torch.equal(mine[name], whole[name]) for name in mine)
         seen += mine
     assert set(seen) == set(whole)
-    assert set(seen) - {"model.embed_tokens.weight"} <= {
+    assert set(seen) - {embedding} <= {
         name for name in seen if seen.count(name) == 1}
 
 
@@ -139,7 +147,7 @@ def test_data_starts_aligned(at: str, checkpoint_folder: MakeCheckpoint, tmp_pat
         assert min((entry.offset for entry in entries), default=0) % 64 == 0
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ALL_FAMILIES)
 def test_identity_is_one_for_the_whole_and_every_part(
     family: str, checkpoint_folder: MakeCheckpoint, tmp_path: Path
 ) -> None:
