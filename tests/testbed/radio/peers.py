@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -63,11 +63,30 @@ class Radio:
             assert not thread.is_alive()
 
 
-def local(folder: Path, ues: int, **more: Any) -> RadioSettings:
+class Numbered:
+    """Samples that can be told apart, for a radio to send: 1, 2, ... ROUND, 1 ..., of `unit`."""
+
+    ROUND = 4093  # prime: no block, message or buffer is as long
+
+    def __init__(self, unit: complex = 1) -> None:
+        self._unit, self._sent = unit, 0
+
+    def __call__(self, count: int) -> Any:
+        first, self._sent = self._sent, self._sent + count
+        return self._unit * self.number(np.arange(first, self._sent))
+
+    @classmethod
+    def number(cls, place: Any) -> Any:
+        """Of the sample that was sent after so many others."""
+        return place % cls.ROUND + 1
+
+
+def local(folder: Path, ues: int, cells: Sequence[str] = ("gnb",), **more: Any) -> RadioSettings:
     """A gNB and UEs at sockets in a folder, so that no port is taken."""
     def station(name: str) -> Station:
         return Station(name, f"ipc://{folder}/{name}.tx", f"ipc://{folder}/{name}.rx")
-    return RadioSettings((station("gnb"),), tuple(station(f"ue{one + 1}") for one in range(ues)),
+    return RadioSettings(tuple(map(station, cells)),
+                         tuple(station(f"ue{one + 1}") for one in range(ues)),
                          **{"rate": 1e6, "control": f"ipc://{folder}/control", **more})
 
 

@@ -21,15 +21,30 @@ from testbed.radio.client import ask
 from testbed.radio.errors import RadioError
 from testbed.radio.mixer import BYTES, MOST_MESSAGE
 from testbed.radio.script import Script, read
-from testbed.radio.settings import PathSettings
-from tests.testbed.radio.peers import Radio, local, running
+from testbed.radio.settings import PathSettings, Station
+from tests.testbed.radio.peers import Numbered, Radio, local, running
 
+# A radio that sends fives, with so little to load that it is there at once.
 PEER = """
-import sys
-from tests.testbed.radio.peers import Radio
-from testbed.radio.settings import Station
-Radio(Station("ue1", sys.argv[1], sys.argv[2]), lambda count: [5] * count)
+import struct, sys, zmq
+context, poller = zmq.Context(), zmq.Poller()
+sends, asks = context.socket(zmq.REP), context.socket(zmq.REQ)
+sends.bind(sys.argv[1])
+asks.connect(sys.argv[2])
+asks.send(b"?")
+for socket in (sends, asks):
+    poller.register(socket, zmq.POLLIN)
+while True:
+    for socket, _ in poller.poll():
+        socket.recv()
+        socket.send(struct.pack("<ff", 5, 0) * 1000 if socket is sends else b"?")
 """
+
+
+def peer_of(station: Station) -> subprocess.Popen[bytes]:
+    """A process that can be killed or stopped."""
+    return subprocess.Popen([sys.executable, "-c", PEER, str(station.transmits),
+                             str(station.receives)])
 
 
 def until(true: Callable[[], bool], seconds: float = 20) -> None:
@@ -42,6 +57,11 @@ def until(true: Callable[[], bool], seconds: float = 20) -> None:
 def goes_on(radio: Radio) -> None:
     seen = radio.count()
     until(lambda: radio.count() > seen + 10_000)
+
+
+def is_served(broker: Broker, name: str) -> None:
+    before = broker.mixer.tallies[name].fetched
+    until(lambda: broker.mixer.tallies[name].fetched > before + 10_000)
 
 
 def constant(value: complex) -> Callable[[int], Any]:
@@ -72,11 +92,9 @@ def test_a_killed_peer_is_lost_at_once_and_may_return(tmp_path: Path) -> None:
     settings = local(tmp_path, 1)
     with running(settings, patience=60) as (broker, _):
         gnb = Radio(settings.cells[0], constant(1))
-        command = [sys.executable, "-c", PEER, str(settings.ues[0].transmits),
-                   str(settings.ues[0].receives)]
         try:
             for round_ in (1, 2):
-                peer = subprocess.Popen(command)
+                peer = peer_of(settings.ues[0])
                 try:
                     until(lambda: "ue1" in broker.mixer.joined)
                     until(lambda: bool(gnb.fetched) and gnb.fetched[-1][-1] == 5)
@@ -95,8 +113,7 @@ def test_a_peer_that_hangs_is_lost_after_patience_and_comes_back(tmp_path: Path)
     settings = local(tmp_path, 1)
     with running(settings, patience=0.3) as (broker, told):
         gnb = Radio(settings.cells[0], constant(1))
-        peer = subprocess.Popen([sys.executable, "-c", PEER, str(settings.ues[0].transmits),
-                                 str(settings.ues[0].receives)])
+        peer = peer_of(settings.ues[0])
         try:
             until(lambda: "ue1" in broker.mixer.joined)
             os.kill(peer.pid, signal.SIGSTOP)
@@ -108,6 +125,73 @@ def test_a_peer_that_hangs_is_lost_after_patience_and_comes_back(tmp_path: Path)
             peer.kill()
             peer.wait()
             gnb.stop()
+
+
+def test_a_killed_gnb_wedges_no_ue_and_is_heard_again_when_it_returns(tmp_path: Path) -> None:
+    settings = local(tmp_path, 2)
+    with running(settings, patience=60) as (broker, told):
+        ues = [Radio(one, constant(2)) for one in settings.ues]
+        try:
+            for round_ in (1, 2):
+                gnb = peer_of(settings.cells[0])
+                try:
+                    until(lambda: all(bool(one.fetched) and one.fetched[-1][-1] == 5
+                                      for one in ues))
+                    is_served(broker, "gnb")
+                finally:
+                    gnb.send_signal(signal.SIGKILL)
+                    gnb.wait()
+                until(lambda: "gnb" not in broker.mixer.joined)
+                for ue in ues:
+                    goes_on(ue)
+                    assert not ue.fetched[-1].any()
+                assert broker.mixer.tallies["gnb"].lost == round_
+        finally:
+            for ue in ues:
+                ue.stop()
+    assert [one.what for one in told if one.station == "gnb"] == ["joined", "lost"] * 2
+    at = [one.seconds for one in told if one.station == "gnb"]
+    assert at == sorted(at)
+    assert all(broker.mixer.tallies[one.name].joined == 1 for one in settings.ues)
+
+
+def test_a_ue_goes_from_one_cell_to_another_and_no_sample_is_lost_or_doubled(
+        tmp_path: Path) -> None:
+    settings = local(tmp_path, 1, cells=("a", "b"), paths={"b-ue1": PathSettings(outage=True)})
+    with running(settings) as (broker, _):
+        a, b, ue = radios = [Radio(one, Numbered(unit)) for one, unit in
+                             zip(settings.stations, (1, 1j, 1), strict=True)]
+        try:
+            until(lambda: len(broker.mixer.joined) == 3)
+            goes_on(ue)
+            steps: list[tuple[str, dict[str, Any]]] = [
+                ("a-ue1", {"path_loss": 6}), ("b-ue1", {"outage": False, "path_loss": 6}),
+                ("a-ue1", {"path_loss": 20}), ("b-ue1", {"path_loss": 0}),
+                ("a-ue1", {"outage": True})]
+            for link, changes in steps:
+                ask(settings.control, {"order": "path", "link": link, "set": changes})
+                goes_on(ue)
+            until(lambda: b.count() > a.count() // 2)
+        finally:
+            for radio in radios:
+                radio.stop()
+    began = {name: tally.began for name, tally in broker.mixer.tallies.items()}
+    assert heard(ue, began["ue1"], began["a"], "real") == [1, 0.501187, 0.1, 0]
+    assert heard(ue, began["ue1"], began["b"], "imag") == [0, 0.501187, 1]
+    assert heard(a, began["a"], began["ue1"], "real") == [1, 0.501187, 0.1, 0]
+    assert heard(b, began["b"], began["ue1"], "real") == [0, 0.501187, 1]
+
+
+def heard(receiver: Radio, began: int | None, sender: int | None, part: str) -> list[float]:
+    """The gains, in their order, with which each single sample of a sender arrived in its place;
+    both began at such moments."""
+    assert began is not None
+    assert sender is not None
+    arrived = getattr(np.concatenate(receiver.fetched), part)[max(0, sender - began):]
+    numbers = Numbered.number(max(0, began - sender) + np.arange(len(arrived)))
+    gains = np.round(arrived / numbers, 6)
+    changes = np.flatnonzero(np.diff(gains)) + 1
+    return [float(one) for one in gains[np.concatenate(([0], changes))]]
 
 
 def test_the_air_changes_while_it_runs(tmp_path: Path) -> None:
