@@ -28,6 +28,7 @@ import testbed.record_sessions
 import testbed.split_command
 import ue_app.app_command
 import ue_app.command
+import ue_app.encoding_command
 import ue_app.gateway_command
 import xapp.console_command
 import xapp.xapp_command
@@ -98,6 +99,8 @@ def build_parser() -> argparse.ArgumentParser:
         add("app", "chat in the browser: the phone's page"), BUNDLED_MODEL, EDGE_COMMAND)
     ue_app.gateway_command.configure(
         add("gateway", "serve an OpenAI-compatible API over the split"), BUNDLED_MODEL)
+    ue_app.encoding_command.configure(
+        add("encodings", "what the encodings of activation rows cost"), BUNDLED_MODEL)
     testbed.split_command.configure_split(add("split", "cut a checkpoint into parts"))
     testbed.split_command.configure_inspect(
         add("inspect", "explain a checkpoint folder or a part"), BUNDLED_MODEL)

@@ -71,7 +71,7 @@ class Choice:
     def __init__(self, candidates: Sequence[Candidate], budget: float) -> None:
         """Of `candidates` those count that cost at most `budget` percent of perplexity.
 
-        The first is taken until the link is known.
+        The first is taken until the link is known; of equals the earlier one.
         """
         if not candidates or candidates[0].increase > budget:
             raise ValueError("the first candidate has to be within the budget")
@@ -88,4 +88,4 @@ class Choice:
         costs = {one.name: one.row_bytes / rate + one.seconds for one in self.candidates}
         enough = min(costs.values()) + WORTH * step
         good = [one for one in self.candidates if costs[one.name] <= enough]
-        self.name = min(good, key=lambda one: (one.increase, costs[one.name])).name
+        self.name = min(good, key=lambda one: one.increase).name

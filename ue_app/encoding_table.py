@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_server.encodings.registry import RAW, by_name
+from edge_server.encodings.registry import NAMES, RAW
 from edge_server.engine.checkpoint import Checkpoint
 from edge_server.engine.identity import cache_folder, identity_of
 from edge_server.errors import ConfigurationError
@@ -109,8 +109,7 @@ def find(checkpoint: Checkpoint, folders: Sequence[Path]) -> Table:
 
 def _quality(name: str, figures: Any) -> Quality:
     quality = Quality(**{field: float(value) for field, value in figures.items()})
-    by_name(name)
-    if not all(math.isfinite(value) for value in vars(quality).values()) or (
-            name == RAW and quality.increase != 0):
+    good = name.partition(":")[0] in NAMES and all(map(math.isfinite, vars(quality).values()))
+    if not good or (name == RAW and quality.increase != 0):
         raise ValueError(f"the figures of {name} are none")
     return quality

@@ -26,6 +26,7 @@ COMPANION_FILES = (  # small files a part is unusable or mute without
     CONFIG_NAME, "generation_config.json", "tokenizer.json", "tokenizer_config.json",
     "tokenizer.model", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
     "chat_template.json", "vocab.json", "merges.txt", "LICENSE", "MODEL_CARD.md",
+    "encodings.json",
 )
 Progress = Callable[[int], None]  # called with the number of bytes just written
 
