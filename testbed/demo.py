@@ -18,10 +18,12 @@ EXAMPLES = """examples:
   airsplit demo --quick --no-pages    half a minute, without the pages in the browser
   airsplit demo --load saturation     packet after packet in the place of phones' traffic
   airsplit demo --sessions one        the phone has one session alone
+  airsplit demo --mode relay          without namespaces: loopback relays, the same scheduler
 
   Everything is real but the radio: packets between network namespaces through an emulated cell,
   with Open5GS's addresses; a language model cut in two; the classifier's tap beside the core; the
   xApp with its own E2 termination. Where no terminal watches, plain lines tell the story.
+  As an ordinary user it runs in a user namespace, or by relays where there is none, and says so.
 """
 QUICK: dict[str, Any] = {"calm_seconds": 5.0, "congested_seconds": 7.0, "steered_seconds": 7.0,
                          "after_seconds": 3.0, "rest_seconds": 40.0}
@@ -32,6 +34,7 @@ WHOLE: dict[str, Any] = {"calm_seconds": 20.0, "congested_seconds": 25.0, "steer
 def configure(parser: argparse.ArgumentParser, model: Path) -> None:
     """Add this command's options."""
     from testbed.loop.loop_command import add_options
+    from testbed.loop.ordinary import add_mode
     from testbed.loop.settings import Load, Sessions
 
     parser.description = (
@@ -55,31 +58,25 @@ def configure(parser: argparse.ArgumentParser, model: Path) -> None:
     parser.add_argument("--api-port", type=int, default=8480, metavar="PORT",
                         help="of the xApp (default: %(default)s); of ports that are taken, free "
                              "ones are used in their place")
-    parser.add_argument("--inside", help=argparse.SUPPRESS)  # of a user namespace; see `ordinary`
+    add_mode(parser)
     parser.add_argument("--plain", action="store_true", help="lines, on a terminal too")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Tell the story; 130 after Ctrl-C, with everything taken away."""
-    from testbed.loop.ordinary import Outside, at_home
-    from testbed.loop.ports import with_free_ports
+    from testbed.loop.ordinary import standing
     from testbed.loop.settings import Load, LoopSettings, Sessions
     from testbed.loop.telling import Options, tell
-    from testbed.ran.plane import user_namespace
 
     settings = LoopSettings(
         name="airsplit-demo", crowd=arguments.crowd, seed=arguments.seed,
         load=Load(arguments.load), sessions=Sessions(arguments.sessions),
         page=not arguments.no_pages, api_port=arguments.api_port,
         **(QUICK if arguments.quick else WHOLE))
-    if arguments.inside is not None:
-        settings = at_home(settings, arguments.inside)
-    elif user_namespace.means() != user_namespace.ROOT:
-        print("Not root: all of it runs in a user namespace. The cell's time is less exact there.")
-        settings = with_free_ports(settings, print)
-        with Outside(settings) as outside:
-            return outside.run([sys.executable, "-m", "testbed.cli", *sys.argv[1:]])
+    settings, status = standing(settings, arguments.mode, arguments.inside)
+    if status is not None:
+        return status
     options = Options(arguments.out, arguments.model, arguments.keep,
                       sys.stdout.isatty() and not arguments.plain)
     before = signal.signal(signal.SIGTERM, _terminated)

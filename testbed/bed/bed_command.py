@@ -19,11 +19,13 @@ SUMMARIES = {
     STATUS: "what runs, on which ports, with which pages",
     LOGS: "what its parts say",
     DOCTOR: "what this machine lacks for each mode, and how to get it"}
+MODES = ("root", "user", "relay")  # of `modes`, which is not loaded for this
 NOT_READY, NOT_RUNNING = 1, 3  # of `status`, as systemctl has it
 EXAMPLES = """examples:
   airsplit testbed up                     a cell with two slices, an edge, a tap, an xApp, pages
   airsplit testbed up --crowd 24          with phones that fill the cell
   airsplit testbed up --mode user         in a user namespace, as root too
+  airsplit testbed up --mode relay        without namespaces, by relays over loopback
   airsplit testbed up --config bed.yaml   such as: {bandwidth_mhz: 10, page_port: 9001}
   airsplit testbed status --json          exit status: 0 ready, 1 not ready, 3 not running
   airsplit testbed logs xapp -f           what the xApp says, until Ctrl-C
@@ -39,7 +41,7 @@ def configure(add: Callable[[str, str], argparse.ArgumentParser], model: Path) -
         parser.epilog = EXAMPLES
         parser.set_defaults(run=_RUN[name])
     start = parsers[UP]
-    start.add_argument("--mode", choices=("root", "user"),
+    start.add_argument("--mode", choices=MODES,
                        help="how packets are carried (default: the best that works here)")
     start.add_argument("--crowd", type=int, metavar="N",
                        help="phones that load the cell as recorded ones did (default: none does)")

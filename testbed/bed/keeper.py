@@ -30,6 +30,7 @@ from testbed.bed.layout import (
 from testbed.bed.modes import Mode
 from testbed.bed.record import Record, process_of
 from testbed.errors import TestbedFailure
+from testbed.loop.grounds import PHONE
 from testbed.loop.ordinary import OPTION, Outside, at_home
 from testbed.loop.programs import Programs
 from testbed.loop.settings import Load
@@ -45,7 +46,7 @@ class BedPrograms(Programs):
     """The loop's programs without its scripted phone: whoever uses the testbed is the phone."""
 
     def _start_phone(self) -> None:
-        self._route(self.phone_namespace, self.settings.phone_address)
+        self.ground.route(PHONE, self.settings.phone_address)
 
 
 class Keeper:
@@ -60,8 +61,8 @@ class Keeper:
         """Up, until asked to end; raises where a part ends by itself."""
         order, parts = self._order, self._folder / PARTS
         parts.mkdir(exist_ok=True)
-        with BedPrograms(order.settings, parts, order.model, self._said,
-                         record) as programs:
+        settings = replace(order.settings, mode=order.mode)
+        with BedPrograms(settings, parts, order.model, self._said, record) as programs:
             try:
                 self._start(programs)
                 while True:
@@ -75,11 +76,13 @@ class Keeper:
         self._programs = programs
         programs.start()
         # The loop's capture is for its figures; here it would only grow.
-        programs.end_capture()
+        programs.ground.end_capture()
         programs.capture.unlink(missing_ok=True)
         if self._order.settings.load is not Load.NONE:
             programs.crowd.order("start")
-        self._change(state=READY, waiting_for="", addresses=programs.addresses,
+        self._change(state=READY, waiting_for="",
+                     addresses=programs.addresses | {
+                         "the edge, as the phone": programs.ground.hint()},
                      parts=_parts(programs))
 
     def _said(self, text: str) -> None:

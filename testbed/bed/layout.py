@@ -69,9 +69,9 @@ def settings_of(config: Path | None) -> LoopSettings:
         return ours
     said = yaml_document(config)
     settings = build(LoopSettings, {**plain_settings(ours), **said})
-    if settings.name != NAME or settings.doors is not None:
-        raise TestbedFailure(f"{config}: `name` and `doors` are the testbed's own.",
-                             "Leave them out.")
+    if settings.name != NAME or settings.doors is not None or "mode" in said:
+        raise TestbedFailure(f"{config}: `name`, `doors` and `mode` are the testbed's own.",
+                             "Leave them out; a mode is chosen by --mode.")
     return settings
 
 

@@ -1,12 +1,12 @@
-"""How packets are carried on this machine: by root, or by an ordinary user.
+"""How packets are carried on this machine: by root, by an ordinary user, or by relays.
 
     found = detect()            # Choice(Mode.USER, "not root; an unprivileged user namespace ...")
     found = detect(Mode.ROOT)   # or NoMode says what it lacks
 
     root   network namespaces and TUN devices of this machine; real-time priority
     user   the same inside an unprivileged user namespace: no real-time priority
+    relay  neither: programs talk over loopback, and relays carry it through the same scheduler
 
-Where neither works there is no testbed: nothing else carries packets of a real kernel.
 What is asked of the system is passed in, so that each answer can be tried.
 """
 
@@ -29,6 +29,7 @@ class Mode(enum.StrEnum):
 
     ROOT = "root"
     USER = "user"
+    RELAY = "relay"
 
 
 HONEST: Mapping[Mode, str] = {
@@ -36,12 +37,15 @@ HONEST: Mapping[Mode, str] = {
                "gives one",
     Mode.USER: "the same inside an unprivileged user namespace; a real-time priority is not "
                "permitted there, so slots are late where the machine is busy",
+    Mode.RELAY: "loopback relays with the same scheduler, classifier and xApp; packets' headers "
+                "and TCP are ours, not a kernel's, and the tap is handed what crossed",
 }
 REMEDY: Mapping[Mode, str] = {
     Mode.ROOT: "run as root with iproute2 installed and /dev/net/tun",
     Mode.USER: "allow unprivileged user namespaces (sysctl user.max_user_namespaces, "
                "kernel.unprivileged_userns_clone=1, "
                "kernel.apparmor_restrict_unprivileged_userns=0)",
+    Mode.RELAY: "let this user open sockets with a name and at 127.0.0.1",
 }
 
 
@@ -78,4 +82,6 @@ def obstacle(mode: Mode) -> str | None:
         if os.geteuid() != 0:
             return "you are not root"
         return probes.namespace_trouble()
-    return probes.user_namespace_trouble()
+    if mode is Mode.USER:
+        return probes.user_namespace_trouble()
+    return probes.relay_trouble()

@@ -10,12 +10,14 @@ import errno
 import os
 import shutil
 import socket
+import tempfile
 import threading
 from pathlib import Path
 
 from testbed import namespaces
 from testbed.errors import LinkFailure
 from testbed.ran.plane import user_namespace
+from testbed.ran.relay_devices import Devices, taken
 
 IPPROTO_SCTP = 132
 
@@ -54,6 +56,21 @@ def namespace_trouble() -> str | None:
 def user_namespace_trouble() -> str | None:
     """The same inside an unprivileged user namespace."""
     return user_namespace.why_not()
+
+
+def relay_trouble() -> str | None:
+    """Pairs of sockets that messages cross, one with a name, and a port of loopback."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="airsplit-") as folder, \
+                Devices(Path(folder) / "try") as devices, \
+                socket.create_server(("127.0.0.1", 0)):
+            inner = devices.add("try")
+            with taken(Path(folder) / "try", "try") as outer:
+                outer.send(b"packet")
+                inner.recv(10)
+    except (LinkFailure, OSError) as error:
+        return " ".join(str(error).split())[:200]
+    return None
 
 
 def real_time_trouble() -> str | None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,6 +20,7 @@ from testbed.errors import TestbedFailure
 if TYPE_CHECKING:
     from testbed.ran.plane.user_plane import UserPlane
     from testbed.ran.ran_config import RanConfig
+    from testbed.ran.ran_traffic import RunningTraffic
 
 START, STOP = "start", "stop"
 
@@ -37,8 +40,6 @@ def main() -> int:
 
 def obey(config: RanConfig) -> None:
     """Orders, one after another."""
-    from testbed.ran.ran_traffic import running_traffic
-
     # Of the user plane, which another process runs, only the names are asked for.
     plane = cast("UserPlane", Names(config))
     say({"ready": True})
@@ -48,7 +49,7 @@ def obey(config: RanConfig) -> None:
         if order != START:
             raise TestbedFailure(f"{order!r} is no order that can be followed now.",
                                  f"Give {START}.")
-        with running_traffic(config, plane) as traffic:
+        with sending(config, plane) as traffic:
             say({"started": time.monotonic()})
             order = next_order()
             if order not in (STOP, None):
@@ -57,6 +58,21 @@ def obey(config: RanConfig) -> None:
         say({"stopped": time.monotonic(), "account": traffic.account()})
         if order is None:
             return
+
+
+@contextmanager
+def sending(config: RanConfig, plane: UserPlane) -> Iterator[RunningTraffic]:
+    """By namespaces' devices, or by those that are given where the file says."""
+    from testbed.ran.ran_traffic import running_traffic
+    from testbed.ran.relay_devices import Given
+    from testbed.ran.relay_traffic import relay_traffic
+
+    if config.way.devices is None:
+        with running_traffic(config, plane) as traffic:
+            yield traffic
+        return
+    with Given(config.way.devices) as ends, relay_traffic(config, plane, ends) as traffic:
+        yield traffic
 
 
 class Names:

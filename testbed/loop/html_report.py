@@ -53,7 +53,8 @@ def page(result: LoopResult) -> str:
         "<h1>A split model on a cell that fills up</h1>",
         f"<p class='soft'>{escape(when)} · airsplit {escape(version('airsplit'))} · "
         f"load: {escape(settings.load)} · steering: {escape(settings.steering)} · "
-        f"sessions: {escape(settings.sessions)} · arm: {escape(settings.arm)}</p>",
+        f"sessions: {escape(settings.sessions)} · arm: {escape(settings.arm)} · "
+        f"mode: {escape(settings.mode)}</p>",
         f"<div class='picture'>{_picture(result)}</div>",
         _table(COLUMNS, rows(result)), f"<p class='soft'>{escape(CAPTION)}.</p>",
         "".join(f"<p>{escape(one)}</p>" for one in sentences(result)),

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 EXAMPLES = """examples:
-  airsplit testbed loop                         about two minutes; needs root
+  airsplit testbed loop                         about two minutes
   airsplit testbed loop --crowd 40 --out report
   airsplit testbed loop --quick                 short phases, to see that it runs
+  airsplit testbed loop --mode relay            without namespaces and root
 
   Everything is real but the radio: packets between network namespaces through an emulated cell, a
   language model cut in two, the classifier's tap, the xApp with its own E2 termination.
@@ -19,6 +20,8 @@ EXAMPLES = """examples:
 
 def configure(parser: argparse.ArgumentParser, model: Path) -> None:
     """Add this command's options."""
+    from testbed.loop.ordinary import add_mode
+
     parser.description = (
         "A phone asks a split model over a cell that a crowd then fills; the xApp finds the\n"
         "traffic by its label, watches at first, then makes room for it, and takes it back.")
@@ -26,6 +29,7 @@ def configure(parser: argparse.ArgumentParser, model: Path) -> None:
     parser.add_argument("--out", type=Path, default=Path("loop-report"), metavar="FOLDER",
                         help="for summary.json, loop.png, logs (default: %(default)s)")
     add_options(parser, model)
+    add_mode(parser)
     parser.set_defaults(run=run)
 
 
@@ -43,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run it, show the table, and leave the report behind."""
     from rich.console import Console
 
+    from testbed.loop.ordinary import standing
     from testbed.loop.parts import written_to
     from testbed.loop.report import show, write
     from testbed.loop.run import run_loop
@@ -52,6 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
                              "steered_seconds": 10.0, "after_seconds": 5.0}
     settings = LoopSettings(crowd=arguments.crowd, seed=arguments.seed,
                             **(quick if arguments.quick else {}))
+    settings, status = standing(settings, arguments.mode, arguments.inside)
+    if status is not None:
+        return status
     result = run_loop(settings, arguments.out, arguments.model, _say)
     show(result, Console(highlight=False))
     with written_to(arguments.out):

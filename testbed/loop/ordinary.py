@@ -1,5 +1,7 @@
 """The loop as an ordinary user: all of it in a user namespace, its pages reachable from outside.
 
+    settings, status = standing(settings, arguments.mode, arguments.inside)
+    if status is not None: return status      # it ran in there
     with Outside(settings) as outside:
         status = outside.run([sys.executable, "-m", "testbed.cli", "demo", ...])
 
@@ -9,6 +11,7 @@ lead in; whoever is outside listens at the machine's ports for them.
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import os
 import shutil
@@ -22,13 +25,36 @@ from pathlib import Path
 from types import TracebackType
 
 from testbed import namespaces
+from testbed.bed.modes import Mode, detect
 from testbed.bed.record import Record
 from testbed.loop.parts import PR_SET_PDEATHSIG, Part, stop_all
+from testbed.loop.ports import with_free_ports
 from testbed.loop.settings import LoopSettings
 from testbed.ran.plane import user_namespace
 
 PORTS = ("page_port", "console_port", "api_port")  # that a person's browser wants
 OPTION = "--inside"  # how a command is told that it is in there: where the sockets are, and ports
+
+
+def add_mode(parser: argparse.ArgumentParser) -> None:
+    """The options by which a command finds its mode, and itself inside."""
+    parser.add_argument("--mode", choices=[one.value for one in Mode],
+                        help="what carries packets (default: the best that works here)")
+    parser.add_argument(OPTION, help=argparse.SUPPRESS)
+
+
+def standing(settings: LoopSettings, forced: str | None, inside: str | None,
+             ) -> tuple[LoopSettings, int | None]:
+    """The settings with the mode that works here; else the status of this command in there."""
+    if inside is not None:
+        return at_home(settings, inside), None
+    found = detect(None if forced is None else Mode(forced))
+    print(f"mode {found.mode}: {found.why}", flush=True)
+    if found.mode is not Mode.USER:
+        return replace(settings, mode=found.mode), None
+    settings = with_free_ports(settings, print)
+    with Outside(settings) as outside:
+        return settings, outside.run([sys.executable, "-m", "testbed.cli", *sys.argv[1:]])
 
 
 class Outside:
@@ -82,4 +108,4 @@ def at_home(settings: LoopSettings, told: str) -> LoopSettings:
     namespaces.command("ip", "link", "set", "lo", "up")
     folder, _, ports = told.rpartition(":")
     numbers = dict(zip(PORTS, map(int, ports.split(",")), strict=True))
-    return replace(settings, doors=folder, **numbers)  # type: ignore[arg-type]  # they are numbers
+    return replace(settings, mode=Mode.USER, doors=folder, **numbers)  # type: ignore[arg-type]  # they are numbers

@@ -73,6 +73,7 @@ class Copies:
             self.flush()  # what was before is not for this one
             one.setblocking(False)
             self._listeners[one] = bytearray(self._header)
+            self._push(one, self._listeners[one])
 
     def add(self, time_ns: int, packet: bytes) -> None:
         """One that passed; it goes out with the next `flush`."""

@@ -9,7 +9,6 @@ It knows their command lines, addresses and files; what they do together is `run
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import signal
@@ -23,9 +22,7 @@ from typing import Any
 import yaml
 
 from classifier.labels import CLASSES
-from testbed import namespaces
 from testbed.bed.record import Record
-from testbed.errors import LinkFailure
 from testbed.loop.documents import (
     WRONG_MAP,
     cell_document,
@@ -33,24 +30,22 @@ from testbed.loop.documents import (
     wrong_map_document,
     xapp_document,
 )
+from testbed.loop.grounds import PAGE, PHONE, ground_of
 from testbed.loop.parts import (
     AIRSPLIT,
     Part,
     answers,
-    in_namespace,
     stop_all,
     undisturbed,
     wait_until,
 )
-from testbed.loop.settings import EDGE_PORT, LLM_POOL, Arm, Load, LoopSettings, Sessions
-from testbed.ran.plane import leftovers
+from testbed.loop.settings import Arm, Load, LoopSettings
 
 START_SECONDS = 240.0  # the first time of all, things are compiled
-SNAP = 128  # bytes of each packet that the capture keeps
 # Who goes first when all ends: the xApp puts quotas back while the cell still listens.
 ORDER = (("phone", "crowd", "page", "page-door", "console", "console-door",
           "api-door"), ("xapp",), ("edge", "capture", "tap"),
-         ("relay", "cell"))
+         ("relay", "ends", "cell"))
 OLD = ("xapp.db*", "*.jsonl", "*.json", "*.pcap*", "*.log", "*.yaml")  # of a run before
 
 
@@ -65,11 +60,11 @@ class Programs:
         # Sockets' names have to be short, and the folder's may be long.
         self._sockets = Path(tempfile.mkdtemp(prefix="airsplit-"))
         self._record = record
+        self.ground = ground_of(self, self._sockets)
         if record is not None:
             record.folder(self._sockets)
-            for one in ("n6", "phone", *(["page"] if settings.page else []),
-                        *(f"crowd{1 + number}" for number in range(settings.crowd))):
-                record.namespace(f"{settings.name}-{one}")
+            for one in self.ground.namespaces():
+                record.namespace(one)
         self.api = f"http://127.0.0.1:{settings.api_port}"
         self.cell_api = f"http://127.0.0.1:{settings.map_port}"
 
@@ -79,19 +74,6 @@ class Programs:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         self.close()
-
-    @property
-    def core(self) -> str:
-        """The namespace of the core's side."""
-        return f"{self.settings.name}-n6"
-
-    @property
-    def phone_namespace(self) -> str:
-        return f"{self.settings.name}-phone"
-
-    @property
-    def edge(self) -> str:
-        return f"http://{self.settings.edge_address}:{EDGE_PORT}"
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -115,14 +97,8 @@ class Programs:
             stop_all([[self.parts[name] for name in group if name in self.parts]
                       for group in ORDER])
             shutil.rmtree(self._sockets, ignore_errors=True)
-            if "cell" in self.parts:
-                # Where it had to be killed, or was. If another run has the name, that is its.
-                with contextlib.suppress(LinkFailure):
-                    leftovers.remove_leftovers(self.settings.name)
-
-    def end_capture(self) -> None:
-        """What has come is in the file, whole; the rest runs on."""
-        self.parts.pop("capture").stop()
+            if "cell" in self.parts:  # where it had to be killed, or was
+                self.ground.take_away()
 
     def check(self) -> None:
         """Raise if one has ended."""
@@ -137,6 +113,7 @@ class Programs:
         self._start_cell()
         self._start_xapp()
         self.wait(lambda: answers(self.cell_api + "/ues"), "the cell")
+        self.ground.start()
         self._start_core()
         if self.settings.page:
             self._start_pages()
@@ -144,16 +121,17 @@ class Programs:
         self._start_phone()
 
     def _start_cell(self) -> None:
-        self._write("cell.yaml", cell_document(self.settings))
-        self._write("crowd.yaml", crowd_document(self.settings))
+        ground = self.ground
+        self.write("cell.yaml", cell_document(self.settings) | {"way": ground.way(False)})
+        self.write("crowd.yaml", crowd_document(self.settings) | {"way": ground.way(True)})
         self.add("cell", [*AIRSPLIT, "ran", "--config", str(self.folder / "cell.yaml"), "--quiet",
-                          "--json", str(self.folder / "ran.json")])
+                          "--json", str(self.folder / "ran.json"), *ground.cell_options()])
 
     def _start_xapp(self) -> None:
         if self.settings.arm is Arm.WRONG_SLICE:
-            self._write(WRONG_MAP, wrong_map_document(self.settings))
+            self.write(WRONG_MAP, wrong_map_document(self.settings))
         labels = self._socket("relay" if self._relayed else "tap")
-        self._write("xapp.yaml", xapp_document(self.settings, labels, self.folder))
+        self.write("xapp.yaml", xapp_document(self.settings, labels, self.folder))
         dry = ["--dry-run"] if self.settings.acts_from != 0 else []
         self.add("xapp", [*AIRSPLIT, "xapp", "--config", str(self.folder / "xapp.yaml"), *dry])
 
@@ -164,23 +142,18 @@ class Programs:
 
     def _start_core(self) -> None:
         """Edge, tap, capture, and the crowd, which waits."""
-        settings = self.settings
-        self.add("edge", in_namespace(self.core, [
-            *AIRSPLIT, "edge", "--model", str(self.model), "--host", settings.edge_address,
-            "--port", str(EDGE_PORT), "--threads", "1", "--allow-anyone"]))
-        self.add("tap", in_namespace(self.core, [
-            *AIRSPLIT, "tap", "any", "--publish", self._socket("tap")]))
-        self.add("capture", in_namespace(self.core, [
-            *AIRSPLIT, "pcap", "record", settings.edge_device, "--port", str(EDGE_PORT),
-            "--snap", str(SNAP), "--out", str(self.capture)]))
-        self.add("relay", [
-            sys.executable, "-m", "testbed.loop.relay", self._socket("tap"),
-            *(["--to", self._socket("relay"), "--rotate", str(self._rotate)]
-              if self._relayed else [])], output="labels.jsonl", by_input=True)
+        settings, ground = self.settings, self.ground
+        self.add("edge", ground.in_core([
+            *AIRSPLIT, "edge", "--model", str(self.model), *ground.edge_options(),
+            "--threads", "1", "--allow-anyone"]))
+        self.add("tap", ground.tap(self._socket("tap")))
+        ground.start_capture()
+        self.add_module("relay", "testbed.loop.relay", self._socket("tap"), *(
+            ["--to", self._socket("relay"), "--rotate", str(self._rotate)]
+            if self._relayed else []), output="labels.jsonl")
         if settings.load is not Load.NONE:
-            self.add("crowd", [sys.executable, "-m", "testbed.loop.crowd",
-                               str(self.folder / "crowd.yaml")], output="crowd.jsonl",
-                     by_input=True)
+            self.add_module("crowd", "testbed.loop.crowd", str(self.folder / "crowd.yaml"),
+                            output="crowd.jsonl")
 
     @property
     def _rotate(self) -> int:
@@ -206,12 +179,13 @@ class Programs:
 
     def _start_pages(self) -> None:
         """The app on the second phone, a way to its page, and the operator's console."""
-        settings, inside = self.settings, f"{self.settings.name}-page"
-        self._route(inside, settings.page_address)
-        self.add("page", in_namespace(inside, [
-            *AIRSPLIT, "app", "--port", str(settings.page_port), "--edge", self.edge, "--model",
-            str(self.model), "--data", str(self.folder / "page")]))
-        self._door("page-door", settings.page_port, inside)
+        settings, ground = self.settings, self.ground
+        ground.route(PAGE, settings.page_address)
+        self.add("page", ground.in_phone(PAGE, [
+            *AIRSPLIT, "app", "--port", str(settings.page_port), "--edge", ground.edge_of(PAGE),
+            "--model", str(self.model), "--data", str(self.folder / "page")]))
+        if (inside := ground.page_place()) is not None:
+            self._door("page-door", settings.page_port, inside)
         # The console looks for the token that the xApp makes.
         self.wait(lambda: answers(self.api + "/healthz"), "the xApp's API")
         self.add("console", [
@@ -225,23 +199,23 @@ class Programs:
         """From this machine's port of that number, or from a socket named so."""
         doors = self.settings.doors
         here = f"tcp:{port}" if doors is None else f"unix:{doors}/{port}"
-        self.add(name, [sys.executable, "-m", "testbed.loop.door", here, f"tcp:{port}",
-                        *namespace], by_input=True)
-
-    def _route(self, namespace: str, address: str) -> None:
-        """Where the edge is in the second session's network, packets to it take that session."""
-        if self.settings.sessions is Sessions.TWO:
-            namespaces.command("ip", "-n", namespace, "route", "replace", LLM_POOL, "dev", "ue1",
-                               "src", address)
+        self.add_module(name, "testbed.loop.door", here, f"tcp:{port}", *namespace)
 
     def _start_phone(self) -> None:
-        self._route(self.phone_namespace, self.settings.phone_address)
-        self.add("phone", in_namespace(self.phone_namespace, [
-            sys.executable, "-m", "testbed.loop.phone",
-            self.edge, str(self.model)]),
+        self.ground.route(PHONE, self.settings.phone_address)
+        self.add("phone", self.ground.in_phone(PHONE, self.module(
+            "testbed.loop.phone", self.ground.edge_of(PHONE), str(self.model))),
             output="tokens.jsonl", by_input=True)
         self.wait(lambda: any("token" in one for one in self.lines("tokens.jsonl")),
                   "the first token")
+
+    def module(self, name: str, *words: str) -> list[str]:
+        """The command line of one of ours."""
+        return [sys.executable, "-m", name, *words]
+
+    def add_module(self, name: str, module: str, *words: str, output: str | None = None) -> Part:
+        """Start one of ours, which ends with its input."""
+        return self.add(name, self.module(module, *words), output, by_input=True)
 
     def add(self, name: str, command: list[str], output: str | None = None,
             by_input: bool = False) -> Part:
@@ -271,5 +245,6 @@ class Programs:
     def _socket(self, name: str) -> str:
         return f"ipc://{self._sockets}/{name}"
 
-    def _write(self, name: str, document: dict[str, Any]) -> None:
+    def write(self, name: str, document: dict[str, Any]) -> None:
+        """A program's file."""
         (self.folder / name).write_text(yaml.safe_dump(document), encoding="utf-8")

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from testbed.bed.modes import HONEST
 from testbed.loop.outcome import LoopResult, minimum
 
 COLUMNS = ("phase", "tokens/s", "first", "p50", "p95", "p99", "stalls", "p95/calm", "others")
@@ -52,8 +53,8 @@ def show(result: LoopResult, console: Console) -> None:
 
 def sentences(result: LoopResult) -> list[str]:
     """What else is to be said, each in a sentence."""
-    found = result.verdict()
-    labels, lines = result.labels, []
+    found, mode = result.verdict(), result.settings.mode
+    labels, lines = result.labels, [f"Packets were carried by mode {mode}: {HONEST[mode]}."]
     if labels is None or not labels.flows:
         lines.append("Whether the flow was recognised is not known: it was not captured.")
     elif labels.first_right_seconds is None:

@@ -16,11 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from testbed import namespaces
 from testbed.errors import TestbedFailure
 from testbed.loop import crowd
 from testbed.loop.asking import ask, put
 from testbed.loop.chronicle import Facts, chronicle
+from testbed.loop.grounds import require
 from testbed.loop.labels import LabelFigures, first_packets, label_figures
 from testbed.loop.outcome import LoopResult, Quotas, base_percent, minimum
 from testbed.loop.parts import written_to
@@ -39,7 +39,7 @@ ORDER_SECONDS = 20.0  # for the crowd to begin, or to end
 def run_loop(settings: LoopSettings, folder: Path, model: Path,
              say: Callable[[str], None]) -> LoopResult:
     """All of it; takes the phases' time and what starting takes."""
-    namespaces.require()
+    require(settings)
     with written_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with Programs(settings, folder, model, say) as programs:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from testbed.bed.modes import Mode
 from testbed.errors import TestbedFailure
 
 INTERNET, LLM = "1", "1-000001"  # the slices
@@ -66,6 +67,7 @@ class LoopSettings:
     """All of it."""
 
     name: str = "airsplit-loop"  # that namespaces begin with
+    mode: Mode = Mode.ROOT  # what carries packets here; `user` and `relay` need no privilege
     load: Load = Load.SATURATION
     channel: RadioChannel = RadioChannel.GOOD
     steering: Steering = Steering.PROPORTIONAL

@@ -18,10 +18,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from testbed import namespaces
 from testbed.bed.record import Record, clean_leftovers
 from testbed.errors import TestbedFailure
 from testbed.loop.chronicle import Event, chronicle
+from testbed.loop.grounds import require
 from testbed.loop.live_view import Scene, draw
 from testbed.loop.outcome import LoopResult
 from testbed.loop.parts import written_to
@@ -48,7 +48,7 @@ class Options:
 def tell(settings: LoopSettings, options: Options) -> LoopResult:
     """All of it. With `keep` it returns by KeyboardInterrupt alone."""
     console = Console(highlight=False)
-    namespaces.require()
+    require(settings)
     if told := clean_leftovers(settings.name):
         console.print(told, soft_wrap=True)
     with (written_to(options.folder), alone(options.folder),
@@ -65,7 +65,7 @@ def tell(settings: LoopSettings, options: Options) -> LoopResult:
                 run.phases()
                 run.rest()
             if options.keep:
-                programs.end_capture()
+                programs.ground.end_capture()
                 _report(run, options.folder, console)
                 _keep(programs, console)
         return _report(run, options.folder, console)
@@ -97,8 +97,7 @@ def _keep(programs: Programs, console: Console) -> None:
     """Until Ctrl-C, or until one of them ends."""
     for name, url in programs.addresses.items():
         console.print(f"{name}: {url}")
-    console.print(f"In the phone: ip netns exec {programs.phone_namespace} "
-                  f"curl {programs.edge}/healthz\nAll of it stays up until Ctrl-C.")
+    console.print(f"As the phone: {programs.ground.hint()}\nAll of it stays up until Ctrl-C.")
     while True:
         programs.check()
         time.sleep(KEEP_LOOK_SECONDS)

@@ -138,3 +138,24 @@ def taken(path: Path, name: str) -> socket.socket:
     if answer != FOUND or not descriptors:
         raise LinkFailure(f"There is no device {name!r} at {path}.")
     return socket.socket(fileno=descriptors[0])
+
+
+class Given:
+    """Ends that are given at a path, each asked for once, until the block ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._ends: dict[str, socket.socket] = {}
+
+    def __enter__(self) -> Given:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one in self._ends.values():
+            one.close()
+        self._ends = {}
+
+    def __call__(self, name: str) -> socket.socket:
+        if name not in self._ends:
+            self._ends[name] = taken(self._path, name)
+        return self._ends[name]

@@ -16,9 +16,12 @@ from pathlib import Path
 import pytest
 
 from testbed import namespaces
+from testbed.bed import modes
 from testbed.cli import main
-from testbed.ran.plane import user_namespace
-from tests.leftovers import left_behind
+from testbed.loop import telling
+from testbed.loop.settings import LoopSettings
+from tests.leftovers import left_behind, processes_about
+from xapp.ric import usrsctp
 
 HANG_SECONDS = 240.0
 needs_root = pytest.mark.skipif(not namespaces.available(), reason="no network namespaces here")
@@ -125,10 +128,42 @@ def test_a_folder_is_one_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "Another run writes to" in capsys.readouterr().err
 
 
-def test_without_privileges_it_says_so(
+def test_where_no_mode_works_each_ones_reason_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(namespaces, "available", lambda: False)
-    monkeypatch.setattr(user_namespace, "why_not", lambda: "it is refused")
+    monkeypatch.setattr(modes, "obstacle", lambda mode: f"{mode} is refused")
     assert main(["demo", "--out", str(tmp_path)]) == 1
-    assert "Run as root" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert all(f"not {mode} ({mode} is refused)" in told for mode in modes.Mode)
+
+
+@pytest.mark.parametrize(("works", "chosen"), [
+    (modes.Mode.ROOT, modes.Mode.ROOT), (modes.Mode.RELAY, modes.Mode.RELAY)])
+def test_it_falls_back_and_says_which_mode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    works: modes.Mode, chosen: modes.Mode
+) -> None:
+    told: list[LoopSettings] = []
+    monkeypatch.setattr(modes, "obstacle", lambda mode: None if mode is works else "refused")
+    monkeypatch.setattr(telling, "tell", lambda settings, options: told.append(settings))
+    assert main(["demo", "--out", str(tmp_path)]) == 0
+    assert [one.mode for one in told] == [chosen]
+    assert f"mode {chosen}: " in capsys.readouterr().out
+
+
+@pytest.mark.alone
+@pytest.mark.slow
+@pytest.mark.skipif(not usrsctp.available(), reason="libusrsctp2 is not installed")
+def test_the_story_by_relays(tmp_path: Path) -> None:
+    with ended(started(tmp_path, "--no-pages", "--mode", "relay")) as process:
+        told = process.communicate(timeout=HANG_SECONDS)[0]
+    assert process.returncode == 0, told
+    assert "Packets were carried by mode relay" in told
+    found = json.loads((tmp_path / "summary.json").read_text())
+    assert found["settings"]["mode"] == "relay"
+    assert all(one["tokens"] > 0 for one in found["phases"])
+    assert found["flow"]["label"] == "llm_split"
+    assert found["labels"]["first_right_seconds"] is not None
+    assert found["verdict"]["quota_at"] is not None
+    assert "Packets were carried by mode relay" in (tmp_path / "report.html").read_text()
+    assert processes_about(str(tmp_path)) == []

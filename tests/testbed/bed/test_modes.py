@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from testbed.bed.bed_command import MODES
 from testbed.bed.modes import Mode, NoMode, detect, obstacle
 
 
@@ -14,7 +15,8 @@ def without(*missing: Mode) -> Callable[[Mode], str | None]:
 
 
 @pytest.mark.parametrize(("missing", "chosen"), [
-    ((), Mode.ROOT), ((Mode.ROOT,), Mode.USER), ((Mode.USER,), Mode.ROOT)])
+    ((), Mode.ROOT), ((Mode.ROOT,), Mode.USER), ((Mode.USER,), Mode.ROOT),
+    ((Mode.ROOT, Mode.USER), Mode.RELAY)])
 def test_the_best_that_works(missing: tuple[Mode, ...], chosen: Mode) -> None:
     found = detect(obstacles=without(*missing))
     assert found.mode is chosen
@@ -23,7 +25,8 @@ def test_the_best_that_works(missing: tuple[Mode, ...], chosen: Mode) -> None:
 
 
 def test_none_works() -> None:
-    with pytest.raises(NoMode, match=r"not root \(it is missing\); not user \(it is missing\)"):
+    with pytest.raises(NoMode, match=r"not root \(it is missing\); not user \(it is missing\); "
+                                     r"not relay"):
         detect(obstacles=without(*Mode))
 
 
@@ -42,3 +45,11 @@ def test_the_user_mode_says_what_it_cannot() -> None:
 def test_an_ordinary_user_is_not_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert obstacle(Mode.ROOT) == "you are not root"
+
+
+def test_relays_need_no_right() -> None:
+    assert obstacle(Mode.RELAY) is None
+
+
+def test_the_command_line_knows_every_mode() -> None:
+    assert tuple(Mode) == MODES

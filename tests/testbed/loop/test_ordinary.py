@@ -22,7 +22,8 @@ from testbed.loop.settings import LoopSettings
 settings = at_home(LoopSettings(page=True), sys.argv[sys.argv.index({OPTION!r}) + 1])
 with socket.create_server(("127.0.0.1", settings.page_port)):
     names = sorted(name for _, name in socket.if_nameindex())
-open(sys.argv[1], "w").write(f"{{settings.page_port}} {{settings.doors}} {{names}}")
+open(sys.argv[1], "w").write(f"{{settings.page_port}} {{settings.doors}} {{settings.mode}} "
+                               f"{{names}}")
 sys.exit(7)
 """
 
@@ -33,7 +34,8 @@ def test_what_runs_in_there_knows_its_ports_and_ends_with_its_status(tmp_path: P
     out = tmp_path / "out"
     with Outside(settings) as outside:
         assert outside.run([sys.executable, "-c", PROGRAM, str(out)]) == 7
-    port, doors, names = out.read_text().split(" ", 2)
+    port, doors, mode, names = out.read_text().split(" ", 3)
+    assert mode == "user"
     assert int(port) == settings.page_port
     assert names == "['lo']"
     assert not Path(doors).exists()

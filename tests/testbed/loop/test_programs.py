@@ -33,10 +33,12 @@ def test_no_program_is_forgotten_at_the_end(tmp_path: Path) -> None:
     """Each that the source starts has its place in the order of ending."""
     import re
 
-    import testbed.loop.programs as module
+    from testbed.loop import grounds
+    from testbed.loop import programs as module
 
-    source = Path(module.__file__).read_text(encoding="utf-8")
-    started = set(re.findall(r'self\.(?:add|_door)\("([a-z-]+)"', source))
+    source = "".join(Path(str(one.__file__)).read_text(encoding="utf-8")
+                     for one in (module, grounds))
+    started = set(re.findall(r'\.(?:add|add_module|_door)\(\s*"([a-z-]+)"', source))
     assert started == {name for group in ORDER for name in group}
 
 
