@@ -235,9 +235,11 @@ class XappServer:
     def _after(self, least: float = TICK_LEAST) -> None:
         """After anything happened: a picture for readers, and the next time to wake."""
         self.operating.refresh(hurried=self.core.looking.waiting)
-        self._stop_timer()
         wait = max(self.core.next_deadline() - self._now(), least)
-        self._timer = self._loop.call_later(wait, self._tick)
+        due = self._loop.time() + wait
+        if self._timer is None or due < self._timer.when():  # to wake too early does no harm
+            self._stop_timer()
+            self._timer = self._loop.call_at(due, self._tick)
 
     def _listen_to_taps(self, stack: AsyncExitStack) -> None:
         sources = [_source(tap, self._label, self._now) for tap in self.config.taps]

@@ -94,12 +94,25 @@ class Station:
     handles: dict[UnitKey, tuple[int, ...]] = field(default_factory=dict)  # of subscriptions
     asked: dict[UnitKey, tuple[Subscription, ...]] = field(default_factory=dict)
     bad: int = 0  # indications that could not be read
+    _profile: Profile | None = None  # None: to be found out; it is asked for with every report
 
     @property
     def profile(self) -> Profile:
-        if self.config.profile == "auto":
-            return PROFILES["spec"] if self.guess is None else self.guess.profile
-        return narrowed(PROFILES[self.config.profile], self.joined)
+        if self._profile is None:
+            if self.config.profile != "auto":
+                self._profile = narrowed(PROFILES[self.config.profile], self.joined)
+            else:
+                self._profile = PROFILES["spec"] if self.guess is None else self.guess.profile
+        return self._profile
+
+    def judged(self) -> None:
+        """A unit announced something: which kind that makes it."""
+        self.guess, self._profile = guess_profile(self.joined), None
+
+    def lost(self, unit: UnitKey) -> None:
+        for part in (self.associations, self.announced, self.functions):
+            part.pop(unit, None)
+        self._profile = None
 
     @property
     def joined(self) -> Announced:
@@ -208,7 +221,8 @@ class BaseStations:
 
     def _judge_kind(self, station: Station) -> None:
         before = station.guess
-        station.guess = guess_profile(station.joined)
+        station.judged()
+        assert station.guess is not None  # just now
         if station.config.profile != "auto" or (
                 before is not None and before.profile.name == station.guess.profile.name):
             return
@@ -223,8 +237,7 @@ class BaseStations:
 
     def _unit_lost(self, event: UnitLost) -> list[Heard]:
         station = self._stations[event.key]
-        for part in (station.associations, station.announced, station.functions):
-            part.pop(event.unit, None)
+        station.lost(event.unit)
         self._tell(warning(Code.UNIT_LOST, f"{station.name} lost its {event.unit}: {event.why}.",
                            station.name))
         return [Ready(self._facts(station))] if station.associations else []

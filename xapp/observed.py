@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from xapp.observations import CellKey, Flow, Load, Quota, Snssai, UeKey
+from xapp.observations import CellKey, Flow, Load, Quota, Snssai, Ue, UeKey
 from xapp.reading import Figures, Reader
 from xapp.ue_map import UeMap
 from xapp.ue_names import Seen
@@ -27,6 +27,31 @@ class KnownUe:
     cell: CellKey | None = None
     slice: Snssai | None = None
     neighbours: tuple[tuple[CellKey, float | None], ...] = ()
+    placed: Placed | None = None
+    shown: Ue | None = None  # as it was observed last
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a UE is and who it is, by all that says so; and what that was made of."""
+
+    version: tuple[int, int, int]  # of the UE map, of moves, of what the observer was told
+    said_cell: CellKey | None  # by its reports
+    said_slice: Snssai | None  # likewise
+    cell: CellKey | None
+    slice: Snssai | None
+    address: str | None
+    neighbours: tuple[tuple[CellKey, float | None], ...]
+    moved: float  # when it moved last
+    several: tuple[tuple[str, Snssai], ...] = ()  # its sessions, where they are in several slices
+
+    def still(self, version: tuple[int, int, int], ue: KnownUe) -> bool:
+        """Whether nothing of what it was made of is another by now."""
+        return (self.version == version and self.said_cell is ue.cell
+                and self.said_slice is ue.slice)
+
+    def of(self, ue: KnownUe) -> Ue:
+        return Ue(ue.key, self.cell, self.slice, ue.load, self.address, self.neighbours, self.moved)
 
 
 @dataclass(slots=True)

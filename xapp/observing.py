@@ -41,6 +41,7 @@ from xapp.observed import (
     KnownNode,
     KnownSlice,
     KnownUe,
+    Placed,
     placed_by,
     unless_repeated,
 )
@@ -101,6 +102,8 @@ class Observer:
         self.counters = Counters()
         self.histories = Histories()
         self._moves = Moves()
+        self._map: UeMap | None = None  # with which was looked last
+        self._told = 0  # another number whenever cells, neighbours or a UE's place were told
 
     # Facts.
 
@@ -131,7 +134,7 @@ class Observer:
         """Where UEs of a cell may be sent, by the operator's word."""
         cell = self._cell(key)
         if cell is not None:
-            cell.neighbours = neighbours
+            cell.neighbours, self._told = neighbours, self._told + 1
 
     def moves(self, key: UeKey, addresses: Iterable[str], now: float) -> None:
         """A UE is told to go to another cell; its addresses go with it, its name may not."""
@@ -159,6 +162,7 @@ class Observer:
             ue.cell = cell or ue.cell
             ue.slice = slice_ or ue.slice
             ue.neighbours = ue.neighbours if neighbours is None else neighbours
+            self._told += 1
 
     def load_is(self, key: UeKey, load: Load) -> None:
         """A UE's figures from a stream of metrics instead of KPM."""
@@ -259,7 +263,8 @@ class Observer:
             if len(node.cells) >= self._config.most_cells:
                 self.counters.refused += 1
                 return None
-            cell = node.cells[key] = KnownCell(key, None)
+            cell, self._told = KnownCell(key, None), self._told + 1
+            node.cells[key] = cell
         return cell
 
     def _slice(self, cell: KnownCell, snssai: Snssai) -> KnownSlice | None:
@@ -280,34 +285,48 @@ class Observer:
         """All that is known at `now`; `sessions` as taps count them."""
         cells: dict[CellKey, Cell] = {}
         ues: dict[UeKey, Ue] = {}
+        if ue_map is not self._map:
+            self._map, self._told = ue_map, self._told + 1
         for node in self._nodes.values():
             self._expire(node, now)
             totals = Totals(now, self._config.fresh)
             for one in node.ues.values():
-                mapped = ue_map.of_ue(one.key)
-                cell = one.cell or (mapped.cell if mapped else None)
-                snssai = one.slice or (mapped.slice if mapped else None)
-                known = None if cell is None else node.cells.get(cell)
-                mine = () if snssai is not None else ue_map.slices_of(one.key)
-                for each in mine if snssai is None else (snssai,):
-                    if known is not None:
-                        self._slice(known, each)
-                neighbours = one.neighbours or tuple(
-                    (key, None) for key in (known.neighbours if known else ()))
-                moved = self._moves.seen(one.key, ue_map.addresses_of(one.key), cell, now)
-                ues[one.key] = Ue(one.key, cell, snssai, one.load,
-                                  mapped.address if mapped else None, neighbours, moved)
-                totals.add(cell, snssai, one.load)
-                if len(mine) > 1 and sessions is not None:
-                    for each, part in sessions.parts(
-                            one.load, ue_map.sessions_of(one.key)).items():
-                        totals.add_part(cell, each, part)
+                placed, ue = one.placed, one.shown
+                version = ue_map.version, self._moves.version, self._told
+                if placed is None or not placed.still(version, one):
+                    placed = one.placed = self._place(node, one, ue_map, version, now)
+                    ue = None
+                if ue is None or ue.load is not one.load:
+                    ue = one.shown = placed.of(one)
+                ues[one.key] = ue
+                totals.add(ue.cell, ue.slice, one.load)
+                if placed.several and sessions is not None:
+                    for each, part in sessions.parts(one.load, placed.several).items():
+                        totals.add_part(ue.cell, each, part)
             for cell_ in node.cells.values():
                 cells[cell_.key] = self._observed(cell_, totals, now - self._config.fresh)
-        placed = {key: placed_by(flow, ue_map) for key, flow in flows.items()}
-        observations = Observations(now, cells, ues, placed, tap_heard)
+        observations = Observations(
+            now, cells, ues, {key: placed_by(flow, ue_map) for key, flow in flows.items()},
+            tap_heard)
         self.histories.take(observations)
         return observations
+
+    def _place(self, node: KnownNode, one: KnownUe, ue_map: UeMap, version: tuple[int, int, int],
+               now: float) -> Placed:
+        """Once for all looks until something about it changes."""
+        mapped = ue_map.of_ue(one.key)
+        cell = one.cell or (mapped.cell if mapped else None)
+        snssai = one.slice or (mapped.slice if mapped else None)
+        known = None if cell is None else node.cells.get(cell)
+        mine = (snssai,) if snssai is not None else ue_map.slices_of(one.key)
+        if known is not None:
+            for each in mine:
+                self._slice(known, each)
+        return Placed(
+            version, one.cell, one.slice, cell, snssai, mapped.address if mapped else None,
+            one.neighbours or tuple((key, None) for key in (known.neighbours if known else ())),
+            self._moves.seen(one.key, ue_map.addresses_of(one.key), cell, now),
+            ue_map.sessions_of(one.key) if len(mine) > 1 else ())
 
     def _observed(self, cell: KnownCell, totals: Totals, oldest: float) -> Cell:
         load = totals.of(cell.key, None, cell.load)

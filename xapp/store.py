@@ -121,7 +121,7 @@ class Store:
         except StoreError:
             self._claim.release()
             raise
-        self._queue: queue.Queue[_Item | _Touch | None] = queue.Queue()
+        self._queue: queue.SimpleQueue[_Item | _Touch | None] = queue.SimpleQueue()
         self._lock, self._queued = threading.Lock(), 0
         self._ending = threading.Event()
         self._down = False

@@ -13,36 +13,46 @@ from dataclasses import replace
 
 from xapp.observations import CellKey, Load, Snssai
 
-Key = tuple[CellKey, Snssai | None]
 _FULL = 100.0
 
 
 class _Sum:
-    __slots__ = ("at", "over", "values")
+    __slots__ = ("at", "down_delay", "down_drops", "down_kbps", "down_prbs", "over", "up_delay",
+                 "up_kbps", "up_prbs")
 
     def __init__(self, load: Load) -> None:
         self.at, self.over = load.at, load.prbs_over
-        self.values = [load.down_kbps, load.up_kbps, load.down_prbs, load.up_prbs,
-                       load.down_delay_ms, load.up_delay_ms, load.down_drops]
+        self.down_kbps, self.up_kbps = load.down_kbps, load.up_kbps
+        self.down_prbs, self.up_prbs = load.down_prbs, load.up_prbs
+        self.down_delay, self.up_delay = load.down_delay_ms, load.up_delay_ms
+        self.down_drops = load.down_drops
 
     def add(self, load: Load) -> None:
-        self.at = min(self.at, load.at)
+        """One by one, as it is done for every UE at every look."""
+        if load.at < self.at:
+            self.at = load.at
         self.over += load.prbs_over
-        values = self.values
-        for place, value in enumerate((load.down_kbps, load.up_kbps, load.down_prbs,
-                                       load.up_prbs)):
-            if value is not None:
-                before = values[place]
-                values[place] = value if before is None else before + value
-        for place, value in enumerate((load.down_delay_ms, load.up_delay_ms, load.down_drops), 4):
-            if value is not None:
-                before = values[place]
-                values[place] = value if before is None else max(before, value)
+        if (value := load.down_kbps) is not None:
+            self.down_kbps = value if self.down_kbps is None else self.down_kbps + value
+        if (value := load.up_kbps) is not None:
+            self.up_kbps = value if self.up_kbps is None else self.up_kbps + value
+        if (value := load.down_prbs) is not None:
+            self.down_prbs = value if self.down_prbs is None else self.down_prbs + value
+        if (value := load.up_prbs) is not None:
+            self.up_prbs = value if self.up_prbs is None else self.up_prbs + value
+        if (value := load.down_delay_ms) is not None:
+            self.down_delay = value if self.down_delay is None else max(self.down_delay, value)
+        if (value := load.up_delay_ms) is not None:
+            self.up_delay = value if self.up_delay is None else max(self.up_delay, value)
+        if (value := load.down_drops) is not None:
+            self.down_drops = value if self.down_drops is None else max(self.down_drops, value)
 
     def load(self) -> Load:
-        down_kbps, up_kbps, down, up, down_delay, up_delay, drops = self.values
-        return Load(self.at, down_kbps, up_kbps, None if down is None else min(down, _FULL),
-                    None if up is None else min(up, _FULL), down_delay, up_delay, drops, self.over)
+        down, up = self.down_prbs, self.up_prbs
+        return Load(self.at, self.down_kbps, self.up_kbps,
+                    None if down is None else min(down, _FULL),
+                    None if up is None else min(up, _FULL), self.down_delay, self.up_delay,
+                    self.down_drops, self.over)
 
 
 class Totals:
@@ -50,31 +60,51 @@ class Totals:
 
     def __init__(self, now: float, fresh: float) -> None:
         self._oldest = now - fresh
-        self._sums: dict[Key, _Sum] = {}
+        self._sums: dict[CellKey, dict[Snssai | None, _Sum]] = {}
+        # Those of the UE before: most often the next one is in the same cell and slice.
+        self._cell: CellKey | None = None
+        self._snssai: Snssai | None = None
+        self._of_cell: dict[Snssai | None, _Sum] = {}
+        self._of_slice: _Sum | None = None
 
     def add(self, cell: CellKey | None, snssai: Snssai | None, load: Load) -> None:
         if cell is None or load.at < self._oldest:
             return
-        for key in ((cell, None),) if snssai is None else ((cell, None), (cell, snssai)):
-            total = self._sums.get(key)
-            if total is None:
-                self._sums[key] = _Sum(load)
-            else:
-                total.add(load)
+        if cell is self._cell:
+            self._of_cell[None].add(load)
+        else:
+            self._cell, self._of_slice = cell, None
+            self._of_cell = self._sums.setdefault(cell, {})
+            self._add_to(None, load)
+        if snssai is None:
+            return
+        if snssai is self._snssai and self._of_slice is not None:
+            self._of_slice.add(load)
+        else:
+            self._snssai, self._of_slice = snssai, self._add_to(snssai, load)
+
+    def _add_to(self, snssai: Snssai | None, load: Load) -> _Sum:
+        total = self._of_cell.get(snssai)
+        if total is None:
+            total = self._of_cell[snssai] = _Sum(load)
+        else:
+            total.add(load)
+        return total
 
     def add_part(self, cell: CellKey | None, snssai: Snssai, load: Load) -> None:
         """What a UE in several slices has in one of them; it is in the cell's sum already."""
         if cell is None or load.at < self._oldest:
             return
-        total = self._sums.get((cell, snssai))
+        sums = self._sums.setdefault(cell, {})
+        total = sums.get(snssai)
         if total is None:
-            self._sums[cell, snssai] = _Sum(load)
+            sums[snssai] = _Sum(load)
         else:
             total.add(load)
 
     def of(self, cell: CellKey, snssai: Snssai | None, reported: Load | None) -> Load:
         """What the node itself reported of it, filled up with what its UEs add up to."""
-        total = self._sums.get((cell, snssai))
+        total = self._sums.get(cell, {}).get(snssai)
         if total is None:
             return reported or Load(float("-inf"))
         summed = total.load()

@@ -72,6 +72,7 @@ class UeMap:
         self._ues: dict[UeKey, UeEntry] = {}
         self._by_ue: dict[UeKey, list[UeEntry]] = {}
         self._tunnels: dict[int, str] = {}
+        self.version = 0  # another one whenever an entry is another
         self.refused = 0  # entries beyond what is remembered of a source
 
     def __len__(self) -> int:
@@ -127,6 +128,7 @@ class UeMap:
         return tuple(self._addresses.values())
 
     def _merge(self) -> None:
+        self.version += 1
         self._addresses, self._ues, self._tunnels, self._by_ue = {}, {}, {}, {}
         for origin in Origin:
             _, entries = self._said.get(origin, (0.0, ()))
