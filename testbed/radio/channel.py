@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.radio.kernel import Floats, add_path
+from testbed.radio.kernel import Floats, add_path, turn_taps
 from testbed.radio.profiles import PROFILES, on_grid
 from testbed.radio.settings import PathSettings
 
@@ -34,42 +34,41 @@ class Path:
     def set(self, settings: PathSettings) -> None:
         """Take other settings from the next block on."""
         self.settings = settings
-        self._gain = 10 ** (-settings.path_loss / 20)
         delay = settings.delay * 1e-6 * self._rate
         whole, fraction = math.floor(delay + 1e-9), delay - math.floor(delay + 1e-9)
-        self._direct, self._weights = _fractional(whole, max(fraction, 0.0))
-        self._fading = (None if settings.profile == "none" else
-                        _Fading(settings.profile, settings.doppler, self._rate, self._random))
+        direct, weights = _fractional(whole, max(fraction, 0.0))
+        weights *= 10 ** (-settings.path_loss / 20)
+        self._fading: _Fading | None = None
+        self._delays, self._weights = direct, _pairs(weights)
+        if settings.profile != "none":
+            self._fading = _Fading(settings.profile, settings.doppler, self._rate, self._random,
+                                   weights)
+            self._delays = np.add.outer(direct, self._fading.delays).ravel()
 
     @property
     def reach(self) -> int:
         """How many samples before a block it needs."""
-        return int(self._direct.max()) + (self._fading.reach if self._fading else 0)
+        return int(self._delays.max())
 
     def add(self, out: Floats, source: Floats, start: int, count: int) -> None:
         """Add what arrives to out[:count] of what was sent at source[start:start + count]."""
         if self._fading is None:
             if not self.settings.outage:
-                taps = _pairs(self._weights.astype(np.complex128) * self._gain)
-                add_path(out, source, start, count, self._direct, taps, taps)
+                add_path(out, source, start, count, self._delays, self._weights, self._weights)
             return
         piece = self._fading.piece
         for first in range(0, count, piece):
             size = min(piece, count - first)
             before, after = self._fading.move(size)
-            if self.settings.outage:
-                continue
-            delays = np.add.outer(self._direct, self._fading.delays).ravel()
-            add_path(out[2 * first:], source, start + first, size, delays,
-                     _pairs(np.outer(self._weights, before).ravel() * self._gain),
-                     _pairs(np.outer(self._weights, after).ravel() * self._gain))
+            if not self.settings.outage:
+                add_path(out[2 * first:], source, start + first, size, self._delays, before, after)
 
 
 class _Fading:
-    """Taps that turn as a receiver moves."""
+    """Taps that turn as a receiver moves, each after every tap of `direct`."""
 
-    def __init__(self, profile: str, doppler: float, rate: float,
-                 random: np.random.Generator) -> None:
+    def __init__(self, profile: str, doppler: float, rate: float, random: np.random.Generator,
+                 direct: NDArray[np.float64]) -> None:
         delays, parts = on_grid(PROFILES[profile], rate)
         self.delays = np.array(delays, np.int64)
         taps = len(delays)
@@ -79,23 +78,15 @@ class _Fading:
         self._turn = 2 * np.pi * doppler / rate * np.cos(angle)  # a sample
         self._phase = random.uniform(0, 2 * np.pi, (taps, SINUSOIDS))
         self._scale = np.sqrt(np.array(parts) / SINUSOIDS)
-        self._now = self._weights()
+        self._direct = direct
+        self._before, self._now = np.zeros((2, 2 * taps * len(direct)), np.float32)
+        self.move(0)
 
-    @property
-    def reach(self) -> int:
-        return int(self.delays.max())
-
-    def move(self, samples: int) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
-        """The taps' weights before and after so many samples."""
-        before = self._now
-        self._phase += self._turn * samples
-        self._phase %= 2 * np.pi
-        self._now = self._weights()
-        return before, self._now
-
-    def _weights(self) -> NDArray[np.complex128]:
-        weights: NDArray[np.complex128] = np.exp(1j * self._phase).sum(axis=1) * self._scale
-        return weights
+    def move(self, samples: int) -> tuple[Floats, Floats]:
+        """The taps' weights (pairs) before and after so many samples."""
+        self._before, self._now = self._now, self._before
+        turn_taps(self._phase, self._turn, samples, self._scale, self._direct, self._now)
+        return self._before, self._now
 
 
 def _fractional(whole: int, fraction: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -19,13 +19,14 @@ import numpy as np
 
 from testbed.radio.channel import Path
 from testbed.radio.errors import RadioError
-from testbed.radio.kernel import Floats, active_power, add_noise
+from testbed.radio.kernel import Bits, Floats, active_power, add_noise, take_in
 from testbed.radio.settings import MOST_DELAY, PathSettings, RadioSettings, Station
 
 BYTES = 8  # of a sample: two float32
 MOST_MESSAGE = 3_072_000  # samples in one message: what srsRAN's largest buffer holds
 NOISE_SAMPLES = 1 << 20  # of a table that is entered at random places and turned by random angles
 REMEMBERED = 0.05  # seconds of sending over which a transmitter's power is averaged
+ROOM = 4  # times what is kept, in a transmitter's buffer
 SPREAD = 1e-5  # seconds of delay that fading profiles add at most
 
 
@@ -55,18 +56,19 @@ class _Member:
     tally: Tally = field(default_factory=Tally)
 
     def __post_init__(self) -> None:
-        self.buffer = np.zeros(2 * (self.history + (1 << 16)), np.float32)
+        # What is kept has to be moved each time that the end is reached: not too often.
+        self.buffer = np.zeros(2 * ROOM * (self.history + (1 << 16)), np.float32)
         self.begin = self.end = self.history
 
     @property
     def pending(self) -> int:
         return self.end - self.begin
 
-    def offer(self, samples: Floats) -> None:
+    def offer(self, samples: Bits) -> None:
         count = len(samples) // 2
         if 2 * (self.end + count) > len(self.buffer):
             self._make_room(count)
-        self.buffer[2 * self.end:2 * (self.end + count)] = samples
+        take_in(self.buffer[2 * self.end:2 * (self.end + count)].view(np.uint32), samples)
         self.end += count
 
     def _make_room(self, count: int) -> None:
@@ -125,11 +127,10 @@ class Mixer:
         member.tally.odd_bytes += len(data) - whole * BYTES
         if whole > MOST_MESSAGE:
             raise RadioError(f"{name} sent {whole} samples at once; {MOST_MESSAGE} are taken.")
-        samples = np.frombuffer(data, np.float32, 2 * whole)
-        if not np.isfinite(samples.sum(dtype=np.float64)):
-            samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+        samples = np.frombuffer(data, np.uint32, 2 * whole)
         member.tally.sent += whole
-        member.offer(samples)
+        # A short message lies where it came to lie in a longer read: not always on whole words.
+        member.offer(samples if samples.flags.aligned else samples.copy())
         self._join(member)
 
     def wants(self, name: str) -> bool:

@@ -172,24 +172,28 @@ def test_a_ue_goes_from_one_cell_to_another_and_no_sample_is_lost_or_doubled(
                 ask(settings.control, {"order": "path", "link": link, "set": changes})
                 goes_on(ue)
             until(lambda: b.count() > a.count() // 2)
+            tallies, end = broker.mixer.tallies, broker.mixer.position
         finally:
             for radio in radios:
                 radio.stop()
-    began = {name: tally.began for name, tally in broker.mixer.tallies.items()}
-    assert heard(ue, began["ue1"], began["a"], "real") == [1, 0.501187, 0.1, 0]
-    assert heard(ue, began["ue1"], began["b"], "imag") == [0, 0.501187, 1]
-    assert heard(a, began["a"], began["ue1"], "real") == [1, 0.501187, 0.1, 0]
-    assert heard(b, began["b"], began["ue1"], "real") == [0, 0.501187, 1]
+    assert [(one.joined, one.lost) for one in tallies.values()] == [(1, 0)] * 3
+    began = {name: tally.began for name, tally in tallies.items()}
+    assert heard(ue, began["ue1"], end, began["a"], "real") == [1, 0.501187, 0.1, 0]
+    assert heard(ue, began["ue1"], end, began["b"], "imag") == [0, 0.501187, 1]
+    assert heard(a, began["a"], end, began["ue1"], "real") == [1, 0.501187, 0.1, 0]
+    assert heard(b, began["b"], end, began["ue1"], "real") == [0, 0.501187, 1]
 
 
-def heard(receiver: Radio, began: int | None, sender: int | None, part: str) -> list[float]:
-    """The gains, in their order, with which each single sample of a sender arrived in its place;
-    both began at such moments."""
+def heard(receiver: Radio, began: int | None, end: int, sender: int | None, part: str,
+          ) -> list[float]:
+    """The gains, in their order, with which each single sample of a sender arrived in its place:
+    from when the receiver began, or the sender if that was later, to a moment of the air."""
     assert began is not None
     assert sender is not None
-    arrived = getattr(np.concatenate(receiver.fetched), part)[max(0, sender - began):]
-    numbers = Numbered.number(max(0, began - sender) + np.arange(len(arrived)))
-    gains = np.round(arrived / numbers, 6)
+    first = max(began, sender)
+    arrived = getattr(np.concatenate(receiver.fetched), part)[first - began:end - began]
+    assert len(arrived) > 50_000
+    gains = np.round(arrived / Numbered.number(first - sender + np.arange(len(arrived))), 6)
     changes = np.flatnonzero(np.diff(gains)) + 1
     return [float(one) for one in gains[np.concatenate(([0], changes))]]
 

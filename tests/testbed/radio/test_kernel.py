@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
-from testbed.radio.kernel import CHUNK, active_power, add_noise, add_path
+from testbed.radio.kernel import CHUNK, active_power, add_noise, add_path, take_in, turn_taps
 
 
 def _samples(count: int, seed: int = 1) -> np.ndarray[tuple[int], np.dtype[np.complex64]]:
@@ -14,15 +16,16 @@ def _samples(count: int, seed: int = 1) -> np.ndarray[tuple[int], np.dtype[np.co
 
 
 @pytest.mark.parametrize("count", [1, 7, CHUNK, CHUNK + 1, 1000])
-def test_a_path_is_a_convolution(count: int) -> None:
-    source, taps = _samples(1100), _samples(3, 2)
-    delays = np.array([0, 5, 64])
+@pytest.mark.parametrize("delays", [[0], [5, 0], [0, 5, 64], [1, 1, 2, 3, 100], range(9)])
+def test_a_path_is_a_convolution(count: int, delays: Sequence[int]) -> None:
+    source, taps = _samples(1100), _samples(len(delays), 2)
     out = _samples(count, 3)
     expected = out.astype(np.complex128)
     for delay, tap in zip(delays, taps, strict=True):
         expected += tap * source[100 - delay:100 - delay + count]
     pairs = taps.view(np.float32)
-    add_path(out.view(np.float32), source.view(np.float32), 100, count, delays, pairs, pairs)
+    add_path(out.view(np.float32), source.view(np.float32), 100, count, np.array(delays), pairs,
+             pairs)
     np.testing.assert_allclose(out, expected, atol=1e-4)
 
 
@@ -49,3 +52,22 @@ def test_power_is_that_of_what_is_sent() -> None:
     assert active == CHUNK
     assert power / active == pytest.approx(9)
     assert active_power(samples.view(np.float32), 2 * CHUNK, CHUNK) == (0, 0)
+
+
+def test_what_is_no_number_is_taken_in_as_nothing() -> None:
+    sent = np.array([1.5, np.nan, -np.inf, -0.0, 3e38, np.inf, -np.nan, 1e-45], np.float32)
+    taken = np.full(8, 7, np.float32)
+    take_in(taken.view(np.uint32), sent.view(np.uint32))
+    np.testing.assert_array_equal(taken, np.nan_to_num(sent, posinf=0.0, neginf=0.0))
+
+
+def test_taps_are_turned_and_weighed_with_a_delays_own() -> None:
+    random = np.random.default_rng(1)
+    phases, turns = random.uniform(0, 6, (3, 24)), random.uniform(-1e-4, 1e-4, (3, 24))
+    scale, direct = random.uniform(size=3), random.normal(size=4)
+    turned = phases + 5000 * turns
+    weights = np.zeros(24, np.float32)
+    turn_taps(phases, turns, 5000, scale, direct, weights)
+    np.testing.assert_allclose(np.exp(1j * phases), np.exp(1j * turned), atol=1e-9)
+    expected = np.outer(direct, np.exp(1j * turned).sum(axis=1) * scale).ravel()
+    np.testing.assert_allclose(weights.view(np.complex64), expected, atol=1e-5)
