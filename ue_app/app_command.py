@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_server.engine.options import BACKENDS, PRECISIONS, positive
 from edge_server.errors import ConfigurationError
-from ue_app.options import TOKEN_VARIABLE, edge_token
+from ue_app.options import TOKEN_VARIABLE, add_encoding_options, edge_token
 
 if TYPE_CHECKING:
     from ue_app.phone_app import AppConfig, PhoneApp
@@ -66,6 +66,7 @@ def configure(
                         help="precision of weights; int8 exchanges bf16 rows (default: as stored)")
     parser.add_argument("--backend", choices=BACKENDS,
                         help="as for `airsplit ue` (default: the fastest there is)")
+    add_encoding_options(parser, default=None)
     parser.add_argument("--context", type=positive, metavar="TOKENS",
                         help="tokens a conversation may hold (default: 2048)")
     parser.add_argument("--data", type=Path, metavar="DIR",
@@ -128,7 +129,8 @@ def app_config(arguments: argparse.Namespace) -> AppConfig:
 
     overrides: dict[str, Any] = {
         name: getattr(arguments, name)
-        for name in ("split", "private", "tail", "precision", "backend", "context", "ca")
+        for name in ("split", "private", "tail", "precision", "backend", "context", "ca",
+                     "encoding", "max_ppl_increase")
         if getattr(arguments, name) is not None}
     if token := edge_token(arguments.token_file, os.environ):
         overrides["token"] = token

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from edge_server.encodings.registry import NAMES
 from edge_server.engine.options import BACKENDS, PRECISIONS
 from edge_server.errors import EdgeError
 from ue_app.errors import PhoneError
@@ -110,6 +111,13 @@ def _model_fields(settings: Settings, facts: ModelFacts | None, model: str) -> d
     values["backend"] = right.selectbox(
         "Backend", BACKENDS, BACKENDS.index(settings.backend), key="backend",
         format_func=lambda name: BACKEND_NAMES[name])
+    values["encoding"] = left.text_input(
+        "Encoding of activations", settings.encoding, key="encoding",
+        help=f"What is sent a token: {', '.join(NAMES)}; or auto, which chooses by the link.")
+    values["max_ppl_increase"] = right.number_input(
+        "Quality that auto may cost, percent", value=settings.max_ppl_increase, format="%g",
+        min_value=0.0, key="max_ppl_increase", placeholder="only with auto",
+        help="Growth of perplexity, as measured for this model.")
     return values
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from edge_server.encodings.registry import RAW
 from edge_server.errors import EdgeError
 from ue_app.errors import PhoneError, SettingsError
 from ue_app.link import LinkState, LinkStatus
@@ -234,7 +235,9 @@ class PhoneApp:
         layers = "" if phone is None else (
             f"{len(phone.placement.remote)} of "
             f"{sum(len(part) for part in _parts(phone.placement))} layers there")
-        return " · ".join(part for part in (where, layers) if part)
+        encoding = None if phone is None else phone.link.status.encoding
+        rows = "" if encoding in (None, RAW) else f"rows in {encoding}"
+        return " · ".join(part for part in (where, layers, rows) if part)
 
     # How it works.
 
@@ -317,7 +320,8 @@ def _of_phone(settings: Settings) -> tuple[object, ...]:
     """The settings that need the phone opened anew; the others hold from the next answer on."""
     return (settings.edges, settings.token, settings.models, settings.split, settings.private,
             settings.tail, settings.precision, settings.backend, settings.context,
-            settings.timeout, settings.patience, settings.ca)
+            settings.timeout, settings.patience, settings.ca, settings.encoding,
+            settings.max_ppl_increase)
 
 
 def _parts(placement: Any) -> Sequence[Any]:

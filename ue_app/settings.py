@@ -14,12 +14,14 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from edge_server.encodings.registry import RAW
 from edge_server.engine.checkpoint import Checkpoint
 from edge_server.engine.load import EngineOptions
 from edge_server.engine.options import BACKENDS, PRECISIONS
 from edge_server.engine.parts import open_folders
-from edge_server.errors import EdgeError, FrameError
+from edge_server.errors import ConfigurationError, EdgeError, FrameError
 from edge_server.messages import Sampling
+from ue_app.encoding import check as check_encoding
 from ue_app.errors import PhoneError, SettingsError
 from ue_app.phone import PhoneConfig, placement_of
 from ue_app.prompt import generation_defaults
@@ -53,6 +55,8 @@ class Settings:
     context: int = 2048  # tokens a conversation may hold
     timeout: float = 60.0  # seconds the edge may be silent
     patience: float = 30.0  # seconds to take an answer up again after the link broke
+    encoding: str = RAW  # of the rows that are sent; auto chooses by the link's rate
+    max_ppl_increase: float | None = None  # percent that auto may cost in perplexity
 
 
 def from_values(values: Mapping[str, Any]) -> Settings:
@@ -112,11 +116,16 @@ def _check(settings: Settings) -> None:
                                 f"Choose one of {', '.join(allowed)}.")
     for name, low, high in (
             ("split", 0, 4096), ("tail", 0, 4096), ("max_new_tokens", 1, MAX_TOKENS),
-            ("context", 2, MAX_TOKENS), ("timeout", 0.1, 86_400), ("patience", 0, 86_400)):
+            ("context", 2, MAX_TOKENS), ("timeout", 0.1, 86_400), ("patience", 0, 86_400),
+            ("max_ppl_increase", 0, 1000)):
         value = getattr(settings, name)
         if value is not None and not low <= value <= high:
             raise SettingsError(f"{name.replace('_', ' ')} {value} is out of range.",
                                 f"Give {low} to {high}.")
+    try:
+        check_encoding(settings.encoding, settings.max_ppl_increase)
+    except ConfigurationError as error:
+        raise SettingsError(error.problem, error.remedy) from error
     sampling_of(settings, {}, settings.seed or 0)
 
 
@@ -144,7 +153,8 @@ def phone_config(
         engine=EngineOptions(settings.backend, settings.precision, 1, settings.context,
                              threads),
         split=settings.split, tail=settings.tail, private=settings.private,
-        max_new_tokens=settings.max_new_tokens)
+        max_new_tokens=settings.max_new_tokens, encoding=settings.encoding,
+        max_ppl_increase=settings.max_ppl_increase)
 
 
 def model_folders(settings: Settings, default_model: Path) -> tuple[Path, ...]:

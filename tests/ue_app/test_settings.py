@@ -49,6 +49,10 @@ from ue_app.settings import (
     ({"timeout": 0.0}, "timeout 0.0"),
     ({"patience": -1.0}, "patience -1.0"),
     ({"ca": "/no/such/file"}, "There is no file"),
+    ({"encoding": "int9"}, "There is no encoding 'int9'"),
+    ({"encoding": "auto"}, "need each other"),
+    ({"max_ppl_increase": 1.0}, "need each other"),
+    ({"encoding": "auto", "max_ppl_increase": -1.0}, "max ppl increase -1.0"),
     ({"colour": "blue"}, "There is no setting 'colour'"),
 ])
 def test_a_bad_value_is_one_clear_error(values: dict[str, Any], told: str) -> None:
@@ -80,7 +84,8 @@ def test_the_models_own_choices_stand_below_those_of_the_person() -> None:
 
 def test_the_phone_is_what_the_settings_say(tmp_path: Path) -> None:
     config = phone_config(Settings(split=2, private=True, tail=3, precision="int8", timeout=5.0,
-                                   token="secret", ca="~/ca.pem", patience=0.0),
+                                   token="secret", ca="~/ca.pem", patience=0.0, encoding="auto",
+                                   max_ppl_increase=1.0),
                           tmp_path, ("http://e:1", "http://f:2"), threads=1)
     assert config.models == (tmp_path,)
     assert config.link is not None
@@ -90,6 +95,7 @@ def test_the_phone_is_what_the_settings_say(tmp_path: Path) -> None:
     assert config.link.ca == Path.home() / "ca.pem"
     assert (config.split, config.private, config.tail) == (2, True, 3)
     assert (config.engine.precision, config.engine.threads) == ("int8", 1)
+    assert (config.encoding, config.max_ppl_increase) == ("auto", 1.0)
 
 
 def test_a_split_is_checked_against_the_model(checkpoint_folder: MakeCheckpoint) -> None:
