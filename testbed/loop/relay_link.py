@@ -72,7 +72,7 @@ class Link:
         try:
             self.flush()
             await asyncio.gather(*ways)
-        except ConnectionError:  # whoever had the socket went
+        except OSError:  # whoever had the socket went
             stream.abort(time.monotonic())
         finally:
             for way in ways:
