@@ -18,6 +18,8 @@ from websockets.frames import Opcode
 
 from edge_server.encodings.registry import ENTRIES, by_name
 from edge_server.encodings.wire import Chain, Packed, pack_again, unpack
+from edge_server.engine.checkpoint import Checkpoint
+from edge_server.engine.identity import identity_of
 from edge_server.engine.load import EngineOptions
 from edge_server.errors import ConfigurationError, SessionError
 from edge_server.frame import Dtype, Flags, Frame, FrameType, decode
@@ -27,9 +29,11 @@ from edge_server.split import LayerRange
 from edge_server.worker import Reply
 from tests.conftest import MakeCheckpoint, RunEdge, RunningEdge
 from tests.faults import Cut, How, Relay, Way, boundaries, parsed
+from tests.models import LAYERS
 from ue_app.client import EdgeLink
-from ue_app.encoding import RowEncoder, check, on_the_way_back
+from ue_app.encoding import RowEncoder, check, encoder_for, on_the_way_back
 from ue_app.encoding_choice import Candidate, Choice
+from ue_app.encoding_table import TABLE_NAME, Quality, Table, save
 from ue_app.generate import Answer
 from ue_app.ledger import Ledger
 from ue_app.phone import Phone, PhoneConfig, open_phone
@@ -262,3 +266,47 @@ def test_an_edge_that_cannot_send_rows_back_so(
     with pytest.raises(SessionError, match=what) as caught:
         EdgeLink(LinkConfig(edge.url, patience=0), hello)
     assert caught.value.code == ErrorCode.WRONG_DTYPE
+
+
+def test_the_link_is_measured_where_that_is_wanted(
+    checkpoint_folder: MakeCheckpoint, running_edge: RunEdge, phone: MakePhone
+) -> None:
+    """On a real connection: prompts and tokens are told apart, and bytes counted."""
+    folder = checkpoint_folder("gemma3")
+    edge = running_edge(folder)
+    choice = Choice([Candidate("raw", 256.0, 0.0, 0.0)], 0.0)
+    hello = Hello(edge.edge.serving.identity, LayerRange(1, LAYERS), Dtype.F32, Mode.TOKENS)
+    link = EdgeLink(LinkConfig(edge.url), hello, encoder=RowEncoder(choice=choice))
+    rows = torch.randn(40, 64, generator=torch.Generator().manual_seed(0))
+    link.start(Sampling(), 0, 40)
+    for at in range(0, 40, 8):
+        link.send(at, rows[at : at + 8], Flags.RESULT_WANTED if at == 32 else Flags.NONE)
+    link.receive()
+    assert choice.link.step is None  # a prompt says nothing of a token
+    for position in (40, 41, 42):
+        link.send(position, rows[:1], Flags.RESULT_WANTED)
+        link.receive()
+    link.close()
+    assert choice.link.step is not None
+    assert choice.link.step < 20.0
+    assert choice.link.rate is not None
+    # Five frames of eight rows went, and no more than a second for each byte.
+    assert 1.0 < choice.link.rate <= 40 * 64 * 4 * 2 / 0.5e-3
+
+
+def test_choosing_from_the_models_table(
+    checkpoint_folder: MakeCheckpoint, tmp_path: Path
+) -> None:
+    checkpoint = Checkpoint.open(checkpoint_folder("gemma3"))
+    good, bad = Quality(66.0, 0.01, 1e-4, 10.0, 0.1, 0.05), Quality(40.0, 0.1, 0.1, 11.0, 9.0, 1.0)
+    save(Table(identity_of(checkpoint), "fp32", "text", 100, {2: {
+        "int8": good, "int4": bad, "lossless": good}}), tmp_path / TABLE_NAME)
+    moments = iter(range(1000))
+    encoder = encoder_for("auto", 1.0, checkpoint, [tmp_path], 2, torch.float32,
+                          lambda: float(next(moments)))
+    assert (encoder.name, encoder.adaptive) == ("raw", True)
+    assert encoder._choice is not None
+    assert {one.name: one.increase for one in encoder._choice.candidates} == {
+        "raw": 0.0, "lossless": 0.0, "int8": pytest.approx(0.15)}
+    with pytest.raises(ConfigurationError, match="Nobody has measured"):
+        encoder_for("auto", 1.0, checkpoint, [], 2, torch.float32, lambda: 0.0)
