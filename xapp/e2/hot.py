@@ -6,6 +6,7 @@ place where the shortcut does not hold goes the long way.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from xapp.e2.bits import Reader, Writer, refused
@@ -16,6 +17,7 @@ T = TypeVar("T")
 # has one, and a few subscriptions are alive at a time.
 MOST_REMEMBERED = 4
 LONGEST_REMEMBERED = 4096  # octets
+LARGEST_NUMBER = 2**32 - 1  # of a measurement's whole ones
 
 
 def remembered(codec: Codec[T]) -> Codec[T]:
@@ -106,4 +108,20 @@ def measurement_records(codec: Codec[tuple[Any, ...]], one: Codec[Any]) -> Codec
         reader.position = position
         return tuple(values)
 
-    return Codec(tuple, read, codec.write, codec.name)
+    return Codec(tuple, read, _records_writer(codec.write, one.write), codec.name)
+
+
+def _records_writer(write_slowly: Write, write_one: Write) -> Write:
+    def write(writer: Writer, values: Sequence[Any]) -> None:
+        if not values:
+            write_slowly(writer, values)
+            return
+        writer.length(len(values))
+        for value in values:
+            if type(value) is int and not writer.width and 0 <= value <= LARGEST_NUMBER:
+                size = (value.bit_length() + 7) >> 3 or 1
+                writer.done += (size - 1 << 3 + 8 * size | value).to_bytes(size + 1)
+            else:
+                write_one(writer, value)
+
+    return write

@@ -224,8 +224,9 @@ MEASUREMENTS = remembered(sequence_of(MEASUREMENT, 1, MOST_NAMES, cost=2))
 VALUE: Codec[Value] = choice(
     ("integer", integer(0, 2**32 - 1)), ("real", real()), ("noValue", null()), extensible=True,
     added=(("notSatisfied", null(Unmet.NOT_SATISFIED)),))
+RECORDS = measurement_records(sequence_of(VALUE, 1, MOST_VALUES), VALUE)
 VALUES = sequence(
-    Values, field("records", measurement_records(sequence_of(VALUE, 1, MOST_VALUES), VALUE)),
+    Values, field("records", RECORDS),
     field("incomplete", TRUE, optional=True), extensible=True)
 DATA = sequence_of(VALUES, 1, 65535)
 

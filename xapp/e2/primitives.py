@@ -59,7 +59,7 @@ def whole(low: int, high: int) -> tuple[Read, Write]:
         return _two_octets(low), write
     if span <= 65536:
         return lambda reader: reader.constrained(low, high), write
-    return _wide(low, span), write
+    return _wide(low, span), _write_wide(low, high)
 
 
 def _narrow(low: int, span: int) -> Read:
@@ -140,6 +140,24 @@ def _wide(low: int, span: int) -> Read:
         return low + offset
 
     return read
+
+
+def _write_wide(low: int, high: int) -> Write:
+    """The size in a few bits, what fills their octet, and the number's octets, all at once."""
+    width = width_of((width_of(high - low + 1) + 7) // 8)
+
+    def write(writer: Writer, value: int) -> None:
+        if not low <= value <= high:
+            raise refused(f"{value} is not from {low} to {high}")
+        offset = value - low
+        size = (offset.bit_length() + 7) >> 3 or 1
+        before = writer.width + width
+        fill = -before & 7
+        head = writer.pending << width | size - 1
+        writer.done += (head << fill + 8 * size | offset).to_bytes(((before + fill) >> 3) + size)
+        writer.pending = writer.width = 0
+
+    return write
 
 
 def _widened(low: int, high: int, read: Read, write: Write) -> tuple[Read, Write]:

@@ -52,12 +52,12 @@ def _root_reader(
     """Reads `fields` and what follows them; `names` are theirs and those of the additions."""
     if any(one.optional for one in fields):
         return _reader_of_options(cls, fields, names, extensible, read_additions)
-    twin = _twin(cls, names)
+    make = twin(cls, names)
     reads = [one.codec.read for one in fields]
     missing = [None] * (len(names) - len(fields))
 
     def read_all(reader: Reader) -> Any:
-        made = twin(*[read(reader) for read in reads])
+        made = make(*[read(reader) for read in reads])
         made.__class__ = cls
         return made
 
@@ -68,7 +68,7 @@ def _root_reader(
         values = [read(reader) for read in reads] + missing
         if extended:
             read_additions(reader, values)
-        made = twin(*values)
+        made = make(*values)
         made.__class__ = cls
         return made
 
@@ -82,7 +82,7 @@ def _reader_of_options(
     choosers = sum(one.optional for one in fields)
     width = choosers + extensible
     mask = (1 << width) - 1
-    twin = _twin(cls, names)
+    make = twin(cls, names)
     plan = _planner(fields, len(names), choosers)
     plans: dict[int, tuple[list[Any], Steps, bool, int]] = {}
 
@@ -106,7 +106,7 @@ def _reader_of_options(
             values[index] = step(reader)
         if extended:
             read_additions(reader, values)
-        made = twin(*values)
+        made = make(*values)
         made.__class__ = cls
         return made
 
@@ -134,7 +134,7 @@ def _planner(
     return plan
 
 
-def _twin(cls: type[T], names: Sequence[str]) -> Any:
+def twin(cls: type[T], names: Sequence[str]) -> Any:
     """A class that takes the values of `names`, and whose objects may become a `cls`.
 
     A frozen dataclass sets each field by a call that goes around its own guard. To make a twin with
