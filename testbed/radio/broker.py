@@ -2,12 +2,14 @@
 
 As srsRAN's radios do it: whoever transmits answers (REP) each request of one byte with complex
 float32 samples, whoever receives asks (REQ). A peer whose connection ends, or for which time has
-stood still for `patience`, is taken for gone; it may come back at any time. What is mixed, and
-when, the mixer decides.
+stood still for `patience`, is taken for gone; it may come back at any time. The broker runs before
+ordinary threads where that is permitted: radios wait for it. What is mixed, and when, the mixer
+decides.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from typing import Any
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from pcap_tools.scheduling import Scheduled, put_ahead, put_back
 from testbed.radio import orders
 from testbed.radio.errors import RadioError
 from testbed.radio.mixer import BYTES, MOST_MESSAGE, Mixer
@@ -26,6 +29,7 @@ PATIENCE = 2.0  # seconds; srsRAN's radios give up after as long
 IDLE = 0.1  # seconds of waiting for anything, between looks at the clock
 MOST_REQUEST = 64  # bytes; a request has one, GNU Radio's four
 NOTHING = bytes(BYTES)  # answers a request of one that is gone
+ITSELF = "the broker"  # no station has that name
 
 
 @dataclass
@@ -33,7 +37,7 @@ class Happened:
     """What a broker tells while it runs."""
 
     station: str
-    what: str  # "joined", "lost" or "refused"
+    what: str  # "joined", "lost" or "refused"; "scheduled" of the broker itself
     seconds: float  # of the radio
     note: str = ""
 
@@ -75,11 +79,22 @@ class Broker:
 
     def run(self) -> None:
         """Join radios until somebody says stop."""
+        scheduled = self._hurry()
+        self._tell(ITSELF, "scheduled", str(scheduled))
         context: zmq.Context[Any] = zmq.Context()
         try:
+            if scheduled.priority:  # ZeroMQ's own thread too; it would abort where it may not
+                context.set(zmq.THREAD_SCHED_POLICY, os.SCHED_FIFO)
+                context.set(zmq.THREAD_PRIORITY, scheduled.priority)
             self._serve(context)
         finally:
             context.destroy(0)
+            if scheduled.priority:
+                put_back()
+
+    def _hurry(self) -> Scheduled:
+        priority = self.settings.real_time_priority
+        return put_ahead(priority) if priority else Scheduled(why="none was asked for")
 
     def _serve(self, context: zmq.Context[Any]) -> None:
         control = _listening(context, zmq.REP, self.settings.control, orders.MOST_BYTES)
@@ -93,7 +108,7 @@ class Broker:
             for one in ends:
                 self._deliver(one)
                 self._ask(one)
-            ready = dict(self._poller.poll(0 if progress else int(1000 * self._rest(begun))))
+            ready = self._wait(ends, 0 if progress else int(1000 * self._rest(begun)))
             if control in ready:
                 order = b"".join(control.recv_multipart())
                 control.send(orders.answer(order, self.mixer, self.stop))
@@ -112,6 +127,17 @@ class Broker:
         count = self.mixer.step(most)
         self.busy_seconds += time.perf_counter() - started
         return count > 0
+
+    def _wait(self, ends: list[_Ends], milliseconds: int) -> dict[Any, int]:
+        """What is there to be heard; whoever was waited for meanwhile is known to the mixer."""
+        if not milliseconds:
+            return dict(self._poller.poll(0))
+        awaited = [name for one in ends if self.mixer.waits_for(name := one.station.name)]
+        since = self.clock()
+        ready = dict(self._poller.poll(milliseconds))
+        for name in awaited:
+            self.mixer.awaited(name, self.clock() - since)
+        return ready
 
     def _rest(self, begun: float | None) -> float:
         return 0.001 if self.settings.pace and begun is not None else IDLE
@@ -175,7 +201,7 @@ class Broker:
         if ends.monitor is not None and ends.monitor in ready:
             recv_monitor_message(ends.monitor)
             self._lose(context, ends)
-        joined = self.mixer.tallies[name].joined
+        joined = self.mixer.times_joined(name)
         if joined > ends.seen:
             ends.seen = joined
             self._tell(name, "joined")

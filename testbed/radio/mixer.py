@@ -40,6 +40,7 @@ class Tally:
     joined: int = 0  # how often
     lost: int = 0
     began: int | None = None  # the moment of the last joining, in samples
+    awaited: float = 0.0  # seconds for which everybody waited for what it should send or fetch
 
 
 @dataclass
@@ -115,6 +116,13 @@ class Mixer:
     @property
     def joined(self) -> tuple[str, ...]:
         return tuple(name for name, one in self._members.items() if one.joined)
+
+    def times_joined(self, name: str) -> int:
+        return self._members[name].tally.joined
+
+    def awaited(self, name: str, seconds: float) -> None:
+        """Time stood still for this station for so long."""
+        self._members[name].tally.awaited += seconds
 
     def power(self, name: str) -> float | None:
         """Mean power of what a station sends while it sends; None before it has."""

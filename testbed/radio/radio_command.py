@@ -28,6 +28,10 @@ EXAMPLES = """examples:
   A receiver's address is bound by the broker, a transmitter's by the radio, as in:
     gNB  device_args: tx_port=tcp://127.0.0.1:2000,rx_port=tcp://127.0.0.1:2001
     UE   device_args: tx_port=tcp://127.0.0.1:2101,rx_port=tcp://127.0.0.1:2100
+
+It asks for a real-time priority, since radios wait for it, and says whether it got one. Without
+root: sudo prlimit --rtprio=10 sudo -u $USER airsplit radio run
+Who is the slowest, `awaited` of the status tells: seconds that all others waited for it.
 """
 
 
@@ -48,6 +52,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     run_.add_argument("--pace", action="store_true", help="go no faster than real time")
     run_.add_argument("--together", action="store_true",
                       help="let time begin when every station is there")
+    run_.add_argument("--real-time-priority", type=int, metavar="N",
+                      help="of the broker, where permitted: 1 to 98; 0 is none (default: 10)")
     run_.add_argument("--control", metavar="ADDRESS", help=f"of orders (default: {CONTROL})")
     run_.add_argument("--check", action="store_true", help="print the configuration, and end")
     path = orders.add_parser("path", help="change the path between a cell and a UE")
@@ -122,6 +128,8 @@ def _settings(arguments: argparse.Namespace) -> RadioSettings:
         changes["rate"] = arguments.rate
     if arguments.control is not None:
         changes["control"] = arguments.control
+    if arguments.real_time_priority is not None:
+        changes["real_time_priority"] = arguments.real_time_priority
     if arguments.script is not None:
         changes["script"] = str(arguments.script)
     return replace(settings, **changes)

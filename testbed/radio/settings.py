@@ -24,6 +24,7 @@ MOST_RATE = 122.88e6  # samples a second; srsRAN's largest
 MOST_DELAY = 2000.0  # microseconds: 600 km; beyond it a cell's timing advance has long ended
 MOST_DOPPLER = 5000.0  # Hz
 MOST_LOSS = 300.0  # dB either way
+MOST_PRIORITY = 98  # 99 is for the kernel's own threads
 PLACES = ("tcp://", "ipc://")
 
 
@@ -79,6 +80,7 @@ class RadioSettings:
     pace: bool = False  # no faster than real time; peers usually see to that
     together: bool = False  # time begins when every station is there; else with the first
     seed: int = 1  # of noise and fading
+    real_time_priority: int = 10  # of the broker, where permitted: 1 to 98; 0 is none
     control: str = "ipc:///tmp/airsplit-radio.control"  # where orders are taken
     script: str | None = None  # CSV of changes by time: see `script`
 
@@ -96,6 +98,9 @@ class RadioSettings:
             if name not in self.links:
                 raise RadioError(f"There is no path {name!r}: there are "
                                  f"{', '.join(self.links)}.")
+        if not 0 <= self.real_time_priority <= MOST_PRIORITY:
+            raise RadioError(f"{self.real_time_priority} is no real-time priority: give 1 to "
+                             f"{MOST_PRIORITY}, or 0 for none.")
         if not self.control.startswith(PLACES):
             raise RadioError(f"control: {self.control!r} is no address such as ipc:///run/radio.")
 

@@ -87,7 +87,8 @@ def local(folder: Path, ues: int, cells: Sequence[str] = ("gnb",), **more: Any) 
         return Station(name, f"ipc://{folder}/{name}.tx", f"ipc://{folder}/{name}.rx")
     return RadioSettings(tuple(map(station, cells)),
                          tuple(station(f"ue{one + 1}") for one in range(ues)),
-                         **{"rate": 1e6, "control": f"ipc://{folder}/control", **more})
+                         **{"rate": 1e6, "control": f"ipc://{folder}/control",
+                            "real_time_priority": 0, **more})
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import zmq
 
+from pcap_tools.scheduling import REFUSED, Scheduled, priority_of
 from testbed.radio.broker import Broker, Happened
 from testbed.radio.client import ask
 from testbed.radio.errors import RadioError
@@ -118,6 +119,7 @@ def test_a_peer_that_hangs_is_lost_after_patience_and_comes_back(tmp_path: Path)
             until(lambda: "ue1" in broker.mixer.joined)
             os.kill(peer.pid, signal.SIGSTOP)
             until(lambda: tells(told, "ue1", "lost"))
+            assert broker.mixer.tallies["ue1"].awaited > 0.2  # for whom it was, and for how long
             goes_on(gnb)
             os.kill(peer.pid, signal.SIGCONT)
             until(lambda: broker.mixer.tallies["ue1"].joined == 2)
@@ -272,6 +274,36 @@ def test_it_keeps_to_real_time_when_asked(tmp_path: Path) -> None:
         finally:
             for radio in radios:
                 radio.stop()
+
+
+def test_it_hurries_where_it_may_and_says_so(tmp_path: Path) -> None:
+    settings = local(tmp_path, 1, real_time_priority=3)
+    with running(settings) as (_, told):
+        radios = [Radio(one, constant(1)) for one in settings.stations]
+        try:
+            until(lambda: min(one.count() for one in radios) > 5000)
+            ahead = sum(priority_of(int(one)) == 3 for one in os.listdir("/proc/self/task"))
+        finally:
+            for radio in radios:
+                radio.stop()
+    assert (told[0].what, told[0].note, ahead) in (
+        ("scheduled", "a real-time priority of 3", 3),  # ZeroMQ has two threads of its own
+        ("scheduled", f"no real-time priority: {REFUSED}", 0))
+
+
+@pytest.mark.parametrize(("asked", "why"), [(0, "none was asked for"), (3, REFUSED)])
+def test_it_works_without_hurry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: int,
+                                why: str) -> None:
+    monkeypatch.setattr("testbed.radio.broker.put_ahead", lambda priority: Scheduled(why=REFUSED))
+    settings = local(tmp_path, 1, real_time_priority=asked)
+    with running(settings) as (_, told):
+        radios = [Radio(one, constant(1)) for one in settings.stations]
+        try:
+            until(lambda: min(one.count() for one in radios) > 5000)
+        finally:
+            for radio in radios:
+                radio.stop()
+    assert told[0].note == f"no real-time priority: {why}"
 
 
 def test_an_address_that_is_taken_is_named(tmp_path: Path) -> None:

@@ -109,6 +109,13 @@ def test_nobody_is_sent_more_than_it_fetches() -> None:
     assert not mixer.wants("gnb")
 
 
+def test_it_is_known_who_was_waited_for() -> None:
+    mixer = Mixer(radio(1))
+    mixer.awaited("ue1", 0.5)
+    mixer.awaited("ue1", 0.25)
+    assert {name: one.awaited for name, one in mixer.tallies.items()} == {"gnb": 0, "ue1": 0.75}
+
+
 def test_a_joining_station_begins_in_both_directions_at_once() -> None:
     mixer = Mixer(radio())
     turn(mixer, gnb=1)

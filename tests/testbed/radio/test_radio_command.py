@@ -65,8 +65,11 @@ def test_it_runs_obeys_and_ends(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 def test_a_check_prints_all_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["radio", "run", "--config", str(config(tmp_path)), "--rate", "2e6",
-                 "--check"]) == 0
-    assert json.loads(capsys.readouterr().out)["rate"] == 2e6
+                 "--real-time-priority", "0", "--check"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["rate"], shown["real_time_priority"]) == (2e6, 0)
+    assert main(["radio", "run", "--real-time-priority", "99", "--check"]) == 1
+    assert "99 is no real-time priority" in capsys.readouterr().err
     assert main(["radio", "run", "--ues", "3", "--check"]) == 0
     assert len(json.loads(capsys.readouterr().out)["ues"]) == 3
 

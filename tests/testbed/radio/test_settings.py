@@ -44,6 +44,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     ("tcp://127.0.0.1:2101", "tcp://127.0.0.1:2000", "addresses of their own"),
     ("rate: 11.52e6", "rate: 0", "rate"),
     ("rate: 11.52e6", "speed: 1", "speed"),
+    ("rate: 11.52e6", "real_time_priority: 99", "99"),
     ("name: ue1", "name: ue-1", "ue-1"),
 ])
 def test_what_cannot_be_meant_is_named(tmp_path: Path, was: str, is_: str, named: str) -> None:
