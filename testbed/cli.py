@@ -20,6 +20,7 @@ import testbed.bed.bed_command
 import testbed.deploy.deploy_command
 import testbed.experiments.experiment_command
 import testbed.loop.loop_command
+import testbed.modes.modes_command
 import testbed.radio.radio_command
 import testbed.ran.e2_node_command
 import testbed.ran.ran_command
@@ -120,6 +121,8 @@ def build_parser() -> argparse.ArgumentParser:
         add("deploy", "configure real gNBs, cores and RICs from one description"))
     testbed.experiments.experiment_command.configure(
         add("experiment", "run trials by a scenario, and say what they come to"))
+    testbed.modes.modes_command.configure(
+        add("modes", "ways of putting one model across a link"), BUNDLED_MODEL)
     _add_testbed(add("testbed", "emulated links, and data recorded over them"))
     return parser
 

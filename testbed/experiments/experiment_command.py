@@ -222,6 +222,7 @@ def run_report(arguments: argparse.Namespace) -> int:
 def _show(results: Results, out: Path) -> None:
     from rich.console import Console
 
+    from testbed.experiments.findings import findings_of
     from testbed.experiments.kind import kind_of
     from testbed.experiments.report import report_of
     from testbed.experiments.report_files import write
@@ -229,9 +230,10 @@ def _show(results: Results, out: Path) -> None:
 
     scenario = results.scenario()
     report = report_of(scenario, results.rows(), kind_of(scenario.kind).columns)
-    show(report, Console())
+    findings = findings_of(report, results.folder)
+    show(report, Console(), findings)
     out.mkdir(parents=True, exist_ok=True)
-    write(report, out)
+    write(report, out, findings)
     print(f"The report is {out}/report.html; report.png, summary.parquet and contrasts.parquet "
           "are beside it.")
 

@@ -4,7 +4,8 @@
     kind.check(settings)                              # BadScenario where they cannot be
     figures = kind.run(settings, seed, folder, say)   # column: value, None where not measured
 
-A new kind is one module with an object of this protocol, and one line of `KINDS`. It runs nothing
+A new kind is one module with an object of this protocol, and one line of `KINDS`; one whose report
+answers questions of its own has a line of `FINDINGS` too. It runs nothing
 itself, and loads a kind's module only when that kind is asked for.
 """
 
@@ -26,7 +27,14 @@ Say = Callable[[str], None]
 # Where each kind is: a module, and the name of the object in it.
 KINDS: Mapping[str, tuple[str, str]] = {
     "loop": ("testbed.experiments.loop_kind", "LOOP"),
+    "modes": ("testbed.experiments.modes_kind", "MODES"),
     "simulated": ("testbed.experiments.simulated.simulated_kind", "SIMULATED"),
+}
+
+
+# What a kind's report says and draws beyond tables: a module with `findings(report, folder)`.
+FINDINGS: Mapping[str, str] = {
+    "modes": "testbed.modes.findings",
 }
 
 

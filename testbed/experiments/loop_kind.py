@@ -1,6 +1,7 @@
 """Trials of real packets: the closed loop, once, with its tokens, labels, slices and decisions.
 
-Its settings are those of `LoopSettings`, and `model`, a checkpoint's folder. The columns are of the
+Its settings are those of `LoopSettings`, and `model`, a checkpoint's folder; `split` says how many
+of that model's layers the phone runs. The columns are of the
 loaded phase after the xApp could act (`steered` of the loop), unless their names say otherwise.
 """
 
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from testbed.bed.modes import Mode
 from testbed.errors import TestbedFailure
 from testbed.experiments.errors import BadScenario
 from testbed.experiments.kind import Better, Column, Figures, Say, Scale, Value
@@ -80,17 +82,25 @@ class Loop:
     def __init__(self, trial: Callable[[LoopSettings, Path, Path, Say], LoopResult] | None = None,
                  ) -> None:
         self._trial = trial
+        self._modes: set[Mode] = set()  # of the trials that were checked
 
     def check(self, settings: Mapping[str, Any]) -> None:
-        _settings_of(settings, 1)
+        said = _settings_of(settings, 1)
         if not (model := _model_of(settings)).is_dir():
             raise BadScenario(f"settings.model: there is no folder {model}.",
                               "Leave it out for the bundled one.")
+        layers = _layers_of(model)
+        if said.split >= layers:
+            raise BadScenario(f"settings.split: {model.name} has {layers} layers, of which "
+                              f"{said.split} cannot be the phone's.",
+                              f"Give 1 to {layers - 1}: the edge has one at least.")
+        self._modes.add(said.mode)
 
     def prepare(self) -> None:
-        from testbed import namespaces
+        from testbed.loop.grounds import require
 
-        namespaces.require()
+        for mode in self._modes:
+            require(LoopSettings(mode=mode))
 
     def run(self, settings: Mapping[str, Any], seed: int, folder: Path, say: Say) -> Figures:
         from testbed.loop.picture import draw
@@ -117,6 +127,19 @@ def _settings_of(settings: Mapping[str, Any], seed: int) -> LoopSettings:
 
 def _model_of(settings: Mapping[str, Any]) -> Path:
     return Path(str(settings.get("model", BUNDLED_MODEL))).expanduser()
+
+
+def _layers_of(model: Path) -> int:
+    """By the checkpoint's own configuration."""
+    from edge_server.engine.architecture import read_architecture
+    from edge_server.engine.checkpoint import CONFIG_NAME, read_json
+    from edge_server.errors import EdgeError
+
+    file = model / CONFIG_NAME
+    try:
+        return read_architecture(read_json(file), str(file)).layers
+    except EdgeError as error:
+        raise BadScenario(f"settings.model: {error}", "Give a checkpoint's folder.") from error
 
 
 def _check_crowd(result: LoopResult) -> None:

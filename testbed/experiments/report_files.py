@@ -10,6 +10,7 @@ from typing import Any
 
 from pcap_tools.look import LIGHT, Look, write_pictures
 from pcap_tools.page import Cell, Column, Page
+from testbed.experiments.findings import Findings
 from testbed.experiments.report import Figure, Report
 from testbed.experiments.report_pictures import pictures
 from testbed.experiments.report_text import count_text, effect_text, figure_text, heading
@@ -17,13 +18,14 @@ from testbed.experiments.results import write_parquet
 from testbed.experiments.statistics import Estimate
 from testbed.experiments.verdicts import Verdict, change_text, p_text
 
+NOTHING = Findings()
 VERDICT = (Column("what"), Column("verdict"), Column("figures"))
 
 
-def write(report: Report, folder: Path) -> None:
+def write(report: Report, folder: Path, findings: Findings = NOTHING) -> None:
     """All of them."""
-    drawn = pictures(report)
-    page_of(report).write(folder / "report.html")
+    drawn = [*pictures(report), *findings.pictures]
+    page_of(report, findings).write(folder / "report.html")
     if drawn and report.rows:
         write_pictures(drawn, Look(LIGHT), folder / "report.png")
     if report.summaries:
@@ -32,7 +34,7 @@ def write(report: Report, folder: Path) -> None:
         write_parquet(folder / "contrasts.parquet", contrast_rows(report))
 
 
-def page_of(report: Report) -> Page:
+def page_of(report: Report, findings: Findings = NOTHING) -> Page:
     """The page."""
     scenario, done = report.scenario, sum(row.done for row in report.rows)
     page = Page(scenario.title or scenario.name, scenario.about)
@@ -40,7 +42,8 @@ def page_of(report: Report) -> Page:
                 ("repetitions", str(scenario.repetitions)), ("kind", scenario.kind)])
     if report.notes:
         page.note("Before you read the figures", list(report.notes))
-    for title, verdicts in (("Targets", report.targets), ("Controls", report.controls)):
+    for title, verdicts in (("Answers", findings.answers), ("Targets", report.targets),
+                            ("Controls", report.controls)):
         if verdicts:
             page.heading(title)
             page.table(VERDICT, [_verdict_row(one) for one in verdicts], wrap=True)
@@ -48,7 +51,7 @@ def page_of(report: Report) -> Page:
         page.note("A floor was violated", list(report.violations))
     if report.rows:
         page.heading("Figures")
-        for title, draw in pictures(report):
+        for title, draw in (*pictures(report), *findings.pictures):
             page.figure(draw, title, title)
     page.heading("Every combination")
     page.text("Means with intervals of 95 % by Student's t over trials.", soft=True)

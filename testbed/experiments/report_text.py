@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 
+from testbed.experiments.findings import Findings
 from testbed.experiments.report import Figure, Report, Summary
 from testbed.experiments.statistics import Estimate
 from testbed.experiments.verdicts import Outcome, Verdict, change_text, p_text, said
@@ -12,15 +15,17 @@ from testbed.experiments.verdicts import Outcome, Verdict, change_text, p_text, 
 COLOURS = {Outcome.MEETS: "green", Outcome.GAINS: "green", Outcome.APART: "green",
            Outcome.MISSES: "red", Outcome.NOT_APART: "red", Outcome.UNSURE: "yellow",
            Outcome.OPEN: "yellow"}
+NOTHING = Findings()
 MOST_FAILURES = 10  # shown; all are in the HTML and the rows
 
 
-def show(report: Report, console: Console) -> None:
+def show(report: Report, console: Console, findings: Findings = NOTHING) -> None:
     """All of it."""
     scenario = report.scenario
     console.rule(scenario.title or scenario.name)
     _summaries(report, console)
     _compared(report, console)
+    _verdicts("answers", findings.answers, console)
     _verdicts("targets", report.targets, console)
     _verdicts("controls", report.controls, console)
     if report.violations:
@@ -102,7 +107,7 @@ def effect_text(effect: float | None) -> str:
     return "-" if effect is None else f"{effect:+.2f}"
 
 
-def _verdicts(title: str, verdicts: tuple[Verdict, ...], console: Console) -> None:
+def _verdicts(title: str, verdicts: Sequence[Verdict], console: Console) -> None:
     if not verdicts:
         return
     table = Table(title=title, title_justify="left")

@@ -26,6 +26,7 @@ class Outcome(enum.Enum):
     MEETS = "meets"
     MISSES = "misses"
     OPEN = "not measured"
+    SAID = "answer"  # to a question that is not one of yes and no
     GAINS = "gains"
     NO_GAIN = "shows no gain"
     UNSURE = "cannot be told"

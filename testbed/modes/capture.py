@@ -1,0 +1,91 @@
+"""What crossed an interface between two moments, as packets say: TCP's payload by direction.
+
+It is the check on what both sides counted on their sockets, and knows nothing of them. A packet
+that TCP sent again is counted once: by its sequence numbers.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcap_tools.errors import PcapError
+from pcap_tools.listening import LiveConfig
+from pcap_tools.live import RingSource
+from pcap_tools.parse import parse
+
+SNAP = 128  # bytes of each frame: the headers
+TCP = 6
+SETTLE_SECONDS = 0.05  # that the kernel's ring may keep the last frames, and a block's time-out
+
+
+@dataclass(frozen=True)
+class Captured:
+    """Bytes of TCP payload; None where frames were lost, or too little of one was captured."""
+
+    up: int | None
+    down: int | None
+
+
+class Capture:
+    """From now on, of one server's port; `end` says what there was."""
+
+    def __init__(self, device: str, port: int) -> None:
+        self._port = port
+        self._parts: list[NDArray[np.void]] = []
+        self._source = RingSource(device, f"tcp port {port}", LiveConfig(snap=SNAP))
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def end(self) -> Captured:
+        time.sleep(SETTLE_SECONDS)
+        self._source.close()
+        self._thread.join(10.0)
+        if self._thread.is_alive() or self._source.counters.dropped or not self._parts:
+            return Captured(None, None)
+        packets = np.concatenate(self._parts)
+        packets = packets[packets["protocol"] == TCP]
+        down = packets["source_port"] == self._port
+        return Captured(payload_of(packets[~down]), payload_of(packets[down]))
+
+    def _listen(self) -> None:
+        with self._source:
+            for records in self._source:
+                self._parts.append(parse(records))
+
+
+def begin(device: str, port: int) -> Capture | None:
+    """A capture, or None where this process may not have one."""
+    try:
+        return Capture(device, port)
+    except (PcapError, OSError):
+        return None
+
+
+def payload_of(packets: NDArray[np.void]) -> int | None:
+    """Bytes of one direction, by flow; what was sent twice counts once."""
+    if (packets["payload"] < 0).any():
+        return None
+    total = 0
+    carrying = packets[packets["payload"] > 0]
+    for port in np.unique(carrying[["source_port", "destination_port"]]):
+        flow = carrying[(carrying["source_port"] == port["source_port"])
+                        & (carrying["destination_port"] == port["destination_port"])]
+        total += _once(flow["sequence"].astype(np.int64), flow["payload"].astype(np.int64))
+    return total
+
+
+def _once(sequence: NDArray[np.int64], size: NDArray[np.int64]) -> int:
+    """Bytes that the ranges [sequence, sequence + size) cover; numbers may wrap around."""
+    begin = np.unwrap(sequence.astype(np.float64), period=2.0**32).astype(np.int64)
+    order = np.argsort(begin, kind="stable")
+    total, reached = 0, None
+    for at, length in zip(begin[order].tolist(), size[order].tolist(), strict=True):
+        start = at if reached is None else max(at, reached)
+        total += max(0, at + length - start)
+        reached = max(at + length, start if reached is None else reached)
+    return total

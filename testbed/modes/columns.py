@@ -1,0 +1,57 @@
+"""The columns of a trial, and of its steps. Names only: what fills them is in `figures`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from testbed.experiments.kind import Better, Column, Scale
+
+LOW, HIGH, NEITHER = Better.LOWER, Better.HIGHER, Better.NEITHER
+
+
+def _bytes(name: str, text: str, main: bool = False) -> Column:
+    return Column(name, text, "B", LOW, digits=0, main=main)
+
+
+def _ms(name: str, text: str, main: bool = False) -> Column:
+    return Column(name, text, "ms", LOW, digits=2, main=main)
+
+
+COLUMNS: Sequence[Column] = (
+    _ms("first_token_ms", "time to first token", main=True),
+    _ms("token_ms", "between tokens, p50", main=True),
+    _ms("token_p95_ms", "between tokens, p95"),
+    _ms("answer_ms", "a whole answer", main=True),
+    Column("tokens_per_second", "tokens", "1/s", HIGH, digits=1, main=True),
+    _bytes("bytes_total", "bytes both ways", main=True),
+    _bytes("bytes_up", "bytes up"), _bytes("bytes_down", "bytes down"),
+    _bytes("up_per_token", "bytes up a token", main=True),
+    _bytes("down_per_token", "bytes down a token", main=True),
+    _bytes("prompt_up", "bytes up, prompt"), _bytes("prompt_down", "bytes down, prompt"),
+    Column("bytes_agree", "both sides and the capture counted the same bytes", better=HIGH),
+    _bytes("captured_up", "bytes up, captured"), _bytes("captured_down", "bytes down, captured"),
+    _ms("client_ms", "a token's time in the client"),
+    _ms("serialise_ms", "a token's time in making messages, both sides"),
+    _ms("wire_ms", "a token's time on the wire"),
+    _ms("server_ms", "a token's time in the server"),
+    _ms("compute_ms", "of that, in the layers"),
+    _ms("up_ms", "a token's way up, by both clocks"),
+    _ms("down_ms", "a token's way down, by both clocks"),
+    _ms("clock_error_ms", "what the clocks' offset may be wrong by"),
+    Column("load_client_s", "load, client", "s", LOW, digits=2),
+    Column("load_server_s", "load, server", "s", LOW, digits=2),
+    _ms("connect_ms", "connect and agree"),
+    Column("cpu_client_s", "processor time, client", "s", LOW, digits=2),
+    Column("cpu_server_s", "processor time, server", "s", LOW, digits=2),
+    Column("peak_client_mib", "most memory, client", "MiB", LOW, digits=0),
+    Column("peak_server_mib", "most memory, server", "MiB", LOW, digits=0),
+    Column("gpu_percent", "GPU in use", "%", NEITHER, Scale.DIFFERENCE),
+    Column("gpu_mib", "GPU memory", "MiB", LOW, digits=0),
+    Column("tokens", "tokens", "", NEITHER, Scale.DIFFERENCE, digits=0),
+    Column("same_tokens", "the tokens are those of the model unsplit", better=HIGH, main=True),
+    Column("diverges_at", "first token that is another one", "", HIGH, Scale.DIFFERENCE,
+           digits=0),
+)
+# Of steps.parquet, in a trial's folder.
+STEP_COLUMNS = ("sequence", "turn", "step", "rows", "sent", "received", "ms", "exchange_ms",
+                "client_ms", "serialise_ms", "wire_ms", "server_ms", "compute_ms")

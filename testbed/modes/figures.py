@@ -1,0 +1,203 @@
+"""The columns of a trial, from its steps and counts. Pure; what was not measured is None."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from testbed.experiments.kind import Value
+from testbed.modes.capture import Captured
+from testbed.modes.columns import COLUMNS
+from testbed.modes.metering import Step
+from testbed.modes.opening import Offset
+
+# A WebSocket frame's head is 2 to 14 bytes; pings and their answers are a few more of them.
+MOST_FRAMING = 14
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One answer of one sequence."""
+
+    sequence: int
+    turn: int
+    ids: tuple[int, ...]
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Far:
+    """What the other side counted, in all sequences together."""
+
+    received: int | None = None  # bytes on its sockets
+    sent: int | None = None
+    frames_received: int | None = None  # bytes of frames, where it counts those and no sockets
+    frames_sent: int | None = None
+    packing: float | None = None  # seconds
+    steps_seconds: float | None = None  # in steps of the layers
+    steps_count: int | None = None
+    load: float | None = None  # seconds
+    cpu: float | None = None  # seconds
+    peak: int | None = None  # bytes
+
+
+@dataclass
+class Measured:
+    """All of a trial."""
+
+    turns: list[Turn]
+    seconds: float  # of all answers together
+    sent: int | None  # bytes on the client's sockets, without what came before the first question
+    received: int | None
+    far: Far = field(default_factory=Far)
+    captured: Captured | None = None  # None: nobody was allowed to look
+    offset: Offset | None = None
+    load: float | None = None  # seconds, of the client
+    connect: float | None = None
+    cpu: float | None = None
+    peak: int | None = None
+    gpu_percent: float | None = None
+    gpu_mib: float | None = None
+    wanted: Sequence[Sequence[int]] | None = None  # what the model unsplit answers
+
+
+def figures_of(one: Measured) -> Mapping[str, Value]:
+    """The row."""
+    prompts = [turn.steps[0] for turn in one.turns if turn.steps]
+    tokens = [step for turn in one.turns for step in turn.steps[1:]] or prompts
+    count = sum(len(turn.ids) for turn in one.turns)
+    found: dict[str, Value] = {column.name: None for column in COLUMNS}
+    found |= {
+        "first_token_ms": _ms(_median(step.seconds for step in prompts)),
+        "token_ms": None if tokens is prompts else _ms(_median(step.seconds for step in tokens)),
+        "token_p95_ms": None if tokens is prompts else _ms(
+            _quantile([step.seconds for step in tokens], 0.95)),
+        "answer_ms": _ms(_median(sum(step.seconds for step in turn.steps) for turn in one.turns)),
+        "tokens_per_second": count / one.seconds if one.seconds > 0 else None, "tokens": count,
+        "bytes_up": one.sent, "bytes_down": one.received,
+        "bytes_total": _sum(one.sent, one.received),
+        "prompt_up": _total(prompts, "sent"), "prompt_down": _total(prompts, "received"),
+        "up_per_token": None if tokens is prompts else _mean(tokens, "sent"),
+        "down_per_token": None if tokens is prompts else _mean(tokens, "received"),
+        "bytes_agree": agreement(one),
+        "captured_up": None if one.captured is None else one.captured.up,
+        "captured_down": None if one.captured is None else one.captured.down,
+        "load_client_s": one.load, "load_server_s": one.far.load, "connect_ms": _ms(one.connect),
+        "cpu_client_s": one.cpu, "cpu_server_s": one.far.cpu, "peak_client_mib": _mib(one.peak),
+        "peak_server_mib": _mib(one.far.peak), "gpu_percent": one.gpu_percent,
+        "gpu_mib": one.gpu_mib}
+    return found | _times(one, tokens) | _sameness(one)
+
+
+def _times(one: Measured, tokens: Sequence[Step]) -> dict[str, Value]:
+    client = _median(step.client for step in tokens)
+    exchange = _median(step.exchange for step in tokens)
+    server = _median(step.server for step in tokens)
+    compute = _median(step.computed for step in tokens)
+    if server is None and one.far.steps_seconds is not None and one.far.steps_count:
+        server = compute = one.far.steps_seconds / one.far.steps_count
+    packing = _median(step.packing for step in tokens)
+    theirs = one.far.packing
+    steps = sum(len(turn.steps) for turn in one.turns)
+    wire = None
+    if server is not None and exchange is not None and one.sent is not None:
+        wire = max(0.0, exchange - server - (packing or 0.0))
+    ways = [_ways(step, one.offset) for step in tokens]
+    return {
+        "client_ms": _ms(client), "server_ms": _ms(server), "compute_ms": _ms(compute),
+        "wire_ms": _ms(wire),
+        "serialise_ms": None if packing is None or theirs is None else _ms(
+            packing + theirs / max(1, steps)),
+        "up_ms": _ms(_median(up for up, _ in ways)), "down_ms": _ms(_median(
+            down for _, down in ways)),
+        "clock_error_ms": None if one.offset is None else _ms(one.offset.error)}
+
+
+def _ways(step: Step, offset: Offset | None) -> tuple[float | None, float | None]:
+    """Seconds up and down, each between two clocks."""
+    if offset is None or step.reported is None:
+        return None, None
+    ended = step.began + step.exchange
+    return (step.reported.whole - offset.seconds - step.began,
+            ended - (step.reported.ready - offset.seconds))
+
+
+def agreement(one: Measured) -> bool | None:
+    """Whether all that counted counted the same; None where only the client did."""
+    if one.sent is None or one.received is None:
+        return None
+    far, verdicts = one.far, []
+    if far.received is not None and far.sent is not None:
+        verdicts.append((far.received, far.sent) == (one.sent, one.received))
+    if far.frames_received is not None and far.frames_sent is not None:
+        most = MOST_FRAMING * 4 * sum(len(turn.steps) + 2 for turn in one.turns) + 4096
+        verdicts.append(0 <= one.sent - far.frames_received <= most
+                        and 0 <= one.received - far.frames_sent <= most)
+    if one.captured is not None and None not in (one.captured.up, one.captured.down):
+        verdicts.append((one.captured.up, one.captured.down) == (one.sent, one.received))
+    return all(verdicts) if verdicts else None
+
+
+def _sameness(one: Measured) -> dict[str, Value]:
+    if one.wanted is None:
+        return {}
+    got = [turn.ids for turn in one.turns]
+    first = [next((place for place, (mine, theirs) in enumerate(zip(ids, wanted, strict=False))
+                   if mine != theirs), None) for ids, wanted in zip(got, one.wanted, strict=True)]
+    differing = [place for place in first if place is not None]
+    return {"same_tokens": not differing, "diverges_at": min(differing, default=None)}
+
+
+def step_rows(one: Measured) -> list[dict[str, Any]]:
+    """A row for each step."""
+    return [{"sequence": turn.sequence, "turn": turn.turn, "step": place, "rows": step.rows,
+             "sent": step.sent, "received": step.received, "ms": _ms(step.seconds),
+             "exchange_ms": _ms(step.exchange), "client_ms": _ms(step.client),
+             "serialise_ms": _ms(step.packing), "server_ms": _ms(step.server),
+             "compute_ms": _ms(step.computed),
+             "wire_ms": None if step.server is None else _ms(
+                 step.exchange - step.server - (step.packing or 0.0))}
+            for turn in one.turns for place, step in enumerate(turn.steps)]
+
+
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = _known(values)
+    return statistics.median(known) if known else None
+
+
+def _quantile(values: Sequence[float], share: float) -> float | None:
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else None
+
+
+def _total(steps: Sequence[Step], name: str) -> int | None:
+    values = _all(steps, name)
+    return None if values is None else sum(values)
+
+
+def _mean(steps: Sequence[Step], name: str) -> float | None:
+    values = _all(steps, name)
+    return None if values is None else statistics.fmean(values)
+
+
+def _all(steps: Sequence[Step], name: str) -> list[int] | None:
+    values = [getattr(step, name) for step in steps]
+    return values if values and None not in values else None
+
+
+def _sum(*values: int | None) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * 1e3
+
+
+def _mib(count: int | None) -> float | None:
+    return None if count is None else count / (1 << 20)

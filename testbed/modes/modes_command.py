@@ -1,0 +1,128 @@
+"""`airsplit modes serve|ask`: the modes' server, and one answer by any mode with what it cost."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXAMPLES = """examples:
+  airsplit modes ask --mode local                          nothing is sent
+  airsplit modes serve --port 8490 &
+  airsplit modes ask --mode semantic --server 127.0.0.1:8490
+  airsplit modes ask --mode naive --server 127.0.0.1:8490 --steps 5
+  airsplit edge --port 8470 &
+  airsplit modes ask --mode split --edge http://127.0.0.1:8470
+  airsplit experiment run modes-quick                      all of them, repeated
+"""
+
+
+def configure(parser: argparse.ArgumentParser, bundled: Path) -> None:
+    """Add this command's options."""
+    parser.description = ("One model, eight ways of putting its work across a network: what each\n"
+                          "sends, and how long it takes.")
+    parser.epilog = EXAMPLES
+    commands = parser.add_subparsers(dest="modes_command", required=True, metavar="COMMAND")
+    serve = commands.add_parser(
+        "serve", help="the server of naive, remote_cache, handle and semantic",
+        description="Loads a model once and serves the modes that do not split it. Ends with "
+                    "Ctrl-C.")
+    _model_options(serve, bundled)
+    serve.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
+    serve.add_argument("--port", type=int, default=8490, help="0: a free one (default: 8490)")
+    serve.add_argument("--slots", type=int, default=8, metavar="N",
+                       help="conversations at a time (default: %(default)s)")
+    serve.add_argument("--device", default="cpu",
+                       help="of naive's layers, as torch names it: cpu, cuda (default: cpu)")
+    serve.add_argument("--most-mib", type=int, default=2048, metavar="N",
+                       help="largest message (default: %(default)s)")
+    serve.add_argument("--allow-anyone", action="store_true",
+                       help="listen beyond this machine, though there is no password")
+    serve.set_defaults(run=run_serve)
+    ask = commands.add_parser("ask", help="one answer, its tokens and its cost", epilog=EXAMPLES,
+                              formatter_class=argparse.RawDescriptionHelpFormatter)
+    _model_options(ask, bundled)
+    ask.add_argument("--mode", required=True, help="local, naive, remote_cache, handle, semantic, "
+                                                   "split, split_compressed, private")
+    ask.add_argument("--server", metavar="HOST:PORT", help="of `airsplit modes serve`")
+    ask.add_argument("--edge", metavar="URL", help="of `airsplit edge`")
+    ask.add_argument("--prompt", default="Once upon a time there was an old king who",
+                     help="default: %(default)r")
+    ask.add_argument("--steps", type=int, default=30, metavar="N",
+                     help="tokens of the answer (default: %(default)s)")
+    ask.add_argument("--split", type=int, default=1, metavar="K",
+                     help="first layers here, where the mode splits (default: %(default)s)")
+    ask.add_argument("--encoding", default="int8", help="of rows, in split_compressed")
+    ask.set_defaults(run=run_ask)
+
+
+def _model_options(parser: argparse.ArgumentParser, bundled: Path) -> None:
+    parser.add_argument("--model", type=Path, default=bundled, metavar="DIR",
+                        help="whole checkpoint folder (default: the bundled model)")
+    parser.add_argument("--backend", default="auto", help="as for `airsplit edge`")
+    parser.add_argument("--dtype", default="auto", help="as for `airsplit edge`")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="default: %(default)s")
+    parser.add_argument("--context", type=int, default=2048, metavar="TOKENS",
+                        help="that a conversation may hold (default: %(default)s)")
+
+
+def run_serve(arguments: argparse.Namespace) -> int:
+    """Serve until a signal."""
+    import signal
+    import threading
+
+    from edge_server.engine.checkpoint import Checkpoint
+    from edge_server.engine.load import EngineOptions, open_engine
+    from testbed.modes.errors import ModesError
+    from testbed.modes.server import ModesServer, ServerConfig
+    from testbed.modes.serving import Served
+
+    if arguments.host not in ("127.0.0.1", "::1", "localhost") and not arguments.allow_anyone:
+        raise ModesError("The modes' server has no password.",
+                         "Leave out --host, or say --allow-anyone.")
+    engine = open_engine(Checkpoint.open(arguments.model), EngineOptions(
+        arguments.backend, arguments.dtype, arguments.slots, arguments.context,
+        arguments.threads))
+    server = ModesServer(Served(engine, arguments.model, arguments.device), ServerConfig(
+        arguments.host, arguments.port, most_bytes=arguments.most_mib << 20))
+    ended = threading.Event()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, lambda *_: ended.set())
+    threading.Thread(target=server.serve, name="modes-server", daemon=True).start()
+    print(f"modes' server: {arguments.model.name}, {engine.backend} {engine.precision}, "
+          f"on {arguments.host}:{server.port}", flush=True)
+    ended.wait()
+    server.close()
+    return 0
+
+
+def run_ask(arguments: argparse.Namespace) -> int:
+    """Ask once."""
+    from rich.console import Console
+
+    from edge_server.engine.load import EngineOptions
+    from testbed.modes.errors import ModesError
+    from testbed.modes.opening import ModeConfig, open_mode
+    from testbed.modes.places import _named
+    from testbed.modes.policies import Mode
+    from testbed.modes.show import table_of
+    from ue_app.prompt import Prompter
+
+    try:
+        mode = Mode(arguments.mode)
+    except ValueError as error:
+        raise ModesError(f"There is no mode {arguments.mode!r}.",
+                         f"Choose one of {', '.join(Mode)}.") from error
+    server = _named(arguments.server)
+    prompter = Prompter(arguments.model)
+    ids = prompter.encode_raw(arguments.prompt)
+    options = EngineOptions(arguments.backend, arguments.dtype, 1, arguments.context,
+                            arguments.threads)
+    with open_mode(ModeConfig(
+            mode, arguments.model, options, arguments.split, encoding=arguments.encoding,
+            server=None if server is None else (server.host, server.port),
+            edge=arguments.edge)) as opened:
+        answer = opened.ask(ids, arguments.steps)
+        console = Console()
+        console.print(prompter.decode(answer.ids), markup=False, highlight=False)
+        console.print(table_of(opened, answer))
+    return 0

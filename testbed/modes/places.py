@@ -1,0 +1,221 @@
+"""Where a trial's two ends are, and the servers that wait there, warm, for as long as a run lasts.
+
+    with Places() as places:
+        place = places.place(settings)      # the same one again for the same link and model
+
+A link is loopback, two namespaces joined by `testbed.forwarder` (root), the emulated cell of
+`airsplit ran` (root), or another host whose servers somebody started. It measures nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+
+from testbed import namespaces
+from testbed.errors import TestbedFailure
+from testbed.modes.settings import LinkKind, ModesSettings
+
+_READY = re.compile(r" on (?:https?://)?(\S+):(\d+)\s*$")  # by which a server says where it listens
+READY_SECONDS = 120.0  # a large model loads
+STOP_SECONDS = 15.0
+CELL = "airsplit-modes"  # namespaces of the emulated cell
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A program that listens."""
+
+    host: str
+    port: int
+    process: int | None  # its id; None where somebody else started it
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Both ends of a link."""
+
+    near: str | None = None  # namespace of the client; None: this process's own
+    far: str | None = None
+    address: str = "127.0.0.1"  # of the far end
+    device: str = "lo"  # what to capture on, at the near end
+
+
+@dataclass(frozen=True)
+class Place:
+    """All that a client has to know."""
+
+    ends: Ends
+    server: Server | None
+    edge: Server | None
+
+    def inside(self, function: Callable[[], _Result]) -> _Result:
+        """What `function` returns when it runs at the near end."""
+        return function() if self.ends.near is None else namespaces.inside(
+            self.ends.near, function)
+
+
+class Places:
+    """Links and servers, each made when first asked for."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._links: dict[object, Ends] = {}
+        self._servers: dict[object, Server] = {}
+
+    def close(self) -> None:
+        self._stack.close()
+        self._links, self._servers = {}, {}
+
+    def place(self, settings: ModesSettings) -> Place:
+        if settings.link is LinkKind.HOST:
+            return Place(Ends(device=settings.device), _named(settings.server),
+                         _named(settings.edge))
+        key = settings.link_key()
+        if key not in self._links:
+            self._links[key] = self._stack.enter_context(_link(settings))
+        ends = self._links[key]
+        modes, edge = (self._server(ends, key, settings, name) if wanted else None
+                       for name, wanted in (("modes", settings.needs_server),
+                                            ("edge", settings.needs_edge)))
+        return Place(ends, modes, edge)
+
+    def _server(self, ends: Ends, link: object, settings: ModesSettings, name: str) -> Server:
+        common = ["--model", str(settings.model), "--backend", settings.backend, "--dtype",
+                  settings.precision, "--threads", str(settings.threads), "--context",
+                  str(settings.context), "--host", ends.address, "--port", "0", "--allow-anyone"]
+        if name == "edge":
+            command = ["edge", *common]
+        else:
+            command = ["modes", "serve", *common, "--slots", str(max(8, settings.batch))]
+        key = (link, *command)
+        if key not in self._servers:
+            self._servers[key] = self._stack.enter_context(_program(ends.far, command))
+        return self._servers[key]
+
+
+def _named(text: str | None) -> Server | None:
+    if text is None:
+        return None
+    host, _, port = text.rpartition("//")[2].rstrip("/").rpartition(":")
+    if not host or not port.isdigit():
+        raise TestbedFailure(f"{text!r} is no HOST:PORT.", "Give one such as 192.0.2.7:8470.")
+    return Server(host.strip("[]"), int(port), None)
+
+
+@contextmanager
+def _program(namespace: str | None, command: Sequence[str]) -> Iterator[Server]:
+    """One of our programs, until the end; it listens once it has said so."""
+    words = [*(["ip", "netns", "exec", namespace] if namespace else []),
+             sys.executable, "-m", "testbed.cli", *command]
+    with tempfile.TemporaryFile("w+") as complaints:
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=complaints, text=True,
+                                   start_new_session=True)
+        assert process.stdout is not None  # it was asked for
+        try:
+            yield _until_ready(process, command, complaints)
+        finally:
+            stop(process)
+            process.stdout.close()
+
+
+def _until_ready(process: subprocess.Popen[str], command: Sequence[str], complaints: object
+                 ) -> Server:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if found := _READY.search(line):
+            return Server(found.group(1).strip("[]"), int(found.group(2)), process.pid)
+    complaints.seek(0)  # type: ignore[attr-defined]  # a file that was opened above
+    said = complaints.read()[-500:].strip()  # type: ignore[attr-defined]
+    raise TestbedFailure(f"airsplit {command[0]} did not start: {said or 'it said nothing.'}",
+                         f"Try it by itself: airsplit {' '.join(command)}")
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """End it, and what it started, in order or not."""
+    for name in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        os.killpg(process.pid, name)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+@contextmanager
+def _link(settings: ModesSettings) -> Iterator[Ends]:
+    if settings.link is LinkKind.LOOPBACK:
+        yield Ends()
+    elif settings.link is LinkKind.SHAPED:
+        from testbed import forwarder
+        from testbed.shaped_link import ChannelConfig, LinkConfig
+
+        namespaces.remove_leftovers()
+        delay = settings.round_trip_ms / 2e3
+        way = ChannelConfig(settings.rate_mbps, delay, queue=4 << 20)
+        with forwarder.shaped_link(LinkConfig(way, way), seed=1) as link:
+            yield Ends(link.ends.near, link.ends.far, link.ends.far_address, forwarder.DEVICE)
+    else:
+        with _cell(settings) as ends:
+            yield ends
+
+
+@contextmanager
+def _cell(settings: ModesSettings) -> Iterator[Ends]:
+    """The emulated cell, with one phone and nobody else."""
+    namespaces.require()
+    document = {"cells": [{"nci": 0x66C000, "bandwidth_mhz": settings.bandwidth_mhz,
+                           "spacing_khz": 15}],
+                "ues": [{"name": "phone", "channel": {"kind": "static",
+                                                      "snr_db": settings.snr_db}}],
+                "way": {"name": CELL}}
+    with tempfile.TemporaryDirectory(prefix="airsplit-modes-") as folder, \
+            (Path(folder) / "cell.log").open("w+") as log:
+        path = Path(folder) / "cell.yaml"
+        path.write_text(yaml.safe_dump(document), encoding="utf-8")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "testbed.cli", "ran", "--config", str(path), "--quiet"],
+            stdout=log, stderr=log, text=True, start_new_session=True)
+        try:
+            yield _cell_ends(process, Path(folder) / "cell.log")
+        finally:
+            stop(process)
+
+
+def _cell_ends(process: subprocess.Popen[str], log: Path) -> Ends:
+    near, far = f"{CELL}-phone", f"{CELL}-n6"
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        found = [_address(one) for one in (near, far)]
+        if all(found):
+            assert found[0] is not None
+            assert found[1] is not None
+            return Ends(near, far, found[1][1], found[0][0])
+        time.sleep(0.1)  # between two looks
+    raise TestbedFailure(f"The cell did not start: {log.read_text()[-500:].strip()}",
+                         "Try `airsplit ran --config docs/examples/cell.yaml` by itself.")
+
+
+def _address(namespace: str) -> tuple[str, str] | None:
+    """The first device there that is up and has an IPv4 address, and that."""
+    done = subprocess.run(["ip", "-n", namespace, "-j", "-4", "address"], capture_output=True,
+                          text=True, timeout=namespaces.COMMAND_SECONDS)
+    for one in json.loads(done.stdout or "[]") if done.returncode == 0 else []:
+        if one.get("ifname") != "lo" and "UP" in one.get("flags", []) and one.get("addr_info"):
+            return str(one["ifname"]), str(one["addr_info"][0]["local"])
+    return None

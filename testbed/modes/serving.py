@@ -1,0 +1,177 @@
+"""What the modes' server does with messages: one conversation's state for each mode. No sockets.
+
+A conversation holds a slot of the engine's caches (`naive` holds nothing) and answers START and
+STEP.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from edge_server.engine.checkpoint import Checkpoint
+from edge_server.engine.identity import identity_of
+from edge_server.engine.load import Engine
+from edge_server.engine.sampling import Sampler
+from edge_server.engine.stage import warm_up
+from edge_server.messages import Sampling
+from edge_server.split import LayerRange
+from testbed.modes.errors import BadMessage, Refused
+from testbed.modes.policies import Mode
+from testbed.modes.whole import Whole
+from testbed.modes.wire import Kind, Message, number, word
+
+
+class Conversation(Protocol):
+    """One connection's state."""
+
+    def start(self, meta: Mapping[str, Any]) -> None: ...
+
+    def step(self, message: Message) -> Message: ...
+
+    def close(self) -> None: ...
+
+
+class Served:
+    """One model, loaded once, for all connections."""
+
+    def __init__(self, engine: Engine, folder: Path, device: str = "cpu",
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        began = clock()
+        self.engine, self.folder, self.device, self.clock = engine, folder, device, clock
+        self.checkpoint: Checkpoint = engine.checkpoint
+        architecture = self.checkpoint.architecture
+        self.vocabulary, self.capacity = architecture.vocabulary, engine.options.capacity
+        self.embedding = engine.embedding()
+        self.stage = engine.stage(LayerRange(0, architecture.layers))
+        self.output = engine.output()
+        self.identity = identity_of(self.checkpoint)
+        warm_up(self.stage, self.output, architecture.hidden)
+        self.turn = threading.Lock()  # of whoever computes
+        self._free = list(range(engine.options.slots))
+        self._whole: Whole | None = None
+        self.load_seconds = clock() - began
+
+    def open(self, hello: Message) -> Conversation:
+        """What the client asked for; a refusal where it cannot be."""
+        try:
+            mode = Mode(word(hello.meta, "mode"))
+        except ValueError as error:
+            raise Refused("There is no such mode.", "Use the same version on both sides."
+                          ) from error
+        if word(hello.meta, "identity") != self.identity:
+            raise Refused("The client has another model.", "Give both sides the same --model.")
+        if mode is Mode.NAIVE:
+            return Naive(self)
+        return ById(self, mode, number(hello.meta, "likeliest", 0, self.vocabulary))
+
+    def take_slot(self) -> int:
+        with self.turn:
+            if not self._free:
+                raise Refused("All conversations of this server are taken.",
+                              "Wait, or start it with more --slots.")
+            return self._free.pop()
+
+    def give_back(self, slot: int) -> None:
+        with self.turn:
+            self.stage.truncate(slot, 0)
+            self._free.append(slot)
+
+    def whole(self) -> Whole:
+        """The decoder that is sent its weights; made when first asked for."""
+        with self.turn:
+            if self._whole is None:
+                self._whole = Whole(self.folder, self.engine.row_type, self.device)
+            return self._whole
+
+
+class ById:
+    """The server keeps weights and cache; `handle`, `remote_cache` and `semantic`."""
+
+    def __init__(self, served: Served, mode: Mode, likeliest: int) -> None:
+        self._served, self._mode, self._likeliest = served, mode, likeliest
+        self._slot = served.take_slot()
+        self._sampler = Sampler(Sampling())
+
+    def start(self, meta: Mapping[str, Any]) -> None:
+        kept = number(meta, "kept", 0, self._served.capacity)
+        self._sampler = Sampler(_sampling(meta), number(meta, "first", 0, self._served.capacity))
+        with self._served.turn:
+            stage = self._served.stage
+            stage.truncate(self._slot, min(kept, stage.length(self._slot)))
+
+    def step(self, message: Message) -> Message:
+        ids = self._ids(message)
+        position = number(message.meta, "position", 0, self._served.capacity)
+        served = self._served
+        with served.turn:
+            began = served.clock()
+            rows = served.stage.forward(
+                [self._slot] * len(ids), range(position, position + len(ids)),
+                served.embedding.rows(ids))
+            if self._mode is not Mode.SEMANTIC:
+                logits = served.output.logits(rows)
+                return _result({"computed": served.clock() - began}, logits)
+            scores = served.output.logits(rows[-1:])[0]
+            if self._likeliest:
+                values, places = scores.topk(min(self._likeliest, len(scores)))
+                return _result({"computed": served.clock() - began}, values,
+                               places.to(torch.int32))
+            token = self._sampler.choose(scores, position + len(ids))
+            return _result({"computed": served.clock() - began, "token": token})
+
+    def close(self) -> None:
+        self._served.give_back(self._slot)
+
+    def _ids(self, message: Message) -> list[int]:
+        if not message.tensors or message.tensors[0].dtype not in (torch.int32, torch.int64):
+            raise BadMessage("A step brings token ids.")
+        ids = message.tensors[0].reshape(-1).tolist()
+        if not 0 < len(ids) <= self._served.capacity:
+            raise BadMessage(f"{len(ids)} tokens are not 1 to {self._served.capacity}.")
+        return [int(one) for one in ids]
+
+
+class Naive:
+    """The server keeps nothing: each step brings weights, inputs and cache."""
+
+    def __init__(self, served: Served) -> None:
+        self._served, self._whole = served, served.whole()
+
+    def start(self, meta: Mapping[str, Any]) -> None:
+        _sampling(meta)
+
+    def step(self, message: Message) -> Message:
+        served, names = self._served, message.meta.get("weights")
+        if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+            raise BadMessage("A step of this mode names its weights.")
+        held = number(message.meta, "position", 0, served.capacity)
+        ids, rest = message.tensors[0], message.tensors[1:]
+        if ids.ndim != 1 or not 0 < len(ids) <= served.capacity or len(rest) < len(names) \
+                or ids.dtype != torch.int64 \
+                or not 0 <= int(ids.min()) <= int(ids.max()) < served.vocabulary:
+            raise BadMessage("A step brings token ids of the model, and the weights it names.")
+        with served.turn:
+            began = served.clock()
+            self._whole.take(dict(zip(names, rest, strict=False)))
+            logits, cache = self._whole.run(ids, held, rest[len(names):])
+            return _result({"computed": served.clock() - began}, logits, *cache)
+
+    def close(self) -> None:
+        """It holds nothing."""
+
+
+def _result(meta: Mapping[str, Any], *tensors: torch.Tensor) -> Message:
+    return Message(Kind.RESULT, meta, tensors)
+
+
+def _sampling(meta: Mapping[str, Any]) -> Sampling:
+    try:
+        return Sampling.unpack(bytes.fromhex(word(meta, "sampling")))
+    except ValueError as error:
+        raise BadMessage("START says no sampling.") from error

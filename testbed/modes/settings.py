@@ -1,0 +1,110 @@
+"""What a trial of the execution modes is told. Data with units, and what cannot be is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from edge_server.encodings.registry import by_name
+from edge_server.errors import EdgeError
+from testbed.modes.policies import BY_EDGE, BY_SERVER, Mode
+from xapp.errors import ConfigurationError
+
+BUNDLED_MODEL = Path(__file__).parents[1] / "models" / "story-gemma3"
+MOST_STEPS = 100_000
+
+
+class LinkKind(StrEnum):
+    """What is between the two ends."""
+
+    LOOPBACK = "loopback"
+    SHAPED = "shaped"  # a rate and a delay, between two namespaces (root)
+    CELL = "cell"  # the emulated cell, with nobody else in it (root)
+    HOST = "host"  # servers that somebody started: `edge` and `server` name them
+
+
+class Phase(StrEnum):
+    """Which part of an answer is asked for."""
+
+    PREFILL = "prefill"  # the prompt, and its one token
+    DECODE = "decode"  # tokens after a prompt of one
+    BOTH = "both"
+
+
+@dataclass(frozen=True)
+class ModesSettings:
+    """One trial."""
+
+    mode: Mode = Mode.SPLIT
+    model: Path = BUNDLED_MODEL  # a whole checkpoint's folder
+    backend: str = "auto"  # of the layers: auto, fast, reference
+    precision: str = "auto"  # as for `airsplit edge --dtype`
+    threads: int = 1  # of each side
+    context: int = 1024  # tokens that a conversation may hold
+    split: int = 1  # first layers on the client, in the modes that split
+    tail: int = 1  # last layers there too, in `private`
+    encoding: str = "int8"  # of rows, in `split_compressed`
+    likeliest: int = 0  # scores that come back in `semantic`; 0: the token alone
+    prompt_tokens: int = 64
+    steps: int = 50  # tokens of an answer
+    batch: int = 1  # sequences at a time, each a conversation of its own
+    turns: int = 1  # questions of a conversation, each with all that was said before
+    phase: Phase = Phase.BOTH
+    link: LinkKind = LinkKind.LOOPBACK
+    rate_mbps: float = 20.0  # of IP packets, each way; `shaped`
+    round_trip_ms: float = 20.0  # of an empty link; `shaped`
+    bandwidth_mhz: int = 20  # `cell`
+    snr_db: float = 16.0  # `cell`
+    edge: str | None = None  # HOST:PORT of an edge; `host`
+    server: str | None = None  # HOST:PORT of `airsplit modes serve`; `host`
+    device: str = "any"  # what to capture on; `host`
+    capture: bool = True  # where it is permitted
+
+    def __post_init__(self) -> None:
+        for name, least, most in (
+                ("threads", 1, 1024), ("context", 2, 1 << 20), ("prompt_tokens", 1, 1 << 20),
+                ("steps", 1, MOST_STEPS), ("batch", 1, 256), ("turns", 1, 64),
+                ("rate_mbps", 0.001, 1e5), ("round_trip_ms", 0.0, 60_000.0)):
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise ConfigurationError(f"{name} is {value}.", f"Give {least} to {most}.")
+        if self.tokens_in_all > self.context:
+            raise ConfigurationError(
+                f"{self.tokens_in_all} tokens do not fit into a context of {self.context}.",
+                "Raise `context`, or lower `prompt_tokens`, `steps` or `turns`.")
+        try:
+            by_name(self.encoding)
+        except EdgeError as error:
+            raise ConfigurationError(error.problem, error.remedy) from error
+        if self.link is LinkKind.HOST and (
+                (self.needs_edge and not self.edge) or (self.needs_server and not self.server)):
+            raise ConfigurationError(
+                f"{self.mode} needs {'`edge`' if self.needs_edge else '`server`'}: HOST:PORT.",
+                "Start `airsplit edge` and `airsplit modes serve` there, and name both.")
+
+    @property
+    def tokens_in_all(self) -> int:
+        return self.turns * (self.prompt() + self.wanted())
+
+    def prompt(self) -> int:
+        """Tokens that are asked in each turn."""
+        return 1 if self.phase is Phase.DECODE else self.prompt_tokens
+
+    def wanted(self) -> int:
+        """Tokens that are answered in each turn."""
+        return 1 if self.phase is Phase.PREFILL else self.steps
+
+    @property
+    def needs_server(self) -> bool:
+        return self.mode in BY_SERVER
+
+    @property
+    def needs_edge(self) -> bool:
+        return self.mode in BY_EDGE
+
+    def link_key(self) -> tuple[object, ...]:
+        """The same for trials that can share a link."""
+        return {LinkKind.LOOPBACK: (self.link,), LinkKind.HOST: (self.link,),
+                LinkKind.SHAPED: (self.link, self.rate_mbps, self.round_trip_ms),
+                LinkKind.CELL: (self.link, self.bandwidth_mhz, self.snr_db)}[self.link]

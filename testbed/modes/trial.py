@@ -1,0 +1,245 @@
+"""One trial: clients by a mode, their questions, and all that was counted meanwhile.
+
+    measured = run_trial(settings, seed, places)
+
+Loading and connecting come before the first question, and are no part of any answer's time.
+Several sequences are conversations of their own, asked side by side.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from edge_server.engine.checkpoint import Checkpoint
+from edge_server.engine.load import EngineOptions
+from testbed.modes import capture
+from testbed.modes.errors import ModesError
+from testbed.modes.figures import Far, Measured, Turn
+from testbed.modes.gpu import gpu_use
+from testbed.modes.opening import ModeConfig, Opened, open_mode
+from testbed.modes.places import Place, Places, Server
+from testbed.modes.policies import BY_EDGE, Mode
+from testbed.modes.server import peak_bytes, reset_peak
+from testbed.modes.settings import ModesSettings
+from testbed.modes.wire import Kind, Message
+from ue_app.link import Traffic
+
+FIRST_ID = 8  # ids below it are special ones in the models that come with this
+WARM_ID, WARM_TOKENS = 3, 2  # asked before anything counts; no prompt begins with that id
+METRICS_SECONDS = 20.0
+# Of an edge's metrics, by the names of `Far`.
+EDGE_METRICS = {"airsplit_received_bytes_total": "frames_received",
+                "airsplit_sent_bytes_total": "frames_sent",
+                "airsplit_step_seconds_sum": "steps_seconds",
+                "airsplit_step_seconds_count": "steps_count"}
+
+
+def prompts(settings: ModesSettings, vocabulary: int, seed: int) -> list[list[list[int]]]:
+    """Ids for each sequence and turn."""
+    random_ = random.Random(seed)
+    low = min(FIRST_ID, vocabulary - 1)
+    return [[[random_.randrange(low, vocabulary) for _ in range(settings.prompt())]
+             for _ in range(settings.turns)] for _ in range(settings.batch)]
+
+
+def run_trial(settings: ModesSettings, seed: int, places: Places,
+              clock: Callable[[], float] = time.monotonic) -> Measured:
+    """What it measured."""
+    place = places.place(settings)
+    vocabulary = Checkpoint.open(settings.model).architecture.vocabulary
+    asked = prompts(settings, vocabulary, seed)
+    return place.inside(lambda: _at_the_near_end(settings, place, asked, clock))
+
+
+def unsplit(settings: ModesSettings, seed: int, clock: Callable[[], float] = time.monotonic
+            ) -> list[tuple[int, ...]]:
+    """What the model answers where nothing is sent."""
+    local = replace(settings, mode=Mode.LOCAL)
+    vocabulary = Checkpoint.open(settings.model).architecture.vocabulary
+    found = []
+    with open_mode(_config(local, None), clock) as opened:
+        for turns in prompts(settings, vocabulary, seed):
+            found += [turn.ids for turn in _converse(opened, 0, turns, settings.wanted())]
+    return found
+
+
+def _at_the_near_end(settings: ModesSettings, place: Place, asked: Sequence[Sequence[list[int]]],
+                     clock: Callable[[], float]) -> Measured:
+    far = place.edge if settings.mode in BY_EDGE else place.server
+    with ExitStack() as stack:
+        opened = [stack.enter_context(open_mode(_config(settings, place), clock))
+                  for _ in range(settings.batch)]
+        for one in opened:
+            one.ask([WARM_ID], WARM_TOKENS)
+        watch = _Watch(settings, place, far, opened)
+        began = clock()
+        with ThreadPoolExecutor(settings.batch) as pool:
+            answers = list(pool.map(lambda which: _converse(
+                opened[which], which, asked[which], settings.wanted()), range(settings.batch)))
+        seconds = clock() - began
+        return watch.end([turn for turns in answers for turn in turns], seconds)
+
+
+def _config(settings: ModesSettings, place: Place | None) -> ModeConfig:
+    server = None if place is None else place.server
+    edge = None if place is None else place.edge
+    return ModeConfig(
+        settings.mode, settings.model,
+        EngineOptions(settings.backend, settings.precision, 1, settings.context,
+                      settings.threads),
+        settings.split, settings.tail, settings.encoding, settings.likeliest,
+        None if server is None else (server.host, server.port),
+        None if edge is None else f"http://{_bracketed(edge.host)}:{edge.port}")
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _converse(opened: Opened, sequence: int, turns: Sequence[list[int]], tokens: int
+              ) -> list[Turn]:
+    """All turns of one sequence; each has what was said before in front."""
+    said: list[int] = []
+    found = []
+    for place, ids in enumerate(turns):
+        said += ids
+        answer = opened.ask(said, tokens)
+        found.append(Turn(sequence, place, tuple(answer.ids), tuple(opened.steps.done)))
+        said += answer.ids
+    return found
+
+
+@dataclass
+class _Before:
+    """Counts when the first question is asked."""
+
+    sent: int | None
+    received: int | None
+    cpu: float
+    far_cpu: float | None
+    metrics: dict[str, float]
+
+
+class _Watch:
+    """From the first question to the last answer."""
+
+    def __init__(self, settings: ModesSettings, place: Place, far: Server | None,
+                 opened: Sequence[Opened]) -> None:
+        self._far, self._opened = far, opened
+        self._accounts = [_account(one, reset=True) for one in opened]
+        self._metrics_of = place.edge if settings.mode in BY_EDGE else None
+        metrics = _metrics(self._metrics_of)
+        reset_peak()
+        if far is not None and far.process is not None:
+            reset_peak(str(far.process))
+        self._capture = None
+        if settings.capture and far is not None:
+            self._capture = capture.begin(place.ends.device, far.port)
+        sent, received = _traffic(opened)
+        self._before = _Before(sent, received, _own_cpu(), _cpu_of(far), metrics)
+
+    def end(self, turns: list[Turn], seconds: float) -> Measured:
+        sent, received = _traffic(self._opened)
+        cpu, far_cpu = _own_cpu(), _cpu_of(self._far)
+        captured = None if self._capture is None else self._capture.end()
+        use, before, first = gpu_use(), self._before, self._opened[0]
+        return Measured(
+            turns, seconds, _less(sent, before.sent), _less(received, before.received),
+            self._counted(_less(far_cpu, before.far_cpu)), captured, first.offset,
+            first.load_seconds, first.connect_seconds, cpu - before.cpu, peak_bytes(),
+            use.percent, use.mib)
+
+    def _counted(self, cpu: float | None) -> Far:
+        peak = None
+        if self._far is not None and self._far.process is not None:
+            peak = peak_bytes(str(self._far.process))
+        if self._metrics_of is not None:
+            after, before = _metrics(self._metrics_of), self._before.metrics
+            gained: dict[str, Any] = {name: after[key] - before[key] for key, name in
+                                      EDGE_METRICS.items() if key in after and key in before}
+            return Far(cpu=cpu, peak=peak, **gained)
+        accounts = [_account(one) for one in self._opened]
+        if not accounts or None in accounts:
+            return Far(cpu=cpu, peak=peak)
+        return _of_accounts(self._accounts, accounts, self._opened, cpu, peak)
+
+
+def _of_accounts(before: Sequence[Any], after: Sequence[Any], opened: Sequence[Opened],
+                 cpu: float | None, peak: int | None) -> Far:
+    def gained(name: str) -> Any:
+        return sum(now[name] - then[name] for now, then in zip(after, before, strict=True))
+
+    # The accounts themselves crossed the sockets: the first answer after the server had counted,
+    # the last question before it did.
+    sent = gained("sent") - sum(one["bytes"] for one in before)
+    received = gained("received") - sum(one["asked"] for one in after)
+    return Far(received, sent, packing=gained("packing"), load=opened[0].server_load,
+               cpu=after[0]["cpu_seconds"] - before[0]["cpu_seconds"] if cpu is None else cpu,
+               peak=after[0]["peak_bytes"] if peak is None else peak)
+
+
+def _account(opened: Opened, reset: bool = False) -> dict[str, Any] | None:
+    """What the server counted, and what asking for it cost."""
+    channel = opened.channel
+    if channel is None:
+        return None
+    sent, received = channel.sent, channel.received
+    channel.send(Message(Kind.ACCOUNT, {"reset": reset}))
+    meta = dict(channel.expect(Kind.ACCOUNT).meta)
+    for name in ("sent", "received", "packing", "cpu_seconds"):
+        if not isinstance(meta.get(name), int | float):
+            raise ModesError("The server's account is none.", "Use the same version on both sides.")
+    return meta | {"bytes": channel.received - received, "asked": channel.sent - sent}
+
+
+def _traffic(opened: Sequence[Opened]) -> tuple[int | None, int | None]:
+    counts = [one.link.traffic for one in opened]
+    known = [Traffic(one.sent, one.received) for one in counts if one is not None]
+    if len(known) < len(counts):
+        return None, None
+    return sum(one.sent for one in known), sum(one.received for one in known)
+
+
+def _metrics(edge: Server | None) -> dict[str, float]:
+    """An edge's counters; none where it lets nobody see them."""
+    if edge is None:
+        return {}
+    try:
+        with urllib.request.urlopen(f"http://{_bracketed(edge.host)}:{edge.port}/metrics",
+                                    timeout=METRICS_SECONDS) as answer:
+            text = answer.read().decode()
+    except OSError:
+        return {}
+    return {sample.name: sample.value for family in text_string_to_metric_families(text)
+            for sample in family.samples if not sample.labels}
+
+
+def _own_cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _cpu_of(server: Server | None) -> float | None:
+    if server is None or server.process is None:
+        return None
+    try:
+        fields = Path(f"/proc/{server.process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _less(now: Any, before: Any) -> Any:
+    return None if now is None or before is None else now - before
