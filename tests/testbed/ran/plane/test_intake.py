@@ -76,16 +76,46 @@ def test_what_the_core_sends_in_vain(data: bytes, reason: str) -> None:
         assert one.inside() == 0
 
 
-def test_fragments_pass_as_they_are() -> None:
-    first = bytearray(packet(CORE, ue_address(0), 100))
-    first[6:8] = struct.pack(">H", 0x2000)
-    last = bytearray(packet(CORE, ue_address(0), 60))
-    last[6:8] = struct.pack(">H", 10)
-    with scene() as one:
-        one.core.send(first)
-        one.core.send(last)
+def fragments(source: str, destination: str) -> list[bytes]:
+    """A packet in two parts: ports are in the first alone."""
+    first = bytearray(packet(source, destination, 104))
+    last = bytearray(packet(source, destination, 96, 1))
+    for data, more, offset in ((first, 1, 0), (last, 0, 7)):
+        if ":" in source:
+            data[6] = 44  # a fragment header follows, and after it UDP
+            data[40:48] = struct.pack(">BBHI", 17, 0, offset << 3 | more, 77)
+        else:
+            data[4:8] = struct.pack(">HH", 77, more << 13 | offset)
+    return [bytes(first), bytes(last)]
+
+
+@pytest.mark.parametrize("tunnel", [False, True], ids=["plain", "tunnel"])
+@pytest.mark.parametrize(("core", "ue"), [(CORE, ue_address(0)), (CORE_6, ue_address_6(0))],
+                         ids=["IPv4", "IPv6"])
+def test_fragments_pass_both_ways_as_they_are(core: str, ue: str, tunnel: bool) -> None:
+    down, up = fragments(core, ue), fragments(ue, core)
+    with scene(tunnel=tunnel) as one:
+        for data in down:
+            one.core.send(data)
+        for data in up:
+            one.ues[0].send(data)
         one.slot()
-        assert received(one.ues[0]) == [bytes(first), bytes(last)]
+        one.slot()
+        assert (received(one.ues[0]), received(one.core)) == (down, up)
+        assert (one.used(), one.inside()) == (0, 0)
+
+
+@pytest.mark.parametrize(("core", "ue"), [(CORE, ue_address(0)), (CORE_6, ue_address_6(0))],
+                         ids=["IPv4", "IPv6"])
+def test_a_fragment_is_of_whom_its_header_says(core: str, ue: str) -> None:
+    """It has no ports to be told by, and is taken from nobody else for that, nor cut short."""
+    last = fragments(ue, core)[1]
+    with scene() as one:
+        one.ues[1].send(last)
+        one.ues[0].send(last[:-1])
+        one.slot()
+        assert one.dropped(UP) == {"FOREIGN_SOURCE": 1, "MALFORMED": 1}
+        assert received(one.core) == []
 
 
 def test_a_session_is_of_one_network() -> None:
