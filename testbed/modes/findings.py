@@ -41,7 +41,8 @@ def findings(report: Report, folder: Path) -> Findings:
     rows = [row for row in report.rows if row.done and FACTOR in row.levels]
     if not rows:
         return Findings()
-    return Findings(answers(report, rows), pictures(rows, folder))
+    return Findings(answers(report, rows), pictures(rows, list(report.scenario.factors[FACTOR]),
+                                                    folder))
 
 
 def answers(report: Report, rows: Sequence[Row]) -> list[Verdict]:
@@ -122,9 +123,11 @@ def where_it_turns(points: Sequence[tuple[float, float]], bound: float) -> str:
     return f"between {low:g} and {high:g}, at about {at:.2g} Mbit/s"
 
 
-def pictures(rows: Sequence[Row], folder: Path) -> list[tuple[str, Draw]]:
+def pictures(rows: Sequence[Row], levels: Sequence[str], folder: Path
+             ) -> list[tuple[str, Draw]]:
     """Titles with what draws them."""
-    modes = list(dict.fromkeys(row.levels[FACTOR] for row in rows))
+    there = {row.levels[FACTOR] for row in rows}
+    modes = [one for one in levels if one in there]
     colours = {mode: SERIES[place % len(SERIES)] for place, mode in enumerate(modes)}
     found = [("An answer's time against its bytes", _scatter(rows, colours)),
              ("Where a token's time goes, ms", _breakdown(rows, modes))]
@@ -158,7 +161,7 @@ def _scatter(rows: Sequence[Row], colours: Mapping[str, str]) -> Draw:
         axes.set_yscale("log")
         axes.set_xlabel("bytes of an answer, both ways")
         axes.set_ylabel("ms")
-        figure.legend(loc="outside upper left", ncols=4)
+        figure.legend(title=FACTOR, loc="outside upper left", ncols=4)
         return figure
 
     return draw
@@ -177,7 +180,7 @@ def _breakdown(rows: Sequence[Row], modes: Sequence[str]) -> Draw:
         axes.set_yticks(range(len(modes)), list(modes))
         axes.invert_yaxis()
         axes.set_xlabel("ms; what was not measured has no bar")
-        figure.legend(loc="outside upper left", ncols=4)
+        figure.legend(title="spent in", loc="outside upper left", ncols=4)
         return figure
 
     return draw
@@ -193,7 +196,7 @@ def _by_step(steps: Mapping[str, Sequence[float]], colours: Mapping[str, str]) -
         axes.set_yscale("log")
         axes.set_xlabel("step; 0 is the prompt")
         axes.set_ylabel("B")
-        figure.legend(loc="outside upper left", ncols=4)
+        figure.legend(title=FACTOR, loc="outside upper left", ncols=4)
         return figure
 
     return draw
@@ -215,7 +218,7 @@ def _scaling(rows: Sequence[Row], colours: Mapping[str, str]) -> Draw:
         axes.set_yscale("log")
         axes.set_xlabel("steps of an answer")
         axes.set_ylabel("ms")
-        figure.legend(loc="outside upper left", ncols=4)
+        figure.legend(title=FACTOR, loc="outside upper left", ncols=4)
         return figure
 
     return draw

@@ -81,8 +81,7 @@ class IdsHead:
 class Reported:
     """What the server said of the step that it answered last, by its own clock in seconds."""
 
-    came: float  # its first byte was there
-    whole: float  # its last was
+    whole: float  # its last byte was there
     ready: float  # the answer could be sent
     computed: float  # seconds in the layers and the output matrix
 
@@ -206,8 +205,15 @@ class NaiveLink(ServerLink):
         return super()._result(message)
 
 
+def times_of(whole: float, ready: float, computed: float) -> list[int]:
+    """What a result says of its times: few bytes, since they cross the link that is measured."""
+    return [round(one * 1e6) for one in (whole, ready - whole, computed)]
+
+
 def _reported(meta: Any) -> Reported:
-    values = [meta.get(name) for name in ("came", "whole", "ready", "computed")]
-    if not all(isinstance(one, int | float) for one in values):
+    values = meta.get("at")
+    if not isinstance(values, list) or len(values) != 3 or not all(
+            type(one) is int and abs(one) < 2**60 for one in values):
         raise BadMessage("The server did not say when it computed.")
-    return Reported(*(float(one) for one in values))
+    whole, took, computed = (one / 1e6 for one in values)
+    return Reported(whole, whole + took, computed)

@@ -20,6 +20,7 @@ from typing import Any
 from edge_server.errors import EdgeError
 from testbed.modes.channel import MOST_BYTES, Channel
 from testbed.modes.errors import BadMessage, ModesError, ServerGone
+from testbed.modes.policies import times_of
 from testbed.modes.serving import Conversation, Served
 from testbed.modes.wire import Kind, Message
 
@@ -117,10 +118,10 @@ class ModesServer:
     def _answer(self, channel: Channel, conversation: Conversation, message: Message) -> bool:
         """Whether the conversation goes on."""
         if message.kind is Kind.STEP:
-            came, whole = channel.came, channel.whole
-            result = conversation.step(message)
-            meta = {"came": came, "whole": whole, "ready": self._served.clock()}
-            channel.send(Message(Kind.RESULT, dict(result.meta) | meta, result.tensors))
+            whole = channel.whole
+            result = dict((found := conversation.step(message)).meta)
+            result["at"] = times_of(whole, self._served.clock(), result.pop("computed"))
+            channel.send(Message(Kind.RESULT, result, found.tensors))
         elif message.kind is Kind.START:
             conversation.start(message.meta)
         elif message.kind is Kind.CLOCK:

@@ -81,8 +81,9 @@ class Message:
 def pack(message: Message) -> list[bytes | memoryview]:
     """Its bytes, in pieces: tensors are not copied."""
     tensors = [one.detach().contiguous().cpu() for one in message.tensors]
-    meta = dict(message.meta) | {"tensors": [[NAMES[one.dtype], list(one.shape)]
-                                             for one in tensors]}
+    meta = dict(message.meta)
+    if tensors:
+        meta["tensors"] = [[NAMES[one.dtype], list(one.shape)] for one in tensors]
     text = json.dumps(meta, separators=(",", ":")).encode()
     if len(text) > MOST_META:
         raise BadMessage(f"{len(text):,} B of names and shapes are too many.")
