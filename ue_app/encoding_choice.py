@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-PROMPT_ROWS = 8  # an exchange of so many says something of the rate, one of fewer of the delay
+PROMPT_ROWS = 8  # an exchange of fewer says something of the delay
+PROMPT_BYTES = 8192  # and one of so many of the rate: what is shorter may pass in one burst
 KEPT_PROMPTS, KEPT_STEPS = 8, 32  # exchanges that are remembered: a link changes
 RESOLUTION = 0.5e-3  # seconds: differences below it are the clock's and the scheduler's
 WORTH = 0.01  # share of a token's time that less exact rows have to win at least
@@ -36,8 +37,12 @@ class LinkRate:
 
     def exchange(self, rows: int, sent: int, seconds: float) -> None:
         """`rows` went out as `sent` bytes, and their result was here after `seconds`."""
-        if sent > 0 and seconds >= 0:
-            (self._prompts if rows >= PROMPT_ROWS else self._steps).append((sent, seconds))
+        if sent <= 0 or seconds < 0:
+            return
+        if rows < PROMPT_ROWS:
+            self._steps.append((sent, seconds))
+        elif sent >= PROMPT_BYTES:
+            self._prompts.append((sent, seconds))
 
     @property
     def step(self) -> float | None:
@@ -47,10 +52,11 @@ class LinkRate:
     @property
     def rate(self) -> float | None:
         """Bytes a second; None before a prompt and a token were measured."""
-        if self.step is None or not self._prompts:
+        if not self._steps or not self._prompts:
             return None
-        few = statistics.median(sent for sent, _ in self._steps)
-        found = [(sent - few) / max(took - self.step, RESOLUTION)
+        # The quickest: a step that was held up would make a prompt look as if it flew.
+        few, least = min(self._steps, key=lambda step: step[1])
+        found = [(sent - few) / max(took - least, RESOLUTION)
                  for sent, took in self._prompts if sent > few]
         return max(found, default=None)
 

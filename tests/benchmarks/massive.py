@@ -17,7 +17,7 @@ from transformers.models.auto import AutoModelForCausalLM
 
 HIDDEN, LAYERS, VOCABULARY = 2048, 4, 160
 CHANNELS = (415, 1533)  # planted, in groups of their own
-TIMES = 300.0  # the others' root mean square, in the model's middle
+TIMES = 600.0  # the others' root mean square, in the model's middle
 _PROBE = 64  # tokens by which the residual stream's size is seen
 
 

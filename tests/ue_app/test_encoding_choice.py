@@ -56,6 +56,22 @@ def test_exchanges_that_say_nothing() -> None:
     assert link.rate is link.step is None
 
 
+def test_a_short_prompt_says_nothing_of_the_rate() -> None:
+    """A link may take a few kilobytes at once and be slow all the same."""
+    choice = Choice(ALL, 10.0)
+    play(choice, 25e3, 0.04)
+    choice.exchange(12, 12 * 160, 0.0401)
+    assert choice.name == "int4"
+
+
+def test_steps_that_were_held_up_do_not_make_a_link_fast() -> None:
+    choice = Choice(ALL, 10.0)
+    choice.exchange(64, 64 * 540, 0.04 + 64 * 540 / 25e3)
+    for late in (0.0, *[2.0] * 10):
+        choice.exchange(1, 540, 0.06 + late)
+    assert choice.link.rate == pytest.approx(25e3, rel=0.05)
+
+
 def test_a_slow_link_gets_small_rows_within_the_budget() -> None:
     assert play(Choice(ALL, 10.0), 25e3, 0.04) == "int4"
     assert play(Choice(ALL, 1.0), 25e3, 0.04) == "int8"
