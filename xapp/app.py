@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 import sys
@@ -48,6 +47,7 @@ from xapp.ric.termination import Termination
 from xapp.store import Report, Store
 from xapp.store_read import Reader
 from xapp.store_records import Left, Record, Sample
+from xapp.sweeping import Sweep, sweeping
 from xapp.urgency import Urgency
 
 REQUESTOR = 1  # of our RIC request ids; an own termination has no other
@@ -68,6 +68,7 @@ class XappServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._signals = 0
+        self._sweep: Sweep | None = None  # from when it is up
         self._over = asyncio.Event()
 
     # Life.
@@ -79,8 +80,7 @@ class XappServer:
         async with AsyncExitStack() as outer, AsyncExitStack() as stack:
             await self._start(stack)
             self._catch_signals(outer)
-            _set_apart()
-            stack.callback(gc.unfreeze)
+            self._sweep = stack.enter_context(sweeping())
             self._hurry(stack)
             self._started(self)
             await self._over.wait()
@@ -227,6 +227,8 @@ class XappServer:
         try:
             self.core.tick(self._now())
             self._remotes.look()
+            if self._sweep is not None and self.core.idle:
+                self._sweep.idle(self._now())
             least = TICK_LEAST
         finally:
             # A fault of ours is logged by the loop; without a next tick nothing were put back.
@@ -281,13 +283,6 @@ class XappServer:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("A task of the xApp ended.", exc_info=error)
-
-
-def _set_apart() -> None:
-    """What lives as long as the xApp is looked through for garbage once, and not while it steers:
-    with all modules that takes a tenth of a second."""
-    gc.collect()
-    gc.freeze()
 
 
 _Kept = list[tuple[int, str, Document, str, float]]  # type, instance, body, who, seconds since 1970

@@ -154,6 +154,11 @@ class Core:
         due = self._stood + 1.0, self.looking.due, self.steering.next_deadline()
         return min(one for one in due if one is not None)
 
+    @property
+    def idle(self) -> bool:
+        """Nothing is to be looked at, and nothing to be sent as soon as it is on disk."""
+        return self.looking.due is None and not self.looking.waiting
+
     def evaluate(self, now: float) -> None:
         """Look at everything that is known, and act on it."""
         self.looking.begin(now, len(self.observations.ues))
