@@ -45,6 +45,11 @@ class Ledger:
         self.end = 0  # rows kept
         self.due: deque[Sent] = deque()
 
+    @property
+    def columns(self) -> int:
+        """Elements of the last row; there is one."""
+        return self._chunks[-1].shape[1]
+
     def record(
         self, position: int, rows: torch.Tensor, flags: Flags, encoding: str = RAW
     ) -> None:

@@ -15,14 +15,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Opcode
+from websockets.sync.server import ServerConnection
 
 from edge_server.encodings.registry import ENTRIES, by_name
 from edge_server.encodings.wire import Chain, Packed, pack_again, unpack
 from edge_server.engine.checkpoint import Checkpoint
 from edge_server.engine.identity import identity_of
 from edge_server.engine.load import EngineOptions
-from edge_server.errors import ConfigurationError, SessionError
-from edge_server.frame import Dtype, Flags, Frame, FrameType, decode
+from edge_server.errors import ConfigurationError, FrameError, SessionError
+from edge_server.frame import Dtype, Flags, Frame, FrameType, decode, encode
 from edge_server.messages import ErrorCode, Hello, Mode, Sampling
 from edge_server.session import Job
 from edge_server.split import LayerRange
@@ -30,6 +31,7 @@ from edge_server.worker import Reply
 from tests.conftest import MakeCheckpoint, RunEdge, RunningEdge
 from tests.faults import Cut, How, Relay, Way, boundaries, parsed
 from tests.models import LAYERS
+from tests.ue_app.scripted import SESSION, get, scripted_edges, wait_for_the_end, welcome
 from ue_app.client import EdgeLink
 from ue_app.encoding import RowEncoder, check, encoder_for, on_the_way_back
 from ue_app.encoding_choice import Candidate, Choice
@@ -310,3 +312,26 @@ def test_choosing_from_the_models_table(
         "raw": 0.0, "lossless": 0.0, "int8": pytest.approx(0.15)}
     with pytest.raises(ConfigurationError, match="Nobody has measured"):
         encoder_for("auto", 1.0, checkpoint, [], 2, torch.float32, lambda: 0.0)
+
+
+@pytest.mark.parametrize(("dtype", "columns", "payload"), [
+    (Dtype.F32, 32, bytes(3 * 32 * 4)), (Dtype.CODED, 32, b"\x01" + bytes(3 * (2 + 32))),
+    (Dtype.BF16, 64, bytes(3 * 64 * 2)), (Dtype.CODED, 64, b"\x01" + b"\xff" * 3 * (2 + 64)),
+    (Dtype.CODED, 64, b"\x63junk"), (Dtype.CODED, 64, b"\x05\x01\x01" + bytes(3 * (2 + 64)))])
+def test_rows_that_come_back_wrong_are_the_one_error(
+    dtype: Dtype, columns: int, payload: bytes
+) -> None:
+    def behave(wire: ServerConnection) -> None:
+        welcome(wire)
+        get(wire)
+        wire.send(encode(Frame(FrameType.HIDDEN, SESSION, 0, 0, dtype, 3, columns,
+                               payload=payload)))
+        wait_for_the_end(wire)
+
+    with scripted_edges() as edge_that:
+        link = EdgeLink(replace(edge_that(behave), patience=0.0), Hello(
+            "0a" * 32, LayerRange(1, 3), Dtype.F32, Mode.PRIVATE, back=1))
+        link.send(0, torch.ones(3, 64), Flags.ALL_ROWS)
+        with pytest.raises(FrameError):
+            link.receive()
+        link.close()
