@@ -54,7 +54,7 @@ def page(result: LoopResult) -> str:
         f"<p class='soft'>{escape(when)} · airsplit {escape(version('airsplit'))} · "
         f"load: {escape(settings.load)} · steering: {escape(settings.steering)} · "
         f"sessions: {escape(settings.sessions)} · arm: {escape(settings.arm)} · "
-        f"mode: {escape(settings.mode)}</p>",
+        f"mode: {escape(settings.mode)} · layers on the phone: {settings.split}</p>",
         f"<div class='picture'>{_picture(result)}</div>",
         _table(COLUMNS, rows(result)), f"<p class='soft'>{escape(CAPTION)}.</p>",
         "".join(f"<p>{escape(one)}</p>" for one in sentences(result)),

@@ -1,4 +1,6 @@
-"""A phone that keeps asking, in a process of its own: `python -m testbed.loop.phone EDGE FOLDER`.
+"""A phone that keeps asking, in a process of its own: `python -m testbed.loop.phone EDGE FOLDER N`.
+
+FOLDER has the model, of which the first N layers run here.
 
 One JSON object a line: when each token came, by the machine's monotonic clock, and what went wrong.
 It is started inside the UE's namespace, and ends when its input does. A line on the input makes it
@@ -21,7 +23,7 @@ RETRY_SECONDS = 0.5  # after an edge that does not answer
 
 
 def main() -> int:
-    edge, model = sys.argv[1], Path(sys.argv[2])
+    edge, model, split = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     stop, anew = threading.Event(), threading.Event()
     threading.Thread(target=_obey, args=(stop, anew), daemon=True).start()
     number = 0
@@ -30,7 +32,7 @@ def main() -> int:
         if stop.is_set():  # which set both
             break
         try:
-            number = talk(edge, model, anew, number)
+            number = talk(edge, model, split, anew, number)
         except ConnectionAbortedError as error:
             say({"error": str(error), "at": time.monotonic()})
             stop.wait(RETRY_SECONDS)
@@ -44,7 +46,7 @@ def _obey(stop: threading.Event, anew: threading.Event) -> None:
     anew.set()
 
 
-def talk(edge: str, model: Path, stop: threading.Event, number: int) -> int:
+def talk(edge: str, model: Path, split: int, stop: threading.Event, number: int) -> int:
     """Ask over one connection until told to stop or to begin anew; the next answer's number."""
     from edge_server.engine.load import EngineOptions
     from edge_server.errors import EdgeError
@@ -55,7 +57,7 @@ def talk(edge: str, model: Path, stop: threading.Event, number: int) -> int:
     from ue_app.wire import LinkConfig
 
     try:
-        phone = open_phone(PhoneConfig((model,), LinkConfig(edge), EngineOptions(threads=1),
+        phone = open_phone(PhoneConfig((model,), LinkConfig(edge), EngineOptions(threads=1), split,
                                        max_new_tokens=TOKENS))
         try:
             while not stop.is_set():

@@ -183,7 +183,8 @@ class Programs:
         ground.route(PAGE, settings.page_address)
         self.add("page", ground.in_phone(PAGE, [
             *AIRSPLIT, "app", "--port", str(settings.page_port), "--edge", ground.edge_of(PAGE),
-            "--model", str(self.model), "--data", str(self.folder / "page")]))
+            "--model", str(self.model), "--split", str(settings.split),
+            "--data", str(self.folder / "page")]))
         if (inside := ground.page_place()) is not None:
             self._door("page-door", settings.page_port, inside)
         # The console looks for the token that the xApp makes.
@@ -204,7 +205,8 @@ class Programs:
     def _start_phone(self) -> None:
         self.ground.route(PHONE, self.settings.phone_address)
         self.add("phone", self.ground.in_phone(PHONE, self.module(
-            "testbed.loop.phone", self.ground.edge_of(PHONE), str(self.model))),
+            "testbed.loop.phone", self.ground.edge_of(PHONE), str(self.model),
+            str(self.settings.split))),
             output="tokens.jsonl", by_input=True)
         self.wait(lambda: any("token" in one for one in self.lines("tokens.jsonl")),
                   "the first token")

@@ -74,6 +74,7 @@ class LoopSettings:
     sessions: Sessions = Sessions.TWO
     arm: Arm = Arm.NORMAL
     watch: bool = True  # the xApp only watches until the third phase; else it may act all along
+    split: int = 1  # layers of the model that run on the phone; the edge has the others
     crowd: int = 24  # phones that load the cell
     bandwidth_mhz: int = 5
     down_kbps: float = 1500.0  # of each of the crowd, in the mean
@@ -101,6 +102,9 @@ class LoopSettings:
     def __post_init__(self) -> None:
         if not 1 <= self.crowd <= 100:
             raise TestbedFailure(f"A crowd of {self.crowd} cannot be.", "Give 1 to 100.")
+        if self.split < 1:
+            raise TestbedFailure(f"A split after layer {self.split} cannot be.",
+                                 "Give 1 or more: the model's first layers are the phone's.")
         if min(self.lengths) < LEAST_SECONDS:
             raise TestbedFailure("A phase is too short to show anything.",
                                  f"Give each {LEAST_SECONDS:g} seconds at least.")

@@ -10,8 +10,9 @@ import pytest
 
 from testbed import namespaces
 from testbed.cli import main
-from testbed.errors import TestbedFailure
+from testbed.errors import NotRoot, TestbedFailure
 from testbed.experiments.design import name_of
+from testbed.experiments.errors import BadScenario
 from testbed.experiments.kind import Say
 from testbed.experiments.loop_kind import LOOP, Loop
 from testbed.experiments.report import report_of
@@ -93,3 +94,27 @@ def test_real_trials_tell_the_controls_apart(tmp_path: Path) -> None:
                                                 LOOP.columns).controls}
     assert found["arm true against none"].outcome is Outcome.GAINS, found
     assert found["arm wrong_slice against none"].outcome is not Outcome.GAINS, found
+
+
+def test_a_split_that_the_model_has_not_is_refused() -> None:
+    kind = Loop()
+    for split in (1, 7):
+        kind.check({"split": split})
+    for split in (0, 8, 100):
+        with pytest.raises(BadScenario, match=r"split|layers"):
+            kind.check({"split": split})
+
+
+def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadScenario, match=r"settings\.model"):
+        Loop().check({"model": str(tmp_path)})
+
+
+def test_only_trials_in_namespaces_need_a_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(namespaces, "available", lambda: False)
+    kind = Loop()
+    kind.check({"mode": "relay"})
+    kind.prepare()
+    kind.check({"mode": "root"})
+    with pytest.raises(NotRoot):
+        kind.prepare()
