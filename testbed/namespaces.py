@@ -26,6 +26,7 @@ from testbed.errors import LinkFailure, NotRoot
 PREFIX = "airsplit-shaped"
 NAME = re.compile(rf"{PREFIX}-(\d+)-\d+-(near|far)")
 COMMAND_SECONDS = 20.0
+CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}  # by their bits, in linux/capability.h
 _FOLDER = Path("/run/netns")
 _CLONE_NEWNET = 0x40000000
 _TUNSETIFF = 0x400454CA
@@ -35,14 +36,29 @@ _Result = TypeVar("_Result")
 
 def available() -> bool:
     """Whether namespaces with TUN devices can be made here."""
-    return os.geteuid() == 0 and shutil.which("ip") is not None and Path("/dev/net/tun").exists()
+    return not lacking() and shutil.which("ip") is not None and Path("/dev/net/tun").exists()
+
+
+def lacking() -> list[str]:
+    """Of the capabilities that it takes, those that this process has not: root alone is no proof,
+    as in a container that gave some up."""
+    held = effective_capabilities(Path("/proc/self/status").read_text(encoding="ascii"))
+    return [name for name, bit in CAPABILITIES.items() if not held >> bit & 1]
+
+
+def effective_capabilities(status: str) -> int:
+    """As bits, from a process's status; none where it says nothing."""
+    found = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return 0 if found is None else int(found[1], 16)
 
 
 def require() -> None:
     """Raise unless namespaces can be made here."""
     if not available():
+        missing = lacking()
         raise NotRoot("Emulated links are made of network namespaces and TUN devices.",
-                      "Run as root on Linux, with `ip` (iproute2) installed and /dev/net/tun.")
+                      "Run as root on Linux, with `ip` (iproute2) installed and /dev/net/tun"
+                      + (f"; this process lacks {', '.join(missing)}." if missing else "."))
 
 
 def add(name: str) -> None:

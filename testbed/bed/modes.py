@@ -76,11 +76,14 @@ def detect(forced: Mode | None = None,
 
 def obstacle(mode: Mode) -> str | None:
     """What keeps this process from a mode; None if nothing does. Each answer is tried."""
+    from testbed import namespaces
     from testbed.bed import probes
 
     if mode is Mode.ROOT:
         if os.geteuid() != 0:
             return "you are not root"
+        if missing := namespaces.lacking():
+            return f"root has not {' and '.join(missing)} here"
         return probes.namespace_trouble()
     if mode is Mode.USER:
         return probes.user_namespace_trouble()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from testbed import namespaces
 from testbed.bed.bed_command import MODES
 from testbed.bed.modes import Mode, NoMode, detect, obstacle
 
@@ -53,3 +54,9 @@ def test_relays_need_no_right() -> None:
 
 def test_the_command_line_knows_every_mode() -> None:
     assert tuple(Mode) == MODES
+
+
+def test_root_without_its_capabilities_is_told_what_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(namespaces, "lacking", lambda: ["CAP_SYS_ADMIN"])
+    assert obstacle(Mode.ROOT) == "root has not CAP_SYS_ADMIN here"
