@@ -81,7 +81,7 @@ class Seen:
         """The name of a UE that the node spoke of; what it said last is kept."""
         text = name(ue, self._oai)
         known = self._full.get(text)
-        if known is None or known != ue:
+        if known is not ue and known != ue:
             self._full[text] = ue
             if len(self._full) > MOST_SEEN:
                 self._full.popitem(last=False)

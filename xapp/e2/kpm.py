@@ -35,7 +35,7 @@ from xapp.e2.common import (
     FunctionName,
     NrCgi,
 )
-from xapp.e2.hot_reports import reports_of_dus
+from xapp.e2.hot_reports import usual_reports
 from xapp.e2.measurements import (
     ALTERNATIVE,
     ALTERNATIVE_OR_NOT,
@@ -270,7 +270,7 @@ REPORT = sequence(
     Report, field("data", DATA), field("measurements", MEASUREMENTS, optional=True),
     field("granularity", PERIOD, optional=True), extensible=True)
 UE_REPORTS = converted(
-    wrapped(sequence_of(reports_of_dus(
+    wrapped(sequence_of(usual_reports(
         sequence(UeReport, field("ue", UE_ID), field("report", REPORT), extensible=True),
         UeReport, Report, PERIOD), 1, MOST_REPORTS, cost=3)),
     UeReports, UeReports, lambda reports: reports.ues)
