@@ -60,6 +60,7 @@ def configure(add: Callable[[str, str], argparse.ArgumentParser], model: Path) -
 
 
 def _up(arguments: argparse.Namespace) -> int:
+    from testbed.bed.compiled_code import make_ready
     from testbed.bed.layout import BedOrder, settings_of, with_crowd
     from testbed.bed.modes import HONEST, Mode, detect
     from testbed.bed.updown import up
@@ -69,6 +70,7 @@ def _up(arguments: argparse.Namespace) -> int:
         settings = with_crowd(settings, arguments.crowd)
     found = detect(None if arguments.mode is None else Mode(arguments.mode))
     _say(f"mode {found.mode}: {found.why or HONEST[found.mode]}")
+    make_ready(_say)
     news = up(BedOrder(found.mode, found.why, arguments.model.resolve(), settings), _say)
     for name, address in news.addresses.items():
         print(f"{name}: {address}")

@@ -25,6 +25,7 @@ from pathlib import Path
 from types import TracebackType
 
 from testbed import namespaces
+from testbed.bed.compiled_code import make_ready
 from testbed.bed.modes import Mode, detect
 from testbed.bed.record import Record
 from testbed.loop.parts import PR_SET_PDEATHSIG, Part, stop_all
@@ -50,6 +51,7 @@ def standing(settings: LoopSettings, forced: str | None, inside: str | None,
         return at_home(settings, inside), None
     found = detect(None if forced is None else Mode(forced))
     print(f"mode {found.mode}: {found.why}", flush=True)
+    make_ready(lambda text: print(text, flush=True))
     if found.mode is not Mode.USER:
         return replace(settings, mode=found.mode), None
     settings = with_free_ports(settings, print)
