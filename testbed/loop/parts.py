@@ -23,7 +23,7 @@ from pathlib import Path
 from testbed.errors import TestbedFailure
 
 AIRSPLIT = (sys.executable, "-m", "testbed.cli")
-END_SECONDS = 60.0  # for a program to end in order; a busy machine takes down namespaces slowly
+END_SECONDS = 15.0  # for a program to end in order
 LOOK_SECONDS = 0.05
 LINES = 5  # of a log, in an error
 PR_SET_PDEATHSIG = 1
@@ -49,9 +49,10 @@ class Part:
 
     def __init__(self, name: str, command: Sequence[str], log: Path,
                  ending: signal.Signals | None = signal.SIGTERM,
-                 keep_output: Path | None = None) -> None:
+                 keep_output: Path | None = None, end_seconds: float = END_SECONDS) -> None:
         """`ending` asks it to end; None: the end of its input does."""
         self.name, self.log, self._ending = name, log, ending
+        self._end_seconds = end_seconds
         with log.open("wb") as errors, contextlib.ExitStack() as stack:
             output = errors if keep_output is None else stack.enter_context(keep_output.open("wb"))
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output,
@@ -99,12 +100,15 @@ class Part:
             self.process.send_signal(self._ending)
 
     def wait(self) -> None:
-        """Until it has ended; at once where it takes too long."""
+        """Until it has ended; at once where it takes too long, which its log tells."""
         try:
-            self.process.wait(END_SECONDS)
+            self.process.wait(self._end_seconds)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+            with contextlib.suppress(OSError), self.log.open("a", encoding="utf-8") as log:
+                log.write(f"{self.name} was asked to end, and killed {self._end_seconds:g} s "
+                          "later.\n")
 
 
 def wait_until(ready: Callable[[], bool], parts: Sequence[Part], seconds: float,

@@ -33,6 +33,7 @@ from testbed.loop.documents import (
 from testbed.loop.grounds import PAGE, PHONE, ground_of
 from testbed.loop.parts import (
     AIRSPLIT,
+    END_SECONDS,
     Part,
     answers,
     stop_all,
@@ -41,6 +42,7 @@ from testbed.loop.parts import (
 )
 from testbed.loop.settings import Arm, Load, LoopSettings
 
+CELL_END_SECONDS = 60.0  # a busy machine takes down namespaces slowly
 START_SECONDS = 240.0  # the first time of all, things are compiled
 # Who goes first when all ends: the xApp puts quotas back while the cell still listens.
 ORDER = (("phone", "crowd", "page", "page-door", "console", "console-door",
@@ -224,7 +226,8 @@ class Programs:
         """Start one; `output` keeps what it prints."""
         part = Part(f"the program {name!r}", command, self.folder / f"{name}.log",
                     None if by_input else signal.SIGTERM,
-                    None if output is None else self.folder / output)
+                    None if output is None else self.folder / output,
+                    CELL_END_SECONDS if name == "cell" else END_SECONDS)
         self.parts[name] = part
         if self._record is not None:
             self._record.process(part.process.pid)

@@ -100,3 +100,14 @@ def test_ctrl_c_does_not_disturb_what_ends() -> None:
     with undisturbed():
         os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_one_that_does_not_end_is_killed_and_its_log_says_so(tmp_path: Path) -> None:
+    part = Part("a deaf one", [sys.executable, "-c", "import signal, time\n"
+                               "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+                               "print('deaf', flush=True)\ntime.sleep(600)"],
+                tmp_path / "log", end_seconds=0.2)
+    wait_until(lambda: "deaf" in part.tail(), [part], 20, "its word")
+    part.stop()
+    assert part.process.returncode == -9
+    assert "was asked to end, and killed 0.2 s later" in part.tail()
