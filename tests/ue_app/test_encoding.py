@@ -246,6 +246,12 @@ def test_rows_that_are_no_numbers_go_as_they_are() -> None:
     assert (packed.dtype, packed.again) == (Dtype.F32, "raw")
 
 
+def test_what_comes_back_stands_by_itself() -> None:
+    for name, back in (("raw", "raw"), ("int8", "int8"), ("topk:9", "topk:9"), ("delta", "int8"),
+                       ("delta:int4", "int8"), ("auto", "lossless")):
+        assert on_the_way_back(name).name == back
+
+
 def test_options_that_do_not_go_together(
     checkpoint_folder: MakeCheckpoint, phone: MakePhone
 ) -> None:

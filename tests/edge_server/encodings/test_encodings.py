@@ -5,8 +5,6 @@ The tests run over the whole registry, so that a new encoding is held to all of 
 
 from __future__ import annotations
 
-import tracemalloc
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,35 +12,14 @@ from hypothesis import strategies as st
 
 from edge_server.encodings.registry import ENTRIES, by_code, by_name
 from edge_server.errors import FrameError
+from tests.edge_server.encodings.rows import TYPES, decoded, noise, same_bits
 
 NAMES = [*(entry.name for entry in ENTRIES), "topk:5", "topk:1", "delta:int4",
          "delta:int8-outliers"]
 ALONE = [name for name in NAMES if not by_name(name).chained]
 EXACT = [name for name in NAMES if not by_name(name).lossy]
 QUANTISED = {"int8": 1 / 127, "int4": 1 / 7, "int8-outliers": 1 / 127}
-TYPES = [torch.bfloat16, torch.float16, torch.float32]
 WIDTHS = st.sampled_from([1, 2, 3, 31, 32, 33, 64, 127, 128, 129, 200, 256])
-
-
-def noise(seed: int, rows: int, columns: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(rows, columns, generator=generator).to(dtype)
-
-
-def decoded(name: str, payload: bytes, like: torch.Tensor) -> torch.Tensor:
-    rows, columns = like.shape
-    return by_name(name).decode(memoryview(payload), rows, columns, like.dtype)
-
-
-def same_bits(left: torch.Tensor, right: torch.Tensor) -> bool:
-    return left.dtype == right.dtype and torch.equal(
-        left.contiguous().view(torch.uint8), right.contiguous().view(torch.uint8))
-
-
-def error_of(name: str, rows: torch.Tensor) -> float:
-    """Relative error of a round trip."""
-    result = decoded(name, by_name(name).encode(rows), rows).float()
-    return float((result - rows.float()).norm() / rows.float().norm())
 
 
 @given(st.sampled_from(NAMES), st.integers(0, 2**32), st.integers(1, 9), WIDTHS,
@@ -59,12 +36,6 @@ def test_round_trip(name: str, seed: int, rows: int, columns: int, dtype: torch.
     assert by_name(name).encode(original) == payload
     if name in EXACT:
         assert same_bits(result, original)
-
-
-@given(st.sampled_from(EXACT), st.sampled_from(TYPES), st.binary(min_size=48, max_size=48))
-def test_nothing_is_lost_whatever_the_bits(name: str, dtype: torch.dtype, data: bytes) -> None:
-    rows = torch.frombuffer(bytearray(data), dtype=dtype).view(2, -1)
-    assert same_bits(decoded(name, by_name(name).encode(rows), rows), rows)
 
 
 @given(st.sampled_from(ALONE), st.integers(0, 2**32), WIDTHS, st.sampled_from(TYPES),
@@ -87,31 +58,6 @@ def test_a_channel_is_off_by_half_a_step_of_its_group_at_most(
     off = (decoded(name, by_name(name).encode(rows), rows) - rows).abs()
     step = rows.abs().amax() * QUANTISED[name] * (1 + 2**-7)  # scales are rounded up
     assert bool((off <= 0.5001 * step).all())
-
-
-def test_a_massive_channel_spoils_its_group_alone() -> None:
-    rows = noise(0, 8, 512)
-    rows[:, 300] *= 1000.0
-    others = torch.cat((rows[:, :256], rows[:, 384:]), dim=1)
-    result = decoded("int8", by_name("int8").encode(rows), rows)
-    kept = torch.cat((result[:, :256], result[:, 384:]), dim=1)
-    assert float((kept - others).norm() / others.norm()) < 0.01
-    quiet = torch.cat((rows[:, :300], rows[:, 301:]), dim=1)
-    result = decoded("int8-outliers", by_name("int8-outliers").encode(rows), rows)
-    kept = torch.cat((result[:, :300], result[:, 301:]), dim=1)
-    assert float((kept - quiet).norm() / quiet.norm()) < 0.01
-    assert torch.equal(result[:, 300], rows[:, 300])
-
-
-def test_topk_keeps_the_largest_as_they_are() -> None:
-    rows = noise(0, 4, 64, torch.bfloat16)
-    result = decoded("topk:5", by_name("topk:5").encode(rows), rows)
-    for row, kept in zip(rows, result, strict=True):
-        large = row.abs().float().topk(5).indices
-        assert torch.equal(kept[large], row[large])
-        assert int((kept != 0).sum()) == 5
-    assert error_of("topk:64", rows) == error_of("topk:100", rows) == 0.0
-    assert error_of("topk", rows) == error_of("topk:16", rows)
 
 
 def test_zeros_stay_zeros() -> None:
@@ -139,7 +85,7 @@ def test_a_scale_that_is_none_is_refused(name: str, scale: str) -> None:
         decoded(name, bytes(payload), rows)
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(st.sampled_from(NAMES), st.sampled_from(TYPES), st.integers(1, 3), WIDTHS,
        st.binary(max_size=700), st.booleans())
 def test_random_bytes(
@@ -181,22 +127,6 @@ def test_a_flipped_bit_is_no_crash(name: str, seed: int, data: st.DataObject) ->
     except FrameError:
         return
     assert result.shape == rows.shape
-
-
-@pytest.mark.parametrize("announced", [1 << 20, 1 << 40])
-@pytest.mark.parametrize("single", [True, False])
-def test_a_bomb_takes_no_memory(announced: int, single: bool) -> None:
-    """zstd frames that announce far more than the rows, or a window as large."""
-    descriptor = bytes((0xE0,)) if single else bytes((0xC0, 0xA0))
-    bomb = b"\x28\xb5\x2f\xfd" + descriptor + announced.to_bytes(8, "little") + b"\x03\x00\x00"
-    tracemalloc.start()
-    try:
-        with pytest.raises(FrameError):
-            by_name("lossless").decode(
-                memoryview(b"\x01" + bytes(64) + bomb), 1, 64, torch.bfloat16)
-        assert tracemalloc.get_traced_memory()[1] < 1 << 20
-    finally:
-        tracemalloc.stop()
 
 
 def test_every_entry_has_its_own_number_and_name() -> None:
