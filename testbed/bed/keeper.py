@@ -80,9 +80,10 @@ class Keeper:
         programs.capture.unlink(missing_ok=True)
         if self._order.settings.load is not Load.NONE:
             programs.crowd.order("start")
-        self._change(state=READY, waiting_for="",
-                     addresses=programs.addresses | {
-                         "the edge, as the phone": programs.ground.hint()},
+        # Namespaces inside a user's are not to be entered from out here.
+        hint = ({} if self._order.mode is Mode.USER
+                else {"the edge, as the phone": programs.ground.hint()})
+        self._change(state=READY, waiting_for="", addresses=programs.addresses | hint,
                      parts=_parts(programs))
 
     def _said(self, text: str) -> None:
