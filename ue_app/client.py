@@ -167,11 +167,11 @@ class EdgeLink:
             return token
         if frame.type is not FrameType.HIDDEN:  # a token above all: the phone chooses them
             raise FrameError(f"Hidden rows were expected, and a {frame.type.name} frame came.")
-        if frame.position != due.needed_from or frame.rows != due.end - due.needed_from:
-            return None
         if frame.columns != self._ledger.columns:
             raise FrameError(f"Rows of {frame.columns} channels came back for those of "
                              f"{self._ledger.columns}.", "Install the same version on both sides.")
+        if frame.position != due.needed_from or frame.rows != due.end - due.needed_from:
+            return None
         self._ledger.due.popleft()
         return unpack(memoryview(frame.payload), frame.dtype, TORCH_TYPES[self._hello.dtype],
                       frame.rows, frame.columns)
