@@ -24,6 +24,7 @@ from testbed.radio.errors import RadioError
 from testbed.radio.mixer import BYTES, MOST_MESSAGE, Mixer
 from testbed.radio.script import Script
 from testbed.radio.settings import RadioSettings, Station
+from testbed.radio.warm import warm
 
 PATIENCE = 2.0  # seconds; srsRAN's radios give up after as long
 IDLE = 0.1  # seconds of waiting for anything, between looks at the clock
@@ -79,6 +80,7 @@ class Broker:
 
     def run(self) -> None:
         """Join radios until somebody says stop."""
+        warm()  # loaded when the first samples come, it would have all radios wait for a second
         scheduled = self._hurry()
         self._tell(ITSELF, "scheduled", str(scheduled))
         context: zmq.Context[Any] = zmq.Context()
