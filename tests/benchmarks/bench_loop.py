@@ -5,11 +5,15 @@ own, as an operator runs it: with its REST API, its store on disk, labels from a
 every intent. A UE's channel turns from good to poor and back; each turn makes a new guarantee
 necessary, and the control has to come.
 
-Timed at the base station, from before the first of a turn's encoded reports is sent to when the
-control was received, so that both ways over SCTP and the wake-ups of both processes are in it; and
-beside it, inside the xApp, from when the report's bytes were taken from SCTP to when the control's
-were given to it, which is all that the xApp can do about it: that one is counted in buckets (the
-metric `loop_seconds`), of which the upper bound is shown, and includes the warm-up.
+Timed at the base station, from before the last of a turn's encoded reports is given to SCTP, which
+is that of the model's slice, without which nothing can be decided, to when the control was taken
+from it. What the base station takes to encode reports and to read the control is not in it; both
+ways over SCTP and the wake-ups of both processes are, and so is all of the other slice's report
+that the xApp has not read by then. Where no control came of a first report, later ones are sent,
+and the first one's time counts. Beside it, inside the xApp, from when the report's bytes were taken
+from SCTP to when the control's were given to it, which is all that the xApp can do about it: that
+one is counted in buckets (the metric `loop_seconds`), of which the upper bound is shown, and
+includes the warm-up.
 
 Readers of the API are processes that ask for everything that changes again and again, with a lower
 priority: they stand for programs on other machines, which would not need this one's processors.
@@ -330,9 +334,10 @@ class Station:
         began = None
         while not self.controlled.is_set() and time.monotonic() < deadline:
             reports = self.encoded()
+            self.send(reports[:-1])
             if began is None:  # where the xApp was still busy, the first one's time counts
                 began = time.perf_counter()
-            self.send(reports)
+            self.send(reports[-1:])
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.controlled.wait(), BETWEEN)
         return self.control_at - began if self.controlled.is_set() and began is not None else None
@@ -348,11 +353,12 @@ class Station:
             self.association.send(one, PPID_DU)
 
     def encoded(self) -> list[bytes]:
-        """A report of each slice's UEs: one in the model's, all others in the other."""
+        """A report of each slice's UEs: all others in the other, then one in the model's."""
         self.number += 1
         found = []
         header = KPM_V3.header.encode(IndicationHeader(ntp_octets(time.time_ns())))
-        for request in self.connection.subscriptions:
+        for request in sorted(self.connection.subscriptions,
+                              key=lambda one: one.request in self.of_model):
             numbers = range(1) if request.request in self.of_model else range(1, self.ues)
             message = KPM_V3.message.encode(UeReports(tuple(
                 self._report(number) for number in numbers)))
