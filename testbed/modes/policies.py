@@ -56,6 +56,10 @@ BY_EDGE = frozenset({Mode.SPLIT, Mode.SPLIT_COMPRESSED, Mode.PRIVATE})
 REUSES_PREFIX = BY_EDGE | {Mode.LOCAL, Mode.SEMANTIC}  # the others begin anew with each prompt
 
 
+# The score of a token that was not among the likeliest: finite, also over a small temperature.
+UNLIKELY = -1e30
+
+
 class IdsHead:
     """A head that computes nothing: what is sent is ids."""
 
@@ -175,7 +179,7 @@ class SemanticLink(ServerLink):
                 raise BadMessage("The server sent no token.")
             return token
         values, ids = message.tensors
-        scores = torch.full((self._vocabulary,), -torch.inf)
+        scores = torch.full((self._vocabulary,), UNLIKELY)
         scores[ids.long()] = values
         self.logits = scores
         return scores

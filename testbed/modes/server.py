@@ -87,6 +87,7 @@ class ModesServer:
         conversation: Conversation | None = None
         try:
             conversation = self._served.open(self._hello(channel))
+            self._ready(channel)
             channel.wait_for_ever(True)
             while self._answer(channel, conversation, channel.receive()):
                 pass
@@ -108,12 +109,14 @@ class ModesServer:
             hello = channel.receive()
         if hello.kind is not Kind.HELLO:
             raise BadMessage("A connection begins with HELLO.")
+        return hello
+
+    def _ready(self, channel: Channel) -> None:
         served = self._served
         channel.send(Message(Kind.READY, {
             "vocabulary": served.vocabulary, "capacity": served.capacity,
             "load_seconds": served.load_seconds, "backend": served.engine.backend,
             "precision": served.engine.precision}))
-        return hello
 
     def _answer(self, channel: Channel, conversation: Conversation, message: Message) -> bool:
         """Whether the conversation goes on."""

@@ -1,0 +1,81 @@
+"""Columns out of steps: what was counted, who agrees, and nothing where nothing was measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from testbed.modes.capture import Captured
+from testbed.modes.columns import COLUMNS, STEP_COLUMNS
+from testbed.modes.figures import Far, Measured, Turn, agreement, figures_of, step_rows
+from testbed.modes.metering import Step
+from testbed.modes.opening import Offset
+from testbed.modes.policies import Reported
+
+PROMPT = Step(10, 1000, 50, 0.2, 0.15, 0.05, 0.002, 0.1, 0.09, 100.0,
+              Reported(1100.05, 1100.14, 0.09))
+TOKEN = Step(1, 100, 40, 0.03, 0.025, 0.005, 0.001, 0.004, 0.003, 101.0,
+             Reported(1101.01, 1101.014, 0.003))
+MEASURED = Measured([Turn(0, 0, (5, 6, 7), (PROMPT, TOKEN, TOKEN))], 0.5, 1200, 130,
+                    Far(1200, 130, packing=0.003, load=2.0), Captured(1200, 130),
+                    Offset(1000.0, 0.001))
+
+
+def test_a_row_has_every_column_and_no_other() -> None:
+    assert list(figures_of(MEASURED)) == [one.name for one in COLUMNS]
+
+
+def test_figures_are_of_the_steps() -> None:
+    found = figures_of(MEASURED)
+    assert found["first_token_ms"] == pytest.approx(200)
+    assert found["token_ms"] == pytest.approx(30)
+    assert found["answer_ms"] == pytest.approx(260)
+    assert found["tokens_per_second"] == pytest.approx(6)
+    assert (found["bytes_total"], found["prompt_up"], found["up_per_token"]) == (1330, 1000, 100)
+    assert found["wire_ms"] == pytest.approx(20)  # 25 of the exchange less 4 and 1
+    assert found["serialise_ms"] == pytest.approx(2)
+    assert found["up_ms"] == pytest.approx(10)
+    assert found["down_ms"] == pytest.approx(11)
+    assert found["bytes_agree"] is True
+    assert found["gpu_percent"] is None
+
+
+def test_what_was_not_measured_is_none_and_never_0() -> None:
+    local = replace(PROMPT, sent=None, received=None, packing=None, server=None, computed=None,
+                    reported=None)
+    found = figures_of(Measured([Turn(0, 0, (5,), (local,))], 0.2, None, None))
+    measured = {name for name, value in found.items() if value is not None}
+    assert measured == {"first_token_ms", "answer_ms", "tokens_per_second", "tokens", "client_ms"}
+
+
+@pytest.mark.parametrize(("far", "captured", "agree"), [
+    (Far(), None, None), (Far(1200, 130), None, True), (Far(1199, 130), None, False),
+    (Far(), Captured(1200, 130), True), (Far(), Captured(1200, 129), False),
+    (Far(), Captured(None, None), None), (Far(1200, 130), Captured(1200, 131), False),
+    (Far(frames_received=1150, frames_sent=120), None, True),
+    (Far(frames_received=1201, frames_sent=120), None, False),
+    (Far(frames_received=1150, frames_sent=120), Captured(1200, 130), True)])
+def test_who_agrees(far: Far, captured: Captured | None, agree: bool | None) -> None:
+    assert agreement(replace(MEASURED, far=far, captured=captured)) is agree
+
+
+def test_an_edges_steps_stand_for_its_time() -> None:
+    silent = replace(TOKEN, server=None, computed=None, packing=None, reported=None)
+    found = figures_of(Measured([Turn(0, 0, (5, 6), (silent, silent))], 0.1, 200, 80,
+                                Far(steps_seconds=0.02, steps_count=4)))
+    assert found["server_ms"] == pytest.approx(5)
+    assert found["wire_ms"] == pytest.approx(20)
+    assert found["serialise_ms"] is None
+
+
+def test_the_first_other_token_is_named() -> None:
+    assert figures_of(replace(MEASURED, wanted=[(5, 6, 7)]))["same_tokens"] is True
+    found = figures_of(replace(MEASURED, wanted=[(5, 9, 7)]))
+    assert (found["same_tokens"], found["diverges_at"]) == (False, 1)
+
+
+def test_rows_of_steps() -> None:
+    rows = step_rows(MEASURED)
+    assert [row["step"] for row in rows] == [0, 1, 2]
+    assert set(rows[0]) == set(STEP_COLUMNS)

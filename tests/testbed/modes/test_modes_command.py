@@ -1,0 +1,77 @@
+"""The commands as a user types them, and a trial over loopback as an experiment runs it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from testbed.cli import main
+from testbed.experiments.errors import BadScenario
+from testbed.experiments.modes_kind import Modes
+from testbed.modes.errors import ModesError
+from testbed.modes.modes_command import run_serve
+from tests.conftest import MakeCheckpoint
+
+
+def test_one_answer_and_what_it_cost(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["modes", "ask", "--mode", "local", "--steps", "3"]) == 0
+    out = capsys.readouterr().out
+    assert "local: 3 tokens" in out
+    assert "time, ms" in out
+
+
+def test_a_mode_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["modes", "ask", "--mode", "magic"]) == 1
+    assert "semantic" in capsys.readouterr().err
+
+
+def test_a_server_without_a_password_stays_here() -> None:
+    from argparse import Namespace
+
+    with pytest.raises(ModesError, match="password"):
+        run_serve(Namespace(host="0.0.0.0", allow_anyone=False))
+
+
+def test_a_trial_with_a_server_of_its_own(tmp_path: Path, checkpoint_folder: MakeCheckpoint
+                                          ) -> None:
+    """The server stays for the next trial, and ends with the kind."""
+    kind = Modes()
+    settings = {"model": str(checkpoint_folder("llama")), "backend": "reference", "steps": 4,
+                "prompt_tokens": 6, "context": 64, "mode": "semantic", "batch": 2}
+    kind.check(settings)
+    try:
+        first = kind.run(settings, 1, tmp_path, print)
+        assert first["same_tokens"] is True
+        assert first["tokens"] == 8
+        assert first["bytes_agree"] is True
+        assert (tmp_path / "steps.parquet").exists()
+        places = kind._places
+        assert places is not None
+        (server,) = places._servers.values()
+        kind.run(settings | {"mode": "handle"}, 1, tmp_path, print)
+        assert list(places._servers.values()) == [server]
+    finally:
+        kind.close()
+    assert server.process is not None
+    assert not Path(f"/proc/{server.process}").exists()
+
+
+def test_settings_that_cannot_be() -> None:
+    for wrong in ({"mode": "magic"}, {"steps": 0}, {"model": "/nowhere"}, {"stepz": 3}):
+        with pytest.raises(BadScenario):
+            Modes().check(wrong)
+
+
+def test_a_server_ends_with_a_signal(checkpoint_folder: MakeCheckpoint) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "testbed.cli", "modes", "serve", "--port", "0", "--backend",
+         "reference", "--model", str(checkpoint_folder("llama"))], stdout=subprocess.PIPE,
+        text=True)
+    assert process.stdout is not None
+    with process.stdout:
+        assert " on 127.0.0.1:" in process.stdout.readline()
+        process.terminate()
+        assert process.wait(20) == 0
