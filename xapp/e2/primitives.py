@@ -46,20 +46,16 @@ def whole(low: int, high: int) -> tuple[Read, Write]:
     """Closures for a number from `low` to `high`: those of few bits need to be fast."""
     span = high - low + 1
 
-    def write(writer: Writer, value: int) -> None:
-        writer.constrained(value, low, high)
-
     if span == 1:
-        return lambda reader: low, write
+        return lambda reader: low, _write_narrow(low, high)
     if span <= 255:
         return _narrow(low, span), _write_narrow(low, high)
+    if span > 65536:
+        return _wide(low, span), _write_wide(low, high)
     if span == 256:
-        return _octet(low), write
-    if span == 65536:
-        return _two_octets(low), write
-    if span <= 65536:
-        return lambda reader: reader.constrained(low, high), write
-    return _wide(low, span), _write_wide(low, high)
+        return _octet(low), _write_octets(low, high, 1)
+    return (_two_octets(low) if span == 65536 else lambda reader: reader.constrained(low, high),
+            _write_octets(low, high, 2))
 
 
 def _narrow(low: int, span: int) -> Read:
@@ -93,6 +89,17 @@ def _write_narrow(low: int, high: int) -> Write:
             raise refused(f"{value} is not from {low} to {high}")
         writer.pending = writer.pending << width | value - low
         writer.width += width
+
+    return write
+
+
+def _write_octets(low: int, high: int, count: int) -> Write:
+    def write(writer: Writer, value: int) -> None:
+        if not low <= value <= high:
+            raise refused(f"{value} is not from {low} to {high}")
+        if writer.width:
+            writer.align()
+        writer.done += (value - low).to_bytes(count)
 
     return write
 
