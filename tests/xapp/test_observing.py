@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +19,7 @@ from xapp.ue_map import Origin, UeEntry, UeMap
 from xapp.units import UNITS
 
 CELL = CellKey("gnb", "000000001")
+OTHER = CellKey("gnb", "000000002")
 LLM, WEB = Snssai(1, 1), Snssai(1)
 NAMES = ("DRB.UEThpDl", "DRB.UEThpUl", "RRU.PrbTotDl", "RRU.PrbTotUl", "DRB.RlcSduDelayDl",
          "DRB.RlcDelayUl")
@@ -332,3 +334,58 @@ def test_neighbours_are_those_of_the_operator_and_nothing_tells_how_they_are_hea
     assert observe(seen, 1.0).ues[du(1)].neighbours == ((other, None),)
     seen.moves(du(1), (), 1.5)
     assert observe(seen, 2.0).ues[du(1)].moved == 1.5
+
+
+STEPS = st.lists(st.one_of(
+    st.tuples(st.just("report"), st.integers(1, 3), st.integers(0, 9)),
+    st.tuples(st.just("map"), st.integers(1, 3), st.sampled_from([LLM, WEB, None])),
+    st.tuples(st.just("ue"), st.integers(1, 3), st.sampled_from([LLM, WEB])),
+    st.tuples(st.just("cell"), st.integers(1, 3), st.sampled_from([CELL, OTHER])),
+    st.tuples(st.just("neighbours"), st.integers(0, 1), st.integers(0, 1)),
+    st.tuples(st.just("sessions"), st.integers(1, 3), st.integers(0, 1))), max_size=12)
+
+
+@given(STEPS)
+@settings(max_examples=60)
+def test_what_was_reckoned_before_is_as_if_it_were_reckoned_now(
+    steps: list[tuple[str, int, Any]],
+) -> None:
+    """One is looked at after each step, the other at the end only."""
+    often, once, known = observer(), observer(), UeMap()
+    entries: dict[str, UeEntry] = {}
+    for at, (what, number, value) in enumerate(steps):
+        for seen in (often, once):
+            if what == "report":
+                seen.report(SOURCE, of_ues({number: report(value, 5, 10, 5, 30, 90)}), at)
+            elif what == "ue":
+                seen.ue_is(du(number), slice_=value)
+            elif what == "cell":
+                seen.cell_is(value, 100)
+                seen.ue_is(du(number), value)
+            elif what == "neighbours":
+                seen.neighbours_are(CELL, (OTHER,) * number)
+        if what in ("map", "sessions"):
+            address = f"10.45.{int(what == 'map')}.{number}"
+            slice_ = value if what == "map" else (LLM, WEB)[value]
+            entries[address] = UeEntry(address, du(number), slice_)
+            known.put(Origin.FILE, entries.values(), at)
+        observe(often, at, known)
+    ours, theirs = observe(often, len(steps), known), observe(once, len(steps), known)
+    # Who was never looked at in another cell is not known to have moved.
+    assert {key: replace(ue, moved=0.0) for key, ue in ours.ues.items()} == {
+        key: replace(ue, moved=0.0) for key, ue in theirs.ues.items()}
+    assert {key: cell.load for key, cell in ours.cells.items()} == {
+        key: cell.load for key, cell in theirs.cells.items()}
+    for key, cell in theirs.cells.items():
+        for snssai, one in cell.slices.items():
+            assert ours.cells[key].slices[snssai].load == one.load
+
+
+def test_who_moves_between_two_looks_is_seen_to_move_at_the_second() -> None:
+    seen = observer()
+    seen.cell_is(OTHER, 100)
+    first = replace(SOURCE, cell=CELL)
+    assert seen.report(first, of_ues({1: report(1, 1, 1, 1, 1, 1)}), 1.0, 1)
+    assert observe(seen, 1.0).ues[du(1)].moved == float("-inf")
+    assert seen.report(replace(SOURCE, cell=OTHER), of_ues({1: report(1, 1, 1, 1, 1, 1)}), 2.0, 2)
+    assert (observe(seen, 2.5).ues[du(1)].moved, observe(seen, 3.0).ues[du(1)].moved) == (2.5, 2.5)
