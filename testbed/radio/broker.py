@@ -18,7 +18,7 @@ from typing import Any
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from pcap_tools.scheduling import Scheduled, put_ahead, put_back
+from pcap_tools.scheduling import Scheduled, priority_of, put_ahead, put_back
 from testbed.radio import orders
 from testbed.radio.errors import RadioError
 from testbed.radio.mixer import BYTES, MOST_MESSAGE, Mixer
@@ -81,22 +81,26 @@ class Broker:
     def run(self) -> None:
         """Join radios until somebody says stop."""
         warm()  # loaded when the first samples come, it would have all radios wait for a second
-        scheduled = self._hurry()
+        before = priority_of()
+        scheduled = self._hurry(before)
         self._tell(ITSELF, "scheduled", str(scheduled))
         context: zmq.Context[Any] = zmq.Context()
         try:
-            if scheduled.priority:  # ZeroMQ's own thread too; it would abort where it may not
+            # ZeroMQ's own threads too, which abort where they may not. They inherit what was there.
+            if scheduled.priority > before:
                 context.set(zmq.THREAD_SCHED_POLICY, os.SCHED_FIFO)
                 context.set(zmq.THREAD_PRIORITY, scheduled.priority)
             self._serve(context)
         finally:
             context.destroy(0)
-            if scheduled.priority:
+            if scheduled.priority and not before:
                 put_back()
 
-    def _hurry(self) -> Scheduled:
-        priority = self.settings.real_time_priority
-        return put_ahead(priority) if priority else Scheduled(why="none was asked for")
+    def _hurry(self, has: int) -> Scheduled:
+        asked = self.settings.real_time_priority
+        if not asked:
+            return Scheduled(has, "" if has else "none was asked for")
+        return Scheduled(has) if has >= asked else put_ahead(asked)
 
     def _serve(self, context: zmq.Context[Any]) -> None:
         control = _listening(context, zmq.REP, self.settings.control, orders.MOST_BYTES)

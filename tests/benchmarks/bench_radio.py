@@ -5,8 +5,8 @@ one that send and fetch 1 ms at a time over TCP, as srsRAN's radios do, as fast 
 air is gain and noise, or a fading delay line (TDLC300 has nine taps at that rate). Two cores carry
 them all. `mixing` is the part of a core that the sums alone took for each second of the radio;
 `awaited` is the part of the time for which the broker waited for the slowest peer, the rest being
-its own. The broker has an ordinary priority, and then a real-time one where that is permitted; the
-peers have that of this command.
+its own. The broker has the priority of this command, and then a real-time one where that is
+permitted; the peers have that of this command.
 
     python -m tests.benchmarks.bench_radio --quick
     python -m tests.benchmarks.bench_radio --seconds 10 --rounds 5
@@ -43,6 +43,7 @@ class Case:
 CASES = (Case("1 UE, gain and noise", 1, 23.04), Case("3 UEs, gain and noise", 3, 11.52),
          Case("1 UE, TDLC300 (9 taps), noise", 1, 11.52, "tdlc300"))
 PRIORITIES = (0, RadioSettings.real_time_priority)  # of the broker
+JOINING = 60.0  # seconds, of processes that load numba on a busy machine
 DOPPLER = 70.0  # Hz: 30 km/h at 2.6 GHz
 
 
@@ -105,8 +106,7 @@ def worker(options: argparse.Namespace) -> int:
                    for place, port in enumerate(ports) for work in [(send, fetch)[place % 2]]]
         for thread in threads:
             thread.start()
-        time.sleep(1.0)  # everybody joins, and the broker's functions are loaded
-        first = ours_asks(ours)
+        first = all_joined(ours, case.ues + 1)
         time.sleep(options.seconds)
         last = ours_asks(ours)
         if last["joined"] != case.ues + 1:
@@ -128,9 +128,19 @@ def worker(options: argparse.Namespace) -> int:
     return 0
 
 
+def all_joined(pipe: Any, stations: int) -> dict[str, Any]:
+    """What the broker says once everybody is there."""
+    deadline = time.monotonic() + JOINING
+    while (said := ours_asks(pipe))["joined"] != stations:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"only {said['joined']} of {stations} stations joined")
+        time.sleep(0.05)
+    return said
+
+
 def ours_asks(pipe: Any) -> dict[str, Any]:
     pipe.send("now")
-    if not pipe.poll(30):
+    if not pipe.poll(JOINING):
         raise TimeoutError("the broker does not answer")
     answer: dict[str, Any] = pipe.recv()
     return answer

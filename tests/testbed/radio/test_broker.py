@@ -308,6 +308,17 @@ def test_it_works_without_hurry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert told[0].note == f"no real-time priority: {why}"
 
 
+@pytest.mark.parametrize("asked", [0, 10])
+def test_it_is_not_set_back_behind_what_it_was_started_with(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: int) -> None:
+    monkeypatch.setattr("testbed.radio.broker.priority_of", lambda: 30)
+    told: list[Happened] = []
+    broker = Broker(local(tmp_path, 1, real_time_priority=asked), told.append)
+    monkeypatch.setattr(Broker, "_serve", lambda self, context: None)
+    broker.run()
+    assert told[0].note == "a real-time priority of 30"
+
+
 def test_an_address_that_is_taken_is_named(tmp_path: Path) -> None:
     context: zmq.Context[Any] = zmq.Context()
     try:
