@@ -113,6 +113,21 @@ class TestWhole:
         assert bed.left() == []
 
 
+    @pytest.mark.slow
+    def test_by_relays_there_is_no_namespace(self, bed: Bed) -> None:
+        told = bed("up", "--mode", "relay", "--crowd", "2")
+        assert told.returncode == 0, told.stdout
+        found = json.loads(bed("status", "--json").stdout)
+        assert (found["ready"], found["mode"]) == (True, "relay")
+        assert "ends" in found["parts"]
+        assert bed.place.run("ip", "netns", "list") == ""
+        assert bed.answers(found["ports"]["the phone's page"])
+        edge = found["addresses"]["the edge, as the phone"].removeprefix("curl ")
+        assert bed.place.run(sys.executable, "-c", ASK, edge) == "200\n"
+        assert bed("down").stdout == "All of it has ended.\n"
+        assert bed.left() == []
+
+
 def order(mode: Mode = Mode.ROOT) -> BedOrder:
     settings = with_free_ports(layout.default_settings(), lambda text: None)
     return BedOrder(mode, "why", Path("/no/model"), settings)
