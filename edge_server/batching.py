@@ -1,6 +1,7 @@
 """Which waiting rows the next step runs: many sessions, one step.
 
-A step takes every session's single row first (somebody waits for that token), then a slice of the
+A step takes every session's single row first, or the few of a draft (somebody waits for that
+token), then a slice of the
 prompts that are being read, turn by turn, within a budget of rows: a long prompt slows the others'
 tokens by one slice's time and no more. Rows of one session stay in order.
 Pure: it knows no threads, stages or clocks; times come in.
@@ -45,6 +46,11 @@ class _Waiting:
     def left(self) -> int:
         return len(self.jobs[0].rows) - self.done
 
+    @property
+    def step(self) -> bool:
+        """Whether the next token hangs on this: one row, or a draft's, which are never cut."""
+        return self.left == 1 or bool(self.jobs[0].drafts)
+
 
 class BatchQueue:
     """Jobs of all sessions that wait for their turn."""
@@ -82,16 +88,27 @@ class BatchQueue:
         layers = next(iter(self._sessions.values())).jobs[0].session.layers
         alike = [number for number, waiting in self._sessions.items()
                  if waiting.jobs[0].session.layers == layers]
-        steps = [number for number in alike if self._sessions[number].left == 1][: self._max_rows]
-        room = self._max_rows - len(steps)
+        steps, room = self._steps(alike)
         # A long step is slowed less by each row: many answers leave prompts more of them.
         budget = min(max(self._prompt_rows, len(steps) // 2), room) if steps else room
-        slices = [self._advance(number, 1) for number in steps]
+        slices = [self._advance(number, self._sessions[number].left) for number in steps]
         for number in alike:
-            if budget > 0 and number not in steps:
+            if budget > 0 and number not in steps and not self._sessions[number].step:
                 slices.append(self._advance(number, budget))
                 budget -= len(slices[-1])
         return slices
+
+    def _steps(self, alike: list[int]) -> tuple[list[int], int]:
+        """The sessions whose next token this step brings, and the rows it has left then."""
+        steps: list[int] = []
+        room = self._max_rows
+        for number in alike:
+            waiting = self._sessions[number]
+            # A draft of more rows than a step may have still runs, as the first of its step.
+            if waiting.step and (waiting.left <= room or not steps):
+                steps.append(number)
+                room -= waiting.left
+        return steps, room
 
     def _advance(self, number: int, rows: int) -> Slice:
         """Take up to `rows` of a session's first job; the session goes to the end of the queue."""

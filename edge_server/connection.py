@@ -164,6 +164,8 @@ class Connection:
             if result is None or job.given_up:
                 return  # the CANCEL came in between, and its echo is on the way
             if isinstance(result, Frame):
+                if job.drafts:
+                    self._desk.sessions.verified(job, result)
                 await self._send(result)
             else:
                 self._end(job.session, Event.FAILED)  # nothing more of it is read or computed

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
@@ -35,6 +36,7 @@ MAGIC = b"aS"
 VERSION = 1
 # 512 rows of 8,192 float32: the largest prefill chunk any family here needs, with room.
 MAX_PAYLOAD_BYTES = 16 << 20
+MAX_DRAFTS = 16  # guesses a ROWS frame may carry: of more than a few, hardly any comes true
 _HEADER = struct.Struct(">2sBBQHBBIHHI")
 _CHECKSUM = struct.Struct(">I")
 
@@ -54,7 +56,7 @@ class FrameType(IntEnum):
     WELCOME = 2  # edge: here it is
     START = 3  # phone: rows from `position` on are void; how the tokens to come are chosen
     ROWS = 4  # phone: activation rows from its last layer
-    TOKEN = 5  # edge: the token chosen after the last row
+    TOKEN = 5  # edge: the token chosen after the last row; after drafts, as many as are sure
     HIDDEN = 6  # edge, private mode: the last row (or all), after the edge's last layer
     CANCEL = 7  # phone: give up this answer; the edge echoes it, and nothing of it comes after
     ERROR = 8  # edge: a refusal the phone can act on
@@ -83,18 +85,19 @@ class Flags(IntFlag):
     NONE = 0
     RESULT_WANTED = 1  # on ROWS: answer with what follows the last row
     ALL_ROWS = 2  # on ROWS, private mode: answer with every row, for the phone's own last layers
+    DRAFTED = 4  # on ROWS: the ids of all rows but the first are guesses, and stand before the rows
 
 
 ACTIVATIONS = frozenset({FrameType.ROWS, FrameType.HIDDEN})
 ROW_TYPES = frozenset({Dtype.BF16, Dtype.F16, Dtype.F32, Dtype.CODED})
 CODED_BYTES = 64  # that an encoding may add to a row: scales, indices; more than any here does
-_KNOWN_FLAGS = int(Flags.RESULT_WANTED | Flags.ALL_ROWS)
+_KNOWN_FLAGS = int(Flags.RESULT_WANTED | Flags.ALL_ROWS | Flags.DRAFTED)
 
 
 @dataclass(frozen=True)
 class Frame:
     """One frame. For activations `rows * columns` elements of `dtype` fill the payload, or it
-    holds them encoded."""
+    holds them encoded. Where they are drafted, `rows - 1` ids of 32 bits stand before them."""
 
     type: FrameType
     session: int = 0
@@ -117,7 +120,9 @@ def encode(frame: Frame) -> bytes:
         raise FrameError(f"A field of the frame is out of range: {error}.") from error
     if frame.flags & ~_KNOWN_FLAGS or len(frame.payload) > MAX_PAYLOAD_BYTES:
         raise FrameError(f"No peer takes flags {frame.flags:#x} and {len(frame.payload):,} B.")
-    _check_shape(frame.type, frame.dtype, frame.rows, frame.columns, len(frame.payload))
+    _check_drafted(frame.type, frame.flags, frame.rows)
+    _check_shape(frame.type, frame.dtype, frame.rows, frame.columns,
+                 len(frame.payload) - _drafts_bytes(frame.flags, frame.rows))
     checksum = zlib.crc32(frame.payload, zlib.crc32(header))
     return b"".join((header, _CHECKSUM.pack(checksum), frame.payload))
 
@@ -161,9 +166,24 @@ def _decode_whole(message: memoryview) -> Frame:
         raise FrameError(f"The frame holds an unknown value: {error}.") from error
     if flags & ~_KNOWN_FLAGS:
         raise FrameError(f"The frame has unknown flags {flags:#x}.")
-    _check_shape(frame_type, element, rows, columns, length)
+    _check_drafted(frame_type, flags, rows)
+    _check_shape(frame_type, element, rows, columns, length - _drafts_bytes(flags, rows))
     return Frame(frame_type, session, epoch, position, element, rows, columns, Flags(flags),
                  payload)
+
+
+def _check_drafted(kind: FrameType, flags: int, rows: int) -> None:
+    if not flags & Flags.DRAFTED:
+        return
+    if kind is not FrameType.ROWS or not flags & Flags.RESULT_WANTED or flags & Flags.ALL_ROWS:
+        raise FrameError(f"Drafts stand in ROWS that ask for a token, not in {kind.name} with "
+                         f"flags {flags:#x}.")
+    if not 2 <= rows <= MAX_DRAFTS + 1:
+        raise FrameError(f"A frame of {rows} rows holds no 1 to {MAX_DRAFTS} drafts.")
+
+
+def _drafts_bytes(flags: int, rows: int) -> int:
+    return 4 * (rows - 1) if flags & Flags.DRAFTED else 0
 
 
 def _check_shape(kind: FrameType, dtype: Dtype, rows: int, columns: int, length: int) -> None:
@@ -177,8 +197,8 @@ def _check_shape(kind: FrameType, dtype: Dtype, rows: int, columns: int, length:
     elif rows or columns:
         raise FrameError(f"A {kind.name} frame has no rows.")
     elif kind is FrameType.TOKEN:
-        if dtype is not Dtype.U32 or length != 4:
-            raise FrameError("A TOKEN frame holds one 32-bit id.")
+        if dtype is not Dtype.U32 or length % 4 or not 1 <= length // 4 <= MAX_DRAFTS + 1:
+            raise FrameError(f"A TOKEN frame holds 1 to {MAX_DRAFTS + 1} ids of 32 bits.")
     elif dtype is not Dtype.BYTES:
         raise FrameError(f"A {kind.name} frame holds bytes, not {dtype.name}.")
 
@@ -213,14 +233,34 @@ class FrameDecoder:
         return frames
 
 
-def token_frame(session: int, epoch: int, position: int, token: int) -> Frame:
-    """The edge's answer to a row: `token` stands at `position`."""
+def token_frame(session: int, epoch: int, position: int, *tokens: int) -> Frame:
+    """The edge's answer to a row, or to drafted ones: `tokens` stand at `position` and after."""
     return Frame(FrameType.TOKEN, session, epoch, position, Dtype.U32,
-                 payload=struct.pack("<I", token))
+                 payload=struct.pack(f"<{len(tokens)}I", *tokens))
+
+
+def tokens_of(frame: Frame) -> tuple[int, ...]:
+    """The ids that a TOKEN frame carries, one or more."""
+    if frame.type is not FrameType.TOKEN:
+        raise FrameError(f"A token was expected, and a {frame.type.name} frame came.")
+    return struct.unpack(f"<{len(frame.payload) // 4}I", frame.payload)
 
 
 def token_of(frame: Frame) -> int:
-    """The id that a TOKEN frame carries."""
-    if frame.type is not FrameType.TOKEN:
-        raise FrameError(f"A token was expected, and a {frame.type.name} frame came.")
-    return int.from_bytes(frame.payload, "little")
+    """The one id that a TOKEN frame carries where nothing was drafted."""
+    tokens = tokens_of(frame)
+    if len(tokens) != 1:
+        raise FrameError(f"One token was expected, and {len(tokens)} came.")
+    return tokens[0]
+
+
+def drafts_of(frame: Frame) -> tuple[tuple[int, ...], memoryview]:
+    """The ids that a ROWS frame guesses, if any, and its rows."""
+    payload = memoryview(frame.payload)
+    size = _drafts_bytes(frame.flags, frame.rows)
+    return struct.unpack(f"<{size // 4}I", payload[:size]), payload[size:]
+
+
+def drafted(drafts: Sequence[int], rows: bytes | memoryview) -> bytes | memoryview:
+    """The payload of a ROWS frame: its guesses, if any, then its rows."""
+    return struct.pack(f"<{len(drafts)}I", *drafts) + rows if drafts else rows

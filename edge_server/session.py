@@ -136,12 +136,18 @@ class Job:
     rows: torch.Tensor
     flags: Flags
     sampler: Sampler
+    drafts: tuple[int, ...] = ()  # ids of the rows after the first, as the phone guesses them
     computed: list[torch.Tensor] = field(default_factory=list)  # rows so far that all go back
 
     @property
     def given_up(self) -> bool:
         """Nobody waits for its result any more."""
         return self.answer != self.session.answer or self.session.state is State.CLOSED
+
+    @property
+    def end(self) -> int:
+        """The position after its rows."""
+        return self.position + len(self.rows)
 
     @property
     def cancelled(self) -> bool:

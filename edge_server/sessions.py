@@ -25,7 +25,7 @@ from edge_server.encodings.wire import unpack
 from edge_server.engine.sampling import Sampler
 from edge_server.engine.tensors import TORCH_TYPES, WIRE_TYPES
 from edge_server.errors import FrameError, SessionError
-from edge_server.frame import EPOCHS, Dtype, Frame, FrameType, newer
+from edge_server.frame import EPOCHS, Dtype, Frame, FrameType, drafts_of, newer, tokens_of
 from edge_server.messages import (
     SECRET_BYTES,
     ErrorCode,
@@ -255,6 +255,8 @@ class Sessions:
             raise SessionError(ErrorCode.TOO_LARGE,
                                f"{frame.rows} rows came; a frame may carry "
                                f"{self._config.max_rows}.", "Send smaller chunks.")
+        drafts, payload = drafts_of(frame)
+        self._check_drafts(session, drafts)
         end = frame.position + frame.rows
         if end > self._config.engine.capacity:
             raise SessionError(ErrorCode.TOO_LONG,
@@ -263,16 +265,32 @@ class Sessions:
         if frame.position > session.length:
             self._ignored("gap")
             return self._missing(session)
-        rows = self._decoded(session, frame)
+        rows = self._decoded(session, frame, payload)
         self._check_memory(session, end)
         session.length, session.asked = end, False
         return Job(session, frame.epoch, session.answer, frame.position, rows, frame.flags,
-                   session.sampler)
+                   session.sampler, drafts)
 
-    def _decoded(self, session: Session, frame: Frame) -> torch.Tensor:
+    def verified(self, job: Job, answer: Frame) -> None:
+        """The drafts of `job` were gone through: rows after the first wrong one are void."""
+        session = job.session
+        current = session.epoch == job.epoch and not job.given_up
+        if job.drafts and current and session.length == job.end:
+            session.length = job.position + len(tokens_of(answer))
+
+    def _check_drafts(self, session: Session, drafts: tuple[int, ...]) -> None:
+        if drafts and session.mode is not Mode.TOKENS:
+            raise SessionError(ErrorCode.BAD_FRAME, "Drafts came in private mode, where the phone "
+                               "alone chooses the tokens.", "Open the session again.")
+        if any(token >= self.serving.vocabulary for token in drafts):
+            raise SessionError(ErrorCode.BAD_FRAME, f"Drafts came with an id that is not among "
+                               f"the {self.serving.vocabulary} of the model.",
+                               "Open the session again.")
+
+    def _decoded(self, session: Session, frame: Frame, payload: memoryview) -> torch.Tensor:
         """The rows of `frame`; behind this nothing knows how they were sent."""
-        rows = unpack(memoryview(frame.payload), frame.dtype, self.serving.row_type, frame.rows,
-                      frame.columns, session.chain.before(frame.position, frame.epoch))
+        rows = unpack(payload, frame.dtype, self.serving.row_type, frame.rows, frame.columns,
+                      session.chain.before(frame.position, frame.epoch))
         # A copy: layers may write over the rows they are given.
         session.chain.keep(frame.position + frame.rows, rows[-1:].clone(), frame.epoch)
         return rows

@@ -20,10 +20,10 @@ import torch
 from edge_server.batching import BatchQueue, Returns, Slice
 from edge_server.encodings.wire import pack
 from edge_server.engine.load import Engine
-from edge_server.engine.sampling import choose_many
+from edge_server.engine.sampling import choose_drafted
 from edge_server.engine.stage import Output, Stage, warm_up
 from edge_server.errors import EdgeError, SessionError
-from edge_server.frame import Flags, Frame, FrameType, token_frame
+from edge_server.frame import Flags, Frame, FrameType, token_frame, tokens_of
 from edge_server.messages import ErrorCode, Mode
 from edge_server.metrics import Metrics
 from edge_server.session import Job, Session
@@ -91,7 +91,9 @@ class Worker:
 
     def _brief(self, job: Job) -> bool:
         usual = self._usual.get(job.session.layers)
-        return len(job.rows) == 1 and usual is not None and usual < BRIEF
+        if usual is None or (len(job.rows) > 1 and not job.drafts):
+            return False
+        return usual * len(job.rows) < BRIEF
 
     def _now(self, number: int, now: float, put: Callable[[], None]) -> bool:
         """Do it on this thread, if the session is alone and nothing else waits or runs."""
@@ -204,8 +206,9 @@ class Worker:
             if piece.completes or isinstance(result, EdgeError):
                 self._answer(piece.job, result)
         self._metrics.step(sum(map(len, slices)), len(slices), took, waited)
-        self._metrics.tokens(sum(isinstance(result, Frame) and result.type is FrameType.TOKEN
-                                 for result in results))
+        self._metrics.tokens(sum(
+            len(tokens_of(result)) for result in results
+            if isinstance(result, Frame) and result.type is FrameType.TOKEN))
 
     def _answer(self, job: Job, result: Frame | EdgeError | None) -> None:
         waiting = self._replies.pop(id(job), None)
@@ -222,7 +225,8 @@ class Worker:
         whole = len(slices) == 1 and len(slices[0]) == len(slices[0].job.rows)
         rows = slices[0].job.rows if whole else torch.cat(
             [piece.job.rows[piece.start : piece.end] for piece in slices])
-        rows = self._view(slices[0].job.session.layers).forward(slots, positions, rows)
+        view = self._view(slices[0].job.session.layers)
+        rows = view.forward(slots, positions, rows)
         ends = list(itertools.accumulate(map(len, slices)))  # of each slice's rows
         choosing = [index for index, piece in enumerate(slices)
                     if piece.completes and piece.job.session.mode is Mode.TOKENS
@@ -232,16 +236,32 @@ class Worker:
             if piece.job.session.mode is Mode.PRIVATE else None
             for piece, end in zip(slices, ends, strict=True)]
         if choosing:
-            assert self._output is not None  # the handshake admits TOKENS only where it is loaded
             jobs = [slices[index].job for index in choosing]
-            positions = [job.position + len(job.rows) for job in jobs]
-            if len(choosing) < len(rows):
-                rows = rows[[ends[index] - 1 for index in choosing]]
-            tokens = choose_many(self._output, rows, [job.sampler for job in jobs], positions)
-            for index, job, token, position in zip(choosing, jobs, tokens, positions, strict=True):
-                results[index] = (token if isinstance(token, EdgeError) else
-                                  token_frame(job.session.number, job.epoch, position, token))
+            asked = [row for index, job in zip(choosing, jobs, strict=True)
+                     for row in range(ends[index] - 1 - len(job.drafts), ends[index])]
+            if len(asked) < len(rows):
+                rows = rows[asked]
+            for index, result in zip(choosing, self._choose(view, jobs, rows), strict=True):
+                results[index] = result
         return results
+
+    def _choose(
+        self, view: Stage, jobs: Sequence[Job], rows: torch.Tensor
+    ) -> list[Frame | EdgeError]:
+        """What follows the rows of `jobs`; the caches forget the drafts that were wrong."""
+        assert self._output is not None  # the handshake admits TOKENS only where it is loaded
+        first = [job.end - len(job.drafts) for job in jobs]  # positions of the tokens to choose
+        chosen = choose_drafted(self._output, rows, [job.sampler for job in jobs], first,
+                                [job.drafts for job in jobs])
+        answers: list[Frame | EdgeError] = []
+        for job, tokens, position in zip(jobs, chosen, first, strict=True):
+            if isinstance(tokens, EdgeError):
+                answers.append(tokens)
+                continue
+            if len(tokens) <= len(job.drafts):
+                view.truncate(job.session.slot, job.position + len(tokens))
+            answers.append(token_frame(job.session.number, job.epoch, position, *tokens))
+        return answers
 
     def _hidden(self, piece: Slice, rows: torch.Tensor) -> Frame | None:
         """The rows that go back in private mode."""

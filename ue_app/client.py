@@ -11,7 +11,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -19,11 +19,11 @@ import torch
 from edge_server.encodings.wire import Packed, pack_again, unpack
 from edge_server.engine.tensors import TORCH_TYPES
 from edge_server.errors import FrameError, SessionError
-from edge_server.frame import EPOCHS, Flags, Frame, FrameType, newer, token_of
+from edge_server.frame import EPOCHS, Flags, Frame, FrameType, drafted, newer, tokens_of
 from edge_server.messages import ErrorCode, Hello, Mode, Sampling, Start, Welcome
 from ue_app.encoding import RowEncoder
 from ue_app.errors import EdgeUnreachable, Interrupted, LinkError, LinkLost, LinkTimeout
-from ue_app.ledger import Ledger
+from ue_app.ledger import Ledger, Sent
 from ue_app.link import LinkState, LinkStatus, Result, Traffic
 from ue_app.wire import LinkConfig, Wire
 
@@ -95,14 +95,16 @@ class EdgeLink:
         except (LinkError, SessionError, FrameError) as error:
             self._recover(error)
 
-    def send(self, position: int, rows: torch.Tensor, flags: Flags) -> None:
+    def send(
+        self, position: int, rows: torch.Tensor, flags: Flags, drafts: Sequence[int] = ()
+    ) -> None:
         packed = self._encoder.encode(position, rows)
         self.status.encoding = self._encoder.name
-        self._ledger.record(position, packed.rows, flags, packed.again)
+        self._ledger.record(position, packed.rows, flags, packed.again, drafts)
         if self._encoder.adaptive:
             self._encoder.sending(rows.shape[0], self._wire.progress())
         try:
-            self._send_rows(position, packed, flags)
+            self._send_rows(position, packed, flags, drafts)
         except (LinkError, SessionError, FrameError) as error:
             self._recover(error)
 
@@ -158,13 +160,7 @@ class EdgeLink:
             return None
         self._unseen.clear()
         if self._hello.mode is Mode.TOKENS:
-            if frame.position != due.end:
-                return None
-            token = token_of(frame)
-            self._ledger.due.popleft()
-            if self._answer is not None:
-                self._answer.chosen.append(token)
-            return token
+            return self._tokens(frame, due)
         if frame.type is not FrameType.HIDDEN:  # a token above all: the phone chooses them
             raise FrameError(f"Hidden rows were expected, and a {frame.type.name} frame came.")
         if frame.columns != self._ledger.columns:
@@ -172,9 +168,23 @@ class EdgeLink:
                              f"{self._ledger.columns}.", "Install the same version on both sides.")
         if frame.position != due.needed_from or frame.rows != due.end - due.needed_from:
             return None
-        self._ledger.due.popleft()
+        self._ledger.settle(0)
         return unpack(memoryview(frame.payload), frame.dtype, TORCH_TYPES[self._hello.dtype],
                       frame.rows, frame.columns)
+
+    def _tokens(self, frame: Frame, due: Sent) -> Result | None:
+        """What stands after the rows of `due`."""
+        if frame.position != due.end - len(due.drafts):
+            return None
+        tokens = tokens_of(frame)
+        if len(tokens) > 1 + len(due.drafts) or tokens[:-1] != due.drafts[: len(tokens) - 1]:
+            raise FrameError(f"The edge answered {len(due.drafts)} drafts with {len(tokens)} "
+                             "tokens that do not follow from them.",
+                             "Install the same version on both sides.")
+        self._ledger.settle(len(tokens))
+        if self._answer is not None:
+            self._answer.chosen += tokens
+        return tokens if due.drafts else tokens[0]
 
     def _first_wire(self) -> Wire:
         """A connection to the first edge that takes us; if none does, why the first did not."""
@@ -296,9 +306,11 @@ class EdgeLink:
     def _send_again(self, held: int, seen: int) -> None:
         """Bring an edge that held `held` rows in epoch `seen` to where this side is.
 
-        Of those rows it may hold some that a later START, which it never saw, had made void.
+        Of those rows it may hold some that a later START, which it never saw, had made void, and
+        some of drafts that were wrong.
         """
-        held = min([held, *(kept for epoch, kept in self._unseen if newer(epoch, seen))])
+        void = [kept for epoch, kept in self._unseen if newer(epoch, seen)]
+        held = min([held, self._ledger.end, *void])
         if self._answer is not None:
             self._wire.send(self._next_start(held))
         end = self._ledger.end
@@ -306,7 +318,7 @@ class EdgeLink:
             held = min(held, end - 1)  # a new connection or epoch has no row before
         for sent in self._ledger.plan(held, min(self._config.piece, self.welcome.max_rows)):
             packed = pack_again(self._ledger.rows(sent), sent.encoding)
-            self._send_rows(sent.position, packed, sent.flags)
+            self._send_rows(sent.position, packed, sent.flags, sent.drafts)
 
     def _next_start(self, kept: int) -> Frame:
         """The frame that begins the answer, or goes on with it, where `kept` rows stand."""
@@ -317,10 +329,13 @@ class EdgeLink:
         start = Start(answer.sampling, answer.first, tuple(answer.chosen))
         return self._frame(FrameType.START, kept, start.pack())
 
-    def _send_rows(self, position: int, packed: Packed, flags: Flags) -> None:
+    def _send_rows(
+        self, position: int, packed: Packed, flags: Flags, drafts: Sequence[int]
+    ) -> None:
         self._wire.send(Frame(FrameType.ROWS, self.welcome.session, self._epoch, position,
-                              packed.dtype, packed.rows.shape[0], packed.rows.shape[1], flags,
-                              packed.payload))
+                              packed.dtype, packed.rows.shape[0], packed.rows.shape[1],
+                              flags | Flags.DRAFTED if drafts else flags,
+                              drafted(drafts, packed.payload)))
 
     def _check_recoverable(self, error: Exception) -> None:
         """Raise `error` where another attempt cannot help, or patience is over."""

@@ -24,6 +24,7 @@ EXAMPLES = """examples:
   airsplit ue --edge https://edge.example:8470 --model gemma-2-2b/head "Why is the sky blue?"
   airsplit ue --private "Tell me a story about a king."    the edge sees no prompt and no answer
   airsplit ue "Tell me a story." "Go on."                  two turns of one conversation
+  airsplit ue "Tell me a story." --speculate               guess ahead: fewer round trips
   airsplit ue                                              a conversation, turn by turn
   airsplit ue --local --json --seed 7 --temperature 0.8 "The bell"
 """

@@ -13,10 +13,13 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import torch
+
 from edge_server.engine.sampling import Sampler
 from edge_server.errors import ConfigurationError
 from edge_server.frame import Flags
 from edge_server.messages import Sampling
+from ue_app.drafts.speculation import Speculation
 from ue_app.errors import Interrupted
 from ue_app.head import Head
 from ue_app.link import Link, Traffic
@@ -62,14 +65,20 @@ class Answer:
     traffic_after: Traffic | None = None
     finish: Finish | None = None
     scores: list[TokenScores] = field(default_factory=list)  # of each token, where asked for
+    trips: int = 0  # results waited for after the first token
+    drafted: int = 0  # tokens guessed, and how many of them came true
+    accepted: int = 0
 
 
 class Conversation:
     """The loop, and how far both sides agree on what was said."""
 
     def __init__(
-        self, head: Head, link: Link, limits: Limits, clock: Callable[[], float]
+        self, head: Head, link: Link, limits: Limits, clock: Callable[[], float],
+        speculation: Speculation | None = None,
     ) -> None:
+        """With `speculation` tokens are guessed, and several may come for one round trip."""
+        self._speculation = speculation
         self._head, self._link, self._limits, self._clock = head, link, limits, clock
         self._held: list[int] = []  # ids whose rows both sides are sure to hold
         self._sampler = Sampler(Sampling())
@@ -106,6 +115,8 @@ class Conversation:
         answer = self.answer = Answer(len(ids), reused, self._clock(), self._snapshot())
         self._held = self._held[:reused]
         self._sampler = Sampler(sampling)
+        if self._speculation is not None:
+            self._speculation.start(sampling, len(ids))
         try:
             self._link.start(sampling, reused, len(ids))
             token = self._prefill(ids, reused)
@@ -138,31 +149,63 @@ class Conversation:
                     self._absorb(waiting.popleft())
         while waiting:
             self._absorb(waiting.popleft())
-        token = self._result(at, len(ids))
+        if self._speculation is not None:
+            self._speculation.read(ids)
+        (token,) = self._result(at, len(ids), [])
         self._held = list(ids)
         return token
 
     def _continue(
         self, answer: Answer, token: int, stream: TextStream, max_new_tokens: int
     ) -> Pieces:
+        tokens = [token]
         while True:
-            answer.times.append(self._clock())
-            answer.ids.append(token)
-            stopped = token in self._limits.stop_ids
-            text = "" if stopped else stream.push(token)
-            answer.finish = self._finished(answer, stopped, stream, max_new_tokens)
-            if answer.finish not in (None, Finish.STOP):
-                text += stream.finish()
-            answer.text += text
-            if text:
-                yield text
-            if answer.finish is not None:
-                return
-            position = len(self._held)
-            self._link.send(position, self._head.rows([token], position), self._head.step_flags)
-            following = self._result(position, position + 1)
-            self._held.append(token)
-            token = following
+            for token in tokens:
+                text = self._take(answer, token, stream, max_new_tokens)
+                if text:
+                    yield text
+                if answer.finish is not None:
+                    return
+            tokens = self._step(answer, max_new_tokens)
+
+    def _take(
+        self, answer: Answer, token: int, stream: TextStream, max_new_tokens: int
+    ) -> str:
+        """Put `token` into the answer; returns the text that it makes certain."""
+        answer.times.append(self._clock())
+        answer.ids.append(token)
+        stopped = token in self._limits.stop_ids
+        text = "" if stopped else stream.push(token)
+        answer.finish = self._finished(answer, stopped, stream, max_new_tokens)
+        if answer.finish not in (None, Finish.STOP):
+            text += stream.finish()
+        answer.text += text
+        return text
+
+    def _step(self, answer: Answer, max_new_tokens: int) -> list[int]:
+        """One round trip: the last token's row and those of drafts, if any; what follows it."""
+        position, token = len(self._held), answer.ids[-1]
+        drafts = self._drafts(answer, max_new_tokens)
+        ids = [token, *drafts]
+        # In private mode the guesses stay here: the edge must not learn them.
+        flags, told = self._head.step_flags, drafts
+        if drafts and self._head.placement.private:
+            flags, told = flags | Flags.ALL_ROWS, []
+        self._link.send(position, self._head.rows(ids, position), flags, told)
+        tokens = self._result(position, position + 1, drafts)
+        answer.trips += 1
+        answer.drafted += len(drafts)
+        answer.accepted += len(tokens) - 1
+        if self._speculation is not None:
+            self._speculation.came(len(drafts), len(tokens) - 1)
+        self._held += ids[: len(tokens)]
+        return tokens
+
+    def _drafts(self, answer: Answer, max_new_tokens: int) -> list[int]:
+        if self._speculation is None or self._likeliest is not None:
+            return []  # scores are kept of single rows
+        room = min(max_new_tokens - len(answer.ids), self._limits.capacity - len(self._held)) - 1
+        return self._speculation.draft([*self._held, answer.ids[-1]], room)
 
     def _finished(
         self, answer: Answer, stopped: bool, stream: TextStream, max_new_tokens: int
@@ -173,28 +216,34 @@ class Conversation:
             return Finish.STOP
         if len(answer.ids) >= max_new_tokens:
             return Finish.LENGTH
-        return Finish.CONTEXT if len(self._held) >= self._limits.capacity else None
+        # Its own row would stand where the conversation ended before it.
+        full = answer.prompt_tokens + len(answer.ids) - 1 >= self._limits.capacity
+        return Finish.CONTEXT if full else None
 
     def _absorb(self, position: int) -> None:
         hidden = self._link.receive()
-        assert not isinstance(hidden, int)  # the mode was agreed on when the session opened
+        assert isinstance(hidden, torch.Tensor)  # agreed on when the session opened
         self._head.absorb(hidden, position)
 
-    def _result(self, position: int, end: int) -> int:
-        """The token at `end`, after the rows sent last, which stand from `position` on."""
+    def _result(self, position: int, end: int, drafts: Sequence[int]) -> list[int]:
+        """What stands from `end` on, after the rows sent last, which stand from `position` on."""
         result = self._link.receive()
+        if isinstance(result, tuple):
+            return list(result)
         if isinstance(result, int):
             token, logits = result, self._link.logits
         else:
-            row = result
+            rows = result
             if self._head.step_flags & Flags.ALL_ROWS:
-                row = self._head.absorb(result, position)
-            logits = self._head.logits(row)
+                rows = self._head.absorb(result, position)
+            if drafts:
+                return self._head.verify(rows, self._sampler, end, drafts)
+            logits = self._head.logits(rows)
             token = self._sampler.choose(logits, end)
         if self._likeliest is not None and self.answer is not None:
             assert logits is not None  # `ask` saw that they are on this side
             self.answer.scores.append(scores_of(logits, token, self._likeliest))
-        return token
+        return [token]
 
     def _snapshot(self) -> Traffic | None:
         traffic = self._link.traffic

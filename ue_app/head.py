@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import torch
 
 from edge_server.engine.load import Engine
+from edge_server.engine.sampling import Sampler, choose_drafted
 from edge_server.engine.stage import warm_up
-from edge_server.errors import ConfigurationError
+from edge_server.errors import ConfigurationError, SessionError
 from edge_server.frame import Flags
 from edge_server.split import LayerRange
 
@@ -85,6 +86,16 @@ class Head:
         """Scores of the token after `row`, the last layer's output; private mode only."""
         assert self._output is not None
         return self._output.logits(row[-1:])[0]
+
+    def verify(
+        self, rows: torch.Tensor, sampler: Sampler, position: int, drafts: Sequence[int]
+    ) -> list[int]:
+        """Which tokens stand from `position` on: the drafts that come true, and the one after."""
+        assert self._output is not None
+        (tokens,) = choose_drafted(self._output, rows, [sampler], [position], [drafts])
+        if isinstance(tokens, SessionError):
+            raise tokens
+        return tokens
 
     def bytes(self) -> int:
         """Memory held in weights and caches."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -27,11 +27,12 @@ class Sent:
     end: int
     flags: Flags
     encoding: str = RAW
+    drafts: tuple[int, ...] = ()  # ids of the rows after the first, where they are guesses
 
     @property
     def needed_from(self) -> int:
         """The first row that has to be run again for the result."""
-        return self.position if self.flags & Flags.ALL_ROWS else self.end - 1
+        return self.position if self.drafts or self.flags & Flags.ALL_ROWS else self.end - 1
 
 
 class Ledger:
@@ -51,7 +52,8 @@ class Ledger:
         return self._chunks[-1].shape[1]
 
     def record(
-        self, position: int, rows: torch.Tensor, flags: Flags, encoding: str = RAW
+        self, position: int, rows: torch.Tensor, flags: Flags, encoding: str = RAW,
+        drafts: Sequence[int] = (),
     ) -> None:
         """`rows` stand at `position`, sent in `encoding`; what was there and after it is void."""
         if position > self.end:
@@ -65,7 +67,13 @@ class Ledger:
         self._encodings.append(encoding)
         self.end = position + rows.shape[0]
         if flags:
-            self.due.append(Sent(position, self.end, flags, encoding))
+            self.due.append(Sent(position, self.end, flags, encoding, tuple(drafts)))
+
+    def settle(self, tokens: int) -> None:
+        """The next result came, of so many tokens; rows of drafts that were wrong are void."""
+        sent = self.due.popleft()
+        if sent.drafts:
+            self._cut(sent.position + tokens)
 
     def truncate(self, length: int) -> None:
         """Positions from `length` on are void, and so are all results that are due."""
@@ -85,7 +93,7 @@ class Ledger:
         at = min([held, self.end, *(sent.needed_from for sent in self.due)])
         for sent in self.due:
             yield from self._pieces(at, sent.needed_from, max_rows)
-            yield Sent(sent.needed_from, sent.end, sent.flags, sent.encoding)
+            yield replace(sent, position=sent.needed_from)
             at = sent.end
         yield from self._pieces(at, self.end, max_rows)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -16,13 +17,14 @@ from typing import Protocol
 import torch
 
 from edge_server.engine.load import Engine
-from edge_server.engine.sampling import Sampler
+from edge_server.engine.sampling import Sampler, choose_drafted
 from edge_server.engine.stage import warm_up
+from edge_server.errors import SessionError
 from edge_server.frame import Flags
 from edge_server.messages import Sampling
 from edge_server.split import LayerRange
 
-Result = int | torch.Tensor
+Result = int | tuple[int, ...] | torch.Tensor
 
 
 @dataclass
@@ -71,11 +73,20 @@ class Link(Protocol):
         Positions from `kept` on are void.
         """
 
-    def send(self, position: int, rows: torch.Tensor, flags: Flags) -> None:
-        """Rows from `position` on; `flags` say what is to come back."""
+    def send(
+        self, position: int, rows: torch.Tensor, flags: Flags, drafts: Sequence[int] = ()
+    ) -> None:
+        """Rows from `position` on; `flags` say what is to come back.
+
+        With `drafts` all rows but the first are of these ids, which are guesses.
+        """
 
     def receive(self) -> Result:
-        """The next result that a send asked for: a token, or hidden rows in private mode."""
+        """The next result that a send asked for: a token, or hidden rows in private mode.
+
+        For one with drafts, the tokens that are sure: the guesses that came true, and the one after
+        them. Rows of the others are void.
+        """
 
     def cancel(self, kept: int) -> int:
         """Give up the answer: results still due are dropped, positions from `kept` on are void.
@@ -99,17 +110,25 @@ class LocalLink:
         self._stage = engine.stage(layers)
         self._output = engine.output()
         self._sampler = Sampler(Sampling())
-        self._results: deque[int] = deque()
+        self._results: deque[Result] = deque()
         self.logits: torch.Tensor | None = None
         warm_up(self._stage, self._output, engine.checkpoint.architecture.hidden)
 
     def start(self, sampling: Sampling, kept: int, first: int) -> None:
         self._sampler = Sampler(sampling, first)
 
-    def send(self, position: int, rows: torch.Tensor, flags: Flags) -> None:
+    def send(
+        self, position: int, rows: torch.Tensor, flags: Flags, drafts: Sequence[int] = ()
+    ) -> None:
         count = rows.shape[0]
         out = self._stage.forward([0] * count, range(position, position + count), rows)
-        if flags & Flags.RESULT_WANTED:
+        if drafts:
+            (tokens,) = choose_drafted(
+                self._output, out, [self._sampler], [position + 1], [drafts])
+            if isinstance(tokens, SessionError):
+                raise tokens
+            self._results.append(tuple(tokens))
+        elif flags & Flags.RESULT_WANTED:
             self.logits = self._output.logits(out[-1:])[0]
             self._results.append(self._sampler.choose(self.logits, position + count))
 

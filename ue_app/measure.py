@@ -21,6 +21,9 @@ class Cost:
     bytes_down: int | None
     bytes_up_per_token: float | None  # on the socket, over the steps
     bytes_down_per_token: float | None
+    tokens_per_round_trip: float | None = None  # over the steps
+    drafted: int = 0  # tokens guessed on the phone
+    accepted: int = 0  # of them, what the model said too
 
     def to_dict(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -48,6 +51,10 @@ def cost_of(answer: Answer) -> Cost:
         if counted and steps > 0 and after and prompt else None,
         bytes_down_per_token=(after.received - prompt.received) / steps
         if counted and steps > 0 and after and prompt else None,
+        tokens_per_round_trip=(answer.trips + answer.accepted) / answer.trips
+        if answer.trips else None,
+        drafted=answer.drafted,
+        accepted=answer.accepted,
     )
 
 
@@ -61,6 +68,9 @@ def sentence(cost: Cost, place: str) -> str:
     if cost.bytes_up_per_token is not None and cost.bytes_down_per_token is not None:
         parts.append(f"{cost.bytes_up_per_token:,.0f} B up and "
                      f"{cost.bytes_down_per_token:,.0f} B down a token")
+    if cost.drafted and cost.tokens_per_round_trip is not None:
+        parts.append(f"{cost.tokens_per_round_trip:.2f} tokens a round trip "
+                     f"({cost.accepted} of {cost.drafted} guesses came true)")
     if cost.reused_tokens:
         parts.append(f"{cost.reused_tokens} of {cost.prompt_tokens} prompt tokens not sent again")
     return " · ".join([*parts, place])

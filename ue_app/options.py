@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from edge_server.encodings.registry import NAMES, RAW
 from edge_server.engine.options import add_engine_options, positive
 from edge_server.errors import ConfigurationError
+from edge_server.frame import MAX_DRAFTS
+from ue_app.drafts.registry import AUTO, DRAFTERS, LONGEST_DRAFT, DraftConfig
 
 if TYPE_CHECKING:
     from ue_app.phone import PhoneConfig
@@ -47,6 +49,7 @@ def add_phone_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--chunk", type=positive, default=32, metavar="ROWS",
                         help="prompt rows sent at a time (default: %(default)s)")
     add_encoding_options(parser)
+    _add_draft_options(parser)
     add_engine_options(parser)
 
 
@@ -69,6 +72,36 @@ def percent(text: str) -> float:
     if not 0.0 <= value <= 1000.0:
         raise argparse.ArgumentTypeError(f"{text} is not a percentage; give 0 to 1000")
     return value
+
+
+def _add_draft_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "drafting", "Guess tokens here and have the edge check several in one round trip. The "
+        "answer is the same, token for token; on a slow link it comes faster.")
+    group.add_argument("--speculate", nargs="?", const=AUTO, metavar="DRAFTER", type=_drafter,
+                       help=f"guess with {', '.join(DRAFTERS)}: the model's exit head where it has "
+                            "one, a draft model, what the conversation repeats; auto (the "
+                            "default) takes the best there is")
+    group.add_argument("--drafts", type=_draft_count, default=LONGEST_DRAFT, metavar="N",
+                       help="tokens to guess at most; fewer where fewer come true "
+                            "(default: %(default)s)")
+    group.add_argument("--draft-model", type=Path, metavar="DIR",
+                       help="folder of a small model with the same tokenizer, or of an exit head")
+
+
+def _drafter(text: str) -> str:
+    if text not in DRAFTERS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no drafter; give {', '.join(DRAFTERS)}, or another option after "
+            "--speculate where it stands alone")
+    return text
+
+
+def _draft_count(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= MAX_DRAFTS:
+        raise argparse.ArgumentTypeError(f"{text} is not a count of drafts; give 1 to {MAX_DRAFTS}")
+    return count
 
 
 def seconds(text: str) -> float:
@@ -116,4 +149,6 @@ def phone_config(arguments: argparse.Namespace, max_new_tokens: int) -> PhoneCon
                              arguments.threads),
         split=arguments.split, tail=arguments.tail, private=arguments.private,
         max_new_tokens=max_new_tokens, chunk=arguments.chunk,
-        encoding=arguments.encoding, max_ppl_increase=arguments.max_ppl_increase)
+        encoding=arguments.encoding, max_ppl_increase=arguments.max_ppl_increase,
+        drafts=None if arguments.speculate is None else DraftConfig(
+            arguments.speculate, arguments.drafts, arguments.draft_model))

@@ -13,8 +13,13 @@ from edge_server.engine.load import Engine, EngineOptions, open_engine
 from edge_server.engine.parts import held, open_folders
 from edge_server.engine.tensors import WIRE_TYPES
 from edge_server.errors import ConfigurationError, HashMismatch, SessionError
+from edge_server.frame import MAX_DRAFTS
 from edge_server.messages import ErrorCode, Hello, Mode
 from ue_app.client import EdgeLink
+from ue_app.drafts.drafter import Drafter
+from ue_app.drafts.pace import AdaptivePace, SteadyPace
+from ue_app.drafts.registry import DraftConfig, Surroundings, open_drafter
+from ue_app.drafts.speculation import Speculation
 from ue_app.encoding import RowEncoder, encoder_for, on_the_way_back
 from ue_app.generate import Conversation, Limits
 from ue_app.head import Head, Placement, place
@@ -37,6 +42,7 @@ class PhoneConfig:
     chunk: int = 32  # prompt rows a frame
     encoding: str = RAW  # of the rows that are sent; auto chooses
     max_ppl_increase: float | None = None  # percent that choosing may cost in perplexity
+    drafts: DraftConfig | None = None  # what guesses tokens; None: nothing does
 
 
 @dataclass(frozen=True)
@@ -69,8 +75,10 @@ def open_phone(config: PhoneConfig) -> Phone:
     prompter = Prompter(config.models[0])
     engine = open_engine(checkpoint, config.engine)
     head = Head(engine, placement)  # before the session: no edge waits while the phone loads
+    drafter = _open_drafter(config, checkpoint)
     link: Link
     capacity, chunk = engine.options.capacity, config.chunk
+    longest = MAX_DRAFTS
     if config.link is None:
         link = LocalLink(engine, placement.remote)
     else:
@@ -84,10 +92,28 @@ def open_phone(config: PhoneConfig) -> Phone:
         edge = _open_link(config.link, hello, checkpoint, encoder)
         capacity = min(capacity, edge.welcome.capacity)
         chunk = min(chunk, edge.welcome.max_rows)
+        longest = min(longest, edge.welcome.max_rows - 1)
         link = edge
     limits = Limits(config.max_new_tokens, prompter.stop_ids, capacity, chunk)
-    conversation = Conversation(head, link, limits, time.monotonic)
+    conversation = Conversation(
+        head, link, limits, time.monotonic, _speculation(config, drafter, longest))
     return Phone(prompter, engine, placement, head, link, conversation)
+
+
+def _speculation(
+    config: PhoneConfig, drafter: Drafter | None, longest: int
+) -> Speculation | None:
+    if drafter is None or config.drafts is None:
+        return None
+    longest = min(longest, config.drafts.longest)
+    pace = SteadyPace(longest) if config.drafts.steady else AdaptivePace(longest)
+    return Speculation(drafter, pace, time.monotonic)
+
+
+def _open_drafter(config: PhoneConfig, checkpoint: Checkpoint) -> Drafter | None:
+    if config.drafts is None:
+        return None
+    return open_drafter(Surroundings(config.drafts, config.models, checkpoint, config.engine))
 
 
 def _open_link(

@@ -97,11 +97,48 @@ def choose_many(
     One pass through the output head for all. The scores of answers that take the likeliest token
     are never written: at 262,144 entries that costs as much memory traffic as the head's weights.
     """
-    wanted = [index for index, sampler in enumerate(samplers) if not sampler.takes_likeliest]
+    results = choose_drafted(output, rows, samplers, positions, [()] * len(samplers))
+    return [result[0] if isinstance(result, list) else result for result in results]
+
+
+def choose_drafted(
+    output: Output, rows: torch.Tensor, samplers: Sequence[Sampler], positions: Sequence[int],
+    drafts: Sequence[Sequence[int]],
+) -> list[list[int] | SessionError]:
+    """The same where an answer may have `drafts`, and a row for each beside its first.
+
+    `positions` are those of each answer's first token. A draft stands where it is what the sampler
+    chooses anyway; so an answer gets those that do and the token after them, as many choices as it
+    would have had one by one, and exactly these.
+    """
+    counts = [1 + len(guesses) for guesses in drafts]
+    owners = [index for index, count in enumerate(counts) for _ in range(count)]
+    wanted = [row for row, owner in enumerate(owners) if not samplers[owner].takes_likeliest]
     likeliest, logits = output.likeliest(rows, wanted)
     scores = dict(zip(wanted, logits, strict=True))
-    return [_choose(sampler, likeliest[index], scores.get(index), position)
-            for index, (sampler, position) in enumerate(zip(samplers, positions, strict=True))]
+    results: list[list[int] | SessionError] = []
+    row = 0
+    for sampler, position, guesses, count in zip(samplers, positions, drafts, counts, strict=True):
+        results.append(_go_through(sampler, position, guesses, [
+            (likeliest[index], scores.get(index)) for index in range(row, row + count)]))
+        row += count
+    return results
+
+
+def _go_through(
+    sampler: Sampler, position: int, drafts: Sequence[int],
+    choices: Sequence[tuple[int | None, torch.Tensor | None]],
+) -> list[int] | SessionError:
+    """Tokens up to the first that was not guessed."""
+    tokens: list[int] = []
+    for index, (likeliest, scores) in enumerate(choices):
+        token = _choose(sampler, likeliest, scores, position + index)
+        if isinstance(token, SessionError):
+            return tokens or token  # what stands is told; the next step meets the error again
+        tokens.append(token)
+        if index == len(drafts) or token != drafts[index]:
+            break
+    return tokens
 
 
 def _choose(

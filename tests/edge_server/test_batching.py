@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -210,3 +212,35 @@ def test_the_latest_of_those_worth_it_counts() -> None:
         returns.arrived(number, pause)
         returns.answered(number, 1.0)
     assert 0.008 <= returns.wait(1.0, 1.0, 0.040) <= 0.012
+
+
+def make_draft(session: Session, guesses: int) -> Job:
+    return replace(make_job(session, 1 + guesses), drafts=(5,) * guesses)
+
+
+def test_a_draft_is_somebodys_next_token_and_is_never_cut() -> None:
+    waiting = BatchQueue(8, 2)
+    waiting.put(make_job(make_session(1), 10))
+    waiting.put(make_draft(make_session(2), 4))
+    waiting.put(make_job(make_session(3), 1))
+    assert shape(waiting.take()) == [(2, 0, 5), (3, 0, 1), (1, 0, 2)]
+    assert shape(waiting.take()) == [(1, 2, 10)]
+
+
+def test_drafts_that_do_not_fit_wait_for_the_next_step() -> None:
+    waiting = BatchQueue(8, 4)
+    for number in (1, 2, 3):
+        waiting.put(make_draft(make_session(number), 4))
+    assert shape(waiting.take()) == [(1, 0, 5)]
+    assert shape(waiting.take()) == [(2, 0, 5)]
+    assert shape(waiting.take()) == [(3, 0, 5)]
+    assert not waiting
+
+
+def test_a_draft_of_more_rows_than_a_step_runs_alone() -> None:
+    waiting = BatchQueue(4, 4)
+    waiting.put(make_draft(make_session(1), 6))
+    waiting.put(make_job(make_session(2), 1))
+    waiting.put(make_job(make_session(3), 9))
+    assert shape(waiting.take()) == [(1, 0, 7)]
+    assert shape(waiting.take())[0] == (2, 0, 1)

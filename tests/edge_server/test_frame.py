@@ -17,6 +17,7 @@ from edge_server.errors import FrameError
 from edge_server.frame import (
     ACTIVATIONS,
     HEADER_BYTES,
+    MAX_DRAFTS,
     MAX_PAYLOAD_BYTES,
     Dtype,
     Flags,
@@ -24,10 +25,13 @@ from edge_server.frame import (
     FrameDecoder,
     FrameType,
     decode,
+    drafted,
+    drafts_of,
     encode,
     payload_length,
     token_frame,
     token_of,
+    tokens_of,
 )
 
 U16, U32, U64 = (st.integers(0, 2**bits - 1) for bits in (16, 32, 64))
@@ -49,6 +53,11 @@ VECTORS = {
     "encoded rows": (
         Frame(FrameType.ROWS, 1, 2, 3, Dtype.CODED, 1, 2, payload=b"\x01\x80\x3c\x7f\x81"),
         "6153 01 04 0000000000000001 0002 05 00 00000003 0001 0002 00000005 3420f22e 01803c7f81"),
+    "drafted": (
+        Frame(FrameType.ROWS, 1, 2, 3, Dtype.BF16, 2, 1, Flags.RESULT_WANTED | Flags.DRAFTED,
+              b"\x04\x03\x02\x01\x00\x3c\x00\xc0"),
+        "6153 01 04 0000000000000001 0002 01 05 00000003 0002 0001 00000008 36702d9c"
+        " 04030201 003c00c0"),
     "goodbye": (
         Frame(FrameType.GOODBYE, 1),
         "6153 01 09 0000000000000001 0000 00 00 00000000 0000 0000 00000000 7c7d2dfa"),
@@ -70,10 +79,15 @@ def frames(draw: st.DrawFn, max_bytes: int = 300) -> Frame:
         least = 2 if dtype is Dtype.CODED else size
         payload = draw(st.binary(min_size=least, max_size=max(least, size)))
     elif kind is FrameType.TOKEN:
-        dtype, payload = Dtype.U32, draw(st.binary(min_size=4, max_size=4))
+        size = 4 * draw(st.integers(1, MAX_DRAFTS + 1))
+        dtype, payload = Dtype.U32, draw(st.binary(min_size=size, max_size=size))
     else:
         payload = draw(st.binary(max_size=max_bytes))
-    return Frame(kind, draw(U64), draw(U16), draw(U32), dtype, rows, columns, draw(FLAGS), payload)
+    flags = draw(FLAGS)
+    if kind is FrameType.ROWS and 2 <= rows <= MAX_DRAFTS + 1 and draw(st.booleans()):
+        flags = Flags.RESULT_WANTED | Flags.DRAFTED
+        payload = drafted(draw(st.lists(U32, min_size=rows - 1, max_size=rows - 1)), payload)
+    return Frame(kind, draw(U64), draw(U16), draw(U32), dtype, rows, columns, flags, payload)
 
 
 @pytest.mark.parametrize("name", VECTORS)
@@ -250,7 +264,19 @@ def test_a_frame_over_the_cap_is_not_made() -> None:
     Frame(FrameType.HELLO, dtype=Dtype.U32, payload=b"1234"),
     Frame(FrameType.HELLO, rows=1),
     Frame(FrameType.CANCEL, columns=1),
-    Frame(FrameType.CANCEL, flags=Flags(4)),
+    Frame(FrameType.TOKEN, dtype=Dtype.U32, payload=bytes(4 * (MAX_DRAFTS + 2))),
+    Frame(FrameType.CANCEL, flags=Flags(8)),
+    Frame(FrameType.CANCEL, flags=Flags.DRAFTED),
+    *(Frame(FrameType.ROWS, dtype=Dtype.F32, rows=rows, columns=1, flags=flags,
+            payload=bytes(8 * rows - 4))
+      for rows, flags in (
+          (2, Flags.DRAFTED), (2, Flags.DRAFTED | Flags.ALL_ROWS | Flags.RESULT_WANTED),
+          (1, Flags.DRAFTED | Flags.RESULT_WANTED),
+          (MAX_DRAFTS + 2, Flags.DRAFTED | Flags.RESULT_WANTED))),
+    Frame(FrameType.ROWS, dtype=Dtype.F32, rows=2, columns=1,
+          flags=Flags.DRAFTED | Flags.RESULT_WANTED, payload=b"12345678"),
+    Frame(FrameType.HIDDEN, dtype=Dtype.F32, rows=2, columns=1,
+          flags=Flags.DRAFTED | Flags.RESULT_WANTED, payload=bytes(12)),
     Frame(FrameType.CANCEL, flags=Flags(128)),
 ])
 def test_what_no_decoder_takes_is_not_made(frame: Frame) -> None:
@@ -274,6 +300,34 @@ def test_tokens(session: int, position: int, token: int) -> None:
     frame = decode(encode(token_frame(session, 0, position, token)))
     assert token_of(frame) == token
     assert (frame.session, frame.position) == (session, position)
+
+
+@given(st.lists(U32, min_size=1, max_size=MAX_DRAFTS + 1))
+def test_as_many_tokens_as_stand(tokens: list[int]) -> None:
+    frame = decode(encode(token_frame(1, 0, 5, *tokens)))
+    assert tokens_of(frame) == tuple(tokens)
+    if len(tokens) > 1:
+        with pytest.raises(FrameError, match=f"{len(tokens)} came"):
+            token_of(frame)
+
+
+@given(st.lists(U32, min_size=1, max_size=MAX_DRAFTS), st.integers(1, 4), st.data())
+def test_guesses_stand_before_the_rows(
+    guesses: list[int], columns: int, data: st.DataObject
+) -> None:
+    count = len(guesses) + 1
+    rows = data.draw(st.binary(min_size=4 * count * columns, max_size=4 * count * columns))
+    frame = decode(encode(Frame(
+        FrameType.ROWS, dtype=Dtype.F32, rows=count, columns=columns,
+        flags=Flags.RESULT_WANTED | Flags.DRAFTED, payload=drafted(guesses, rows))))
+    found, left = drafts_of(frame)
+    assert found == tuple(guesses)
+    assert bytes(left) == rows
+
+
+def test_rows_without_guesses() -> None:
+    frame = Frame(FrameType.ROWS, dtype=Dtype.F32, rows=2, columns=1, payload=drafted((), b"x" * 8))
+    assert drafts_of(decode(encode(frame))) == ((), memoryview(b"x" * 8))
 
 
 def test_a_token_out_of_another_frame() -> None:

@@ -19,7 +19,7 @@ from edge_server.config import EdgeConfig
 from edge_server.engine.load import EngineOptions
 from edge_server.engine.tensors import to_bytes
 from edge_server.errors import FrameError, SessionError
-from edge_server.frame import EPOCHS, Dtype, Flags, Frame, FrameType
+from edge_server.frame import EPOCHS, Dtype, Flags, Frame, FrameType, drafted, token_frame
 from edge_server.messages import ErrorCode, ErrorNotice, Hello, Mode, Sampling, Start
 from edge_server.session import ALLOWED, Event, Job, Owner, Serving, Session, State
 from edge_server.sessions import CACHE_BLOCK, LONGEST_PAUSE, Sessions
@@ -972,3 +972,66 @@ def test_any_frame_is_a_job_or_the_phones_error(
     except (SessionError, FrameError):
         return
     assert kind in ALLOWED[State.ATTACHED]
+
+
+# Drafts.
+
+
+def drafted_rows(session: Session, position: int, *guesses: int) -> Frame:
+    plain = rows(session, position, 1 + len(guesses))
+    return replace(plain, flags=Flags.RESULT_WANTED | Flags.DRAFTED,
+                   payload=drafted(guesses, plain.payload))
+
+
+def test_guesses_come_with_their_rows() -> None:
+    sessions = make()
+    session = opened(sessions)
+    accepted(sessions, session, rows(session, 0, 5))
+    job = accepted(sessions, session, drafted_rows(session, 5, 7, 8))
+    assert (job.position, job.end, job.drafts) == (5, 8, (7, 8))
+    assert torch.equal(job.rows, torch.arange(3 * HIDDEN, dtype=torch.float32).view(3, HIDDEN))
+
+
+@pytest.mark.parametrize("guess", [VOCABULARY, 2**32 - 1])
+def test_guesses_out_of_the_vocabulary(guess: int) -> None:
+    sessions = make()
+    session = opened(sessions)
+    assert refused(sessions, session, drafted_rows(session, 0, 1, guess)) is ErrorCode.BAD_FRAME
+    assert session.length == 0
+
+
+def test_guesses_in_private_mode() -> None:
+    """The edge is not to know them, and could do nothing with them."""
+    sessions = make()
+    session = opened(sessions, replace(HELLO, mode=Mode.PRIVATE))
+    assert refused(sessions, session, drafted_rows(session, 0, 1)) is ErrorCode.BAD_FRAME
+
+
+@pytest.mark.parametrize("stand", [1, 2, 3])
+def test_what_is_held_is_what_came_true(stand: int) -> None:
+    sessions = make()
+    session = opened(sessions)
+    job = accepted(sessions, session, drafted_rows(session, 0, 7, 8))
+    sessions.verified(job, token_frame(session.number, job.epoch, 1, *range(7, 7 + stand)))
+    assert session.length == stand
+
+
+@pytest.mark.parametrize("change", ["cancelled", "started", "went on", "taken up"])
+def test_what_came_true_of_an_earlier_state_changes_nothing(change: str) -> None:
+    sessions = make()
+    session = opened(sessions)
+    job = accepted(sessions, session, drafted_rows(session, 0, 7, 8))
+    if change == "cancelled":
+        accept(sessions, session, cancel(session, 0))
+        accepted(sessions, session, rows(session, 0, 6))
+    elif change == "started":
+        accept(sessions, session, start(session, 0))
+        accepted(sessions, session, rows(session, 0, 6))
+    elif change == "went on":
+        accepted(sessions, session, rows(session, 3, 3))
+    else:
+        accepted(sessions, session, rows(session, 3, 3))
+        park(sessions, session)
+        sessions.admit(asking_for(session), NOBODY, 1.0)
+    sessions.verified(job, token_frame(session.number, job.epoch, 1, 7))
+    assert session.length == 6

@@ -13,7 +13,7 @@ import torch
 from websockets.sync.server import ServerConnection
 
 from edge_server.errors import FrameError, SessionError
-from edge_server.frame import Dtype, Flags, Frame, FrameType, encode, token_frame
+from edge_server.frame import Dtype, Flags, Frame, FrameType, drafts_of, encode, token_frame
 from edge_server.messages import ErrorCode, ErrorNotice, Hello, Mode, Sampling, Start, Welcome
 from edge_server.split import LayerRange
 from tests.conftest import MakeCheckpoint, MakeRelay, RunEdge, RunningEdge
@@ -128,6 +128,58 @@ def test_what_is_sent(edge_that: EdgeThat) -> None:
     assert (rows.type, rows.session, rows.epoch, rows.position, rows.rows, rows.columns,
             rows.flags) == (FrameType.ROWS, SESSION, 1, 0, 3, HIDDEN, Flags.RESULT_WANTED)
     assert bytes(rows.payload) == ROWS.numpy().tobytes()
+
+
+@pytest.mark.parametrize("came", [(7,), (5, 8), (5, 6, 9)])
+def test_drafts_and_what_stands_of_them(came: tuple[int, ...], edge_that: EdgeThat) -> None:
+    seen: list[Frame] = []
+
+    def behave(wire: ServerConnection) -> None:
+        seen.append(get(wire))
+        wire.send(encode(token_frame(SESSION, 0, 1, *came)))
+        seen.append(get(wire))
+        wire.send(token(1 + len(came), 4))
+        wait_for_the_end(wire)
+
+    link = opened(edge_that, behave)
+    link.send(0, ROWS, Flags.RESULT_WANTED, [5, 6])
+    assert link.receive() == came
+    link.send(len(came), ROWS[:1], Flags.RESULT_WANTED)
+    assert link.receive() == 4
+    link.close()
+    assert seen[0].flags == Flags.RESULT_WANTED | Flags.DRAFTED
+    guesses, rows = drafts_of(seen[0])
+    assert (guesses, bytes(rows)) == ((5, 6), ROWS.numpy().tobytes())
+    assert (seen[1].position, seen[1].flags) == (len(came), Flags.RESULT_WANTED)
+
+
+@pytest.mark.parametrize("came", [(6, 7), (5, 7, 8), (5, 6, 7, 8)])
+def test_tokens_that_do_not_follow_from_the_drafts(
+    came: tuple[int, ...], edge_that: EdgeThat
+) -> None:
+    def behave(wire: ServerConnection) -> None:
+        get(wire)
+        wire.send(encode(token_frame(SESSION, 0, 1, *came)))
+        wait_for_the_end(wire)
+
+    link = opened(edge_that, behave)
+    link.send(0, ROWS, Flags.RESULT_WANTED, [5, 6])
+    with pytest.raises(FrameError, match="do not follow from them"):
+        link.receive()
+    link.close()
+
+
+def test_more_tokens_than_were_asked_for(edge_that: EdgeThat) -> None:
+    def behave(wire: ServerConnection) -> None:
+        get(wire)
+        wire.send(encode(token_frame(SESSION, 0, 3, 5, 6)))
+        wait_for_the_end(wire)
+
+    link = opened(edge_that, behave)
+    link.send(0, ROWS, Flags.RESULT_WANTED)
+    with pytest.raises(FrameError, match="do not follow from them"):
+        link.receive()
+    link.close()
 
 
 def test_hidden_rows_come_back(edge_that: EdgeThat) -> None:

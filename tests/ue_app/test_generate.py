@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -57,11 +57,15 @@ class ScriptedLink:
     kept: list[int] = field(default_factory=list)
     rebuilt: bool = False
     due: deque[int] = field(default_factory=deque)
+    drafts: tuple[int, ...] = ()
 
     def start(self, sampling: Sampling, kept: int, first: int) -> None:
         self.started.append((sampling, kept, first))
 
-    def send(self, position: int, rows: torch.Tensor, flags: Flags) -> None:
+    def send(
+        self, position: int, rows: torch.Tensor, flags: Flags, drafts: Sequence[int] = ()
+    ) -> None:
+        self.drafts = tuple(drafts)
         self.sent.append((position, rows.shape[0], flags))
         if self.traffic is not None:
             self.traffic.sent += 100 * rows.shape[0]
@@ -75,7 +79,14 @@ class ScriptedLink:
         token = self.script.pop(0)
         if isinstance(token, BaseException):
             raise token
-        return token
+        if not self.drafts:
+            return token
+        tokens = [token]
+        while len(tokens) <= len(self.drafts) and tokens[-1] == self.drafts[len(tokens) - 1]:
+            following = self.script.pop(0)
+            assert isinstance(following, int)
+            tokens.append(following)
+        return tuple(tokens)
 
     def cancel(self, kept: int) -> int:
         self.kept.append(kept)

@@ -74,7 +74,8 @@ class Links(RuleBasedStateMachine):
     @rule()
     def answered(self) -> None:
         first, flags, rows = self.due.popleft()
-        sent = self.ledger.due.popleft()
+        sent = self.ledger.due[0]
+        self.ledger.settle(1)
         assert (sent.needed_from, sent.end, sent.flags) == (first, len(rows), flags)
 
     @rule(share=st.floats(0, 1.2))
@@ -137,6 +138,20 @@ def test_a_token_needs_its_last_row_again_and_hidden_rows_need_all() -> None:
         ledger = ledger_of(10)
         ledger.record(10, numbered(10, 11, 12), flags)
         assert plan(ledger, 13) == [(needed, 13)]
+
+
+def test_drafts_are_sent_again_whole_and_those_that_were_wrong_are_void() -> None:
+    for stand in (1, 2, 3):
+        ledger = ledger_of(10)
+        ledger.record(10, numbered(10, 11, 12), Flags.RESULT_WANTED, drafts=(7, 8))
+        for held in (9, 10, 12, 13):
+            *before, last = ledger.plan(held, 4)
+            assert last == Sent(10, 13, Flags.RESULT_WANTED, drafts=(7, 8))
+            assert [(sent.position, sent.end) for sent in before] == [(9, 10)][held - 9 :]
+        ledger.settle(stand)
+        assert (ledger.end, list(ledger.due)) == (10 + stand, [])
+        assert torch.equal(ledger.rows(Sent(9, 10 + stand, Flags.NONE)),
+                           numbered(*range(9, 10 + stand)))
 
 
 @pytest.mark.parametrize("position", [1, 5, 2**32 - 1])

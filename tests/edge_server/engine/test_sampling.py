@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +19,13 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from edge_server.engine.sampling import Sampler, choose_many, penalised, warped
+from edge_server.engine.sampling import (
+    Sampler,
+    choose_drafted,
+    choose_many,
+    penalised,
+    warped,
+)
 from edge_server.errors import SessionError
 from edge_server.messages import ErrorCode, Sampling
 
@@ -323,3 +330,60 @@ def test_scores_that_leave_the_range_are_that_answers_error() -> None:
         Scores(), rows, [Sampler(Sampling(temperature=0.01)), Sampler(Sampling())], [0, 0])
     assert isinstance(results[0], SessionError)
     assert results[1] == 1
+
+
+def one_by_one(sampler: Sampler, rows: torch.Tensor, position: int) -> list[int]:
+    return [sampler.choose(row, position + index) for index, row in enumerate(rows)]
+
+
+@pytest.mark.parametrize("sampling", MANY)
+def test_drafts_choose_what_would_be_chosen_one_by_one(sampling: Sampling) -> None:
+    """As many as come true and the one after them, wherever the first wrong one is."""
+    for seed in range(30):
+        rows = torch.randn(5, 40, generator=torch.Generator().manual_seed(seed)) * 2
+        expected = one_by_one(Sampler(replace(sampling, seed=seed)), rows, 3)
+        for wrong in range(5):
+            drafts = [token if index < wrong else (token + 1) % 40
+                      for index, token in enumerate(expected[:4])]
+            sampler = Sampler(replace(sampling, seed=seed))
+            assert choose_drafted(Scores(), rows, [sampler], [3], [drafts]) == [
+                expected[: wrong + 1]]
+            # What was not accepted has left no trace: the answer goes on as it would have.
+            if wrong < 4:
+                assert one_by_one(sampler, rows[wrong + 1 :], 4 + wrong) == expected[wrong + 1 :]
+
+
+def test_drafts_beside_answers_without_any() -> None:
+    rows = torch.randn(8, 60, generator=torch.Generator().manual_seed(3)) * 2
+    samplers, alone = ([Sampler(sampling) for sampling in MANY[:3]] for _ in range(2))
+    first = one_by_one(alone[0], rows[:3], 0)
+    second = alone[1].choose(rows[3], 9)
+    third = one_by_one(alone[2], rows[4:], 20)
+    drafts = [first[:2], [], [third[0], (third[1] + 1) % 60, 4]]
+    assert choose_drafted(Scores(), rows, samplers, [0, 9, 20], drafts) == [
+        first, [second], third[:2]]
+
+
+def test_unusable_scores_after_a_draft_are_met_by_the_next_step() -> None:
+    rows = torch.eye(4)
+    rows[2] = torch.nan
+    assert choose_drafted(Scores(), rows, [Sampler(Sampling())], [0], [[0, 1, 2]]) == [[0, 1]]
+    assert choose_drafted(Scores(), rows, [Sampler(Sampling())], [0], [[0, 3, 2]]) == [[0, 1]]
+    (error,) = choose_drafted(Scores(), rows[2:], [Sampler(Sampling())], [2], [[2]])
+    assert isinstance(error, SessionError)
+
+
+def test_what_is_drawn_with_drafts_has_the_distribution_of_what_is_drawn_without() -> None:
+    """Chi square over a tiny vocabulary: two tokens drawn with a fixed guess for the first."""
+    logits = torch.tensor([[1.0, 0.0, -0.5], [0.3, 1.2, 0.0]])
+    chances = torch.softmax(logits, dim=-1)
+    counts, draws = torch.zeros(3, 3), 4000
+    for seed in range(draws):
+        sampler = Sampler(Sampling(temperature=1.0, seed=seed))
+        (tokens,) = choose_drafted(Scores(), logits, [sampler], [0], [[seed % 3]])
+        assert isinstance(tokens, list)
+        if len(tokens) == 1:  # the guess was wrong: the next row comes in a step of its own
+            tokens.append(sampler.choose(logits[1], 1))
+        counts[tokens[0], tokens[1]] += 1
+    expected = draws * chances[0][:, None] * chances[1][None, :]
+    assert float(((counts - expected) ** 2 / expected).sum()) < 26.1  # 8 degrees, p = 0.001

@@ -1,0 +1,42 @@
+"""Drafting beside the generation loop: what to guess now, and what came of it.
+
+It joins a drafter with the pace that says how much of it pays, and reads time from the clock it is
+given. It knows no links and no rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from edge_server.messages import Sampling
+from ue_app.drafts.drafter import Drafter
+from ue_app.drafts.pace import Pace, Step
+
+
+class Speculation:
+    """One conversation's drafts."""
+
+    def __init__(self, drafter: Drafter, pace: Pace, clock: Callable[[], float]) -> None:
+        self.drafter = drafter
+        self._pace, self._clock = pace, clock
+        self._began = self._drafting = 0.0
+
+    def start(self, sampling: Sampling, first: int) -> None:
+        """A new answer begins at position `first`."""
+        self.drafter.start(sampling, first)
+
+    def read(self, ids: Sequence[int]) -> None:
+        """Use a wait: take in what is certain."""
+        self.drafter.read(ids)
+
+    def draft(self, ids: Sequence[int], room: int) -> list[int]:
+        """What to send after `ids`, at most `room` tokens; a step begins."""
+        self._began = self._clock()
+        count = min(self._pace.choose(), room)
+        drafts = self.drafter.draft(ids, count) if count > 0 else []
+        self._drafting = self._clock() - self._began
+        return drafts
+
+    def came(self, drafted: int, accepted: int) -> None:
+        """The step is over; so many of the drafts stand."""
+        self._pace.observe(Step(drafted, accepted, self._drafting, self._clock() - self._began))
