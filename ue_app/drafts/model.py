@@ -14,7 +14,7 @@ import torch
 from edge_server.engine.checkpoint import Checkpoint, read_json
 from edge_server.engine.load import Engine, EngineOptions, open_engine
 from edge_server.engine.stage import warm_up
-from edge_server.errors import ConfigurationError
+from edge_server.errors import ConfigurationError, SessionError
 from edge_server.messages import Sampling
 from edge_server.split import LayerRange
 from ue_app.drafts.coupled import Coupled
@@ -62,7 +62,10 @@ class ModelDrafter:
         chosen = list(ids[self._first :])
         while self._last is not None and len(drafts) < count:
             logits = self._output.logits(self._last)[0, : self._known]
-            token = self._coupled.choose(logits, chosen)
+            try:
+                token = self._coupled.choose(logits, chosen)
+            except SessionError:
+                break  # scores that allow no choice allow no guess either
             drafts.append(token)
             chosen.append(token)
             if len(drafts) == count or len(self._held) >= self._capacity:

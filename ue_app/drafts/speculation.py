@@ -26,8 +26,11 @@ class Speculation:
         self.drafter.start(sampling, first)
 
     def read(self, ids: Sequence[int]) -> None:
-        """Use a wait: take in what is certain."""
+        """Use a wait: take in what is certain, and see what a draft takes."""
         self.drafter.read(ids)
+        began = self._clock()
+        self.drafter.draft(ids, 1)
+        self._pace.expect(self._clock() - began)
 
     def draft(self, ids: Sequence[int], room: int) -> list[int]:
         """What to send after `ids`, at most `room` tokens; a step begins."""
