@@ -128,14 +128,16 @@ class MeteredLink:
         self._due.clear()
         self._link.start(sampling, kept, first)
 
-    def send(self, position: int, rows: torch.Tensor, flags: Flags) -> None:
+    def send(
+        self, position: int, rows: torch.Tensor, flags: Flags, drafts: Sequence[int] = ()
+    ) -> None:
         if self._began is None:
             self._began = self._clock()
             self._before = self._before or self._count()
         self._rows += rows.shape[0]
         if flags & (Flags.RESULT_WANTED | Flags.ALL_ROWS):
             self._due.append(bool(flags & Flags.RESULT_WANTED))
-        self._link.send(position, rows, flags)
+        self._link.send(position, rows, flags, drafts)
 
     def receive(self) -> Result:
         result = self._link.receive()

@@ -117,7 +117,10 @@ class ServerLink:
         self.channel.send(Message(Kind.START, {
             "kept": kept, "first": first, "sampling": sampling.pack().hex()}))
 
-    def send(self, position: int, rows: torch.Tensor, flags: Flags) -> None:
+    def send(
+        self, position: int, rows: torch.Tensor, flags: Flags, drafts: Sequence[int] = ()
+    ) -> None:
+        assert not drafts  # these ways are measured without any
         meta, tensors = self._step(position, rows)
         self.channel.send(Message(Kind.STEP, meta | {"position": position}, tensors))
 

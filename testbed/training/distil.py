@@ -42,7 +42,8 @@ def build_student(teacher: Gemma3ForCausalLM, settings: DraftSettings) -> Gemma3
     config = copy.deepcopy(teacher.config)
     sources = (*range(settings.after), *settings.sources)
     config.num_hidden_layers = len(sources)
-    config.layer_types = [teacher.config.layer_types[source] for source in sources]
+    kinds = list(teacher.config.layer_types or [])
+    config.layer_types = [kinds[source] for source in sources]
     student = Gemma3ForCausalLM(config)
     student.model.embed_tokens.load_state_dict(teacher.model.embed_tokens.state_dict())
     student.model.norm.load_state_dict(teacher.model.norm.state_dict())

@@ -67,7 +67,7 @@ def run_draft(request: DraftRequest, settings: DraftSettings, console: Console) 
     torch.set_num_threads(request.threads)
     rows = _rows(request, checkpoint, settings, console)
     torch.set_num_threads(request.threads)  # the engine computes on threads of its own
-    teacher = Gemma3ForCausalLM.from_pretrained(request.model, dtype=torch.float32).eval()
+    teacher = Gemma3ForCausalLM.from_pretrained(request.model, dtype=torch.float32)
     student, step, history = _train(request, teacher, rows, settings, console)
     if step < settings.steps:
         console.print(f"Stopped after step {step}, saved in {request.out}. Go on with:",
@@ -75,7 +75,7 @@ def run_draft(request: DraftRequest, settings: DraftSettings, console: Console) 
         console.print(request.resume_command, soft_wrap=True, highlight=False)
         return False
     identity = identity_of(checkpoint)
-    write_exit(student.eval(), identity, settings, request.export)
+    write_exit(student, identity, settings, request.export)
     console.print(f"Written to {request.export}; measuring ...", soft_wrap=True, highlight=False)
     stories, own = _judge(request, checkpoint, teacher, student, settings)
     weights = request.export / "model.safetensors"

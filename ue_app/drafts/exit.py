@@ -68,7 +68,7 @@ def open_exit(folder: Path, checkpoint: Checkpoint) -> Checkpoint:
                            f"{checkpoint.folder}.",
                            "Use the one that was trained for it, or --speculate lookup.")
     own = {name: entry for file in tensor_files(folder)
-           for name, entry in canonical_names(read_header(file)).items()}
+           for name, entry in canonical_names(read_header(file), checkpoint.names).items()}
     shared = {name: entry for name, entry in checkpoint.tensors.items()
               if name in ("embed_tokens.weight", "lm_head.weight")
               or (layer_of(name) is not None and (layer_of(name) or 0) < note.after)}
