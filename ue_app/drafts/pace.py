@@ -18,9 +18,9 @@ HOPE = (1.0, 2.0)  # hits and tries before there are any: half
 REST = 1.0  # what a draft adds on the link and at the edge before it is known: as its making
 LOOK_AFTER = 8  # steps without drafts until one is tried again, at least
 LOOKING = 0.01  # share of the time that such tries may cost
-LOSS = 0.03  # share of the time that wrong drafts may cost; 0.05 is what is promised
+LOSS = 0.02  # share of the time that wrong drafts may cost; 0.05 is what is promised
 CREDIT = 2.0  # plain steps' time that the account may hold: old gains excuse no new losses
-OVERDRAFT = 1.0  # plain steps' time that it may lack besides: a beginning costs something
+OVERDRAFT = 0.5  # plain steps' time that it may lack besides: a beginning costs something
 
 
 @dataclass(frozen=True)
