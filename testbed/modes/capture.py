@@ -44,7 +44,7 @@ class Capture:
     def end(self) -> Captured:
         time.sleep(SETTLE_SECONDS)
         self._source.close()
-        self._thread.join(10.0)
+        self._thread.join(60.0)  # the first time its code is compiled
         if self._thread.is_alive() or self._source.counters.dropped or not self._parts:
             return Captured(None, None)
         packets = np.concatenate(self._parts)
