@@ -86,7 +86,7 @@ def frames(draw: st.DrawFn, max_bytes: int = 300) -> Frame:
     flags = draw(FLAGS)
     if kind is FrameType.ROWS and 2 <= rows <= MAX_DRAFTS + 1 and draw(st.booleans()):
         flags = Flags.RESULT_WANTED | Flags.DRAFTED
-        payload = drafted(draw(st.lists(U32, min_size=rows - 1, max_size=rows - 1)), payload)
+        payload = bytes(drafted(draw(st.lists(U32, min_size=rows - 1, max_size=rows - 1)), payload))
     return Frame(kind, draw(U64), draw(U16), draw(U32), dtype, rows, columns, flags, payload)
 
 

@@ -27,6 +27,7 @@ from testbed.cli import BUNDLED_MODEL
 from testbed.loop.asking import ask as ask_api
 from testbed.loop.asking import put
 from testbed.loop.crowd import START, STOP
+from testbed.loop.grounds import PHONE
 from testbed.loop.parts import Part, in_namespace, running, wait_until
 from testbed.loop.ports import HOST, PORTS
 from testbed.loop.programs import Programs
@@ -187,20 +188,20 @@ class Bed(Programs):
 
     def _talker_command(self, namespace: str) -> list[str]:
         return in_namespace(namespace, [sys.executable, "-m", "tests.end_to_end.talker",
-                                        self.edge, str(self.model)])
+                                        self.ground.edge_of(PHONE), str(self.model)])
 
     def _start_phone(self) -> None:
-        self._route(self.phone_namespace, self.settings.phone_address)
-        part = self.add("phone", self._talker_command(self.phone_namespace),
+        self.ground.route(PHONE, self.settings.phone_address)
+        part = self.add("phone", self._talker_command(f"{self.settings.name}-{PHONE}"),
                         output="tokens.jsonl", by_input=True)
         self.phone = Talker(part, self.folder / "tokens.jsonl", self.until)
         self.phone.ready()
 
-    def _write(self, name: str, document: dict[str, Any]) -> None:
+    def write(self, name: str, document: dict[str, Any]) -> None:
         if name in ("cell.yaml", "crowd.yaml"):
             first = document["cells"][0]
             document = document | {"cells": [first, first | {"nci": OTHER_NCI}]}
-        super()._write(name, document)
+        super().write(name, document)
 
 
 def _of_our_own(settings: LoopSettings) -> LoopSettings:
