@@ -37,6 +37,8 @@ def configure(parser: argparse.ArgumentParser, bundled: Path) -> None:
                        help="largest message (default: %(default)s)")
     serve.add_argument("--allow-anyone", action="store_true",
                        help="listen beyond this machine, though there is no password")
+    serve.add_argument("--end-with-stdin", action="store_true",
+                       help="end when standard input does: with the program that started it")
     serve.set_defaults(run=run_serve)
     ask = commands.add_parser("ask", help="one answer, its tokens and its cost", epilog=EXAMPLES,
                               formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -68,6 +70,7 @@ def _model_options(parser: argparse.ArgumentParser, bundled: Path) -> None:
 def run_serve(arguments: argparse.Namespace) -> int:
     """Serve until a signal."""
     import signal
+    import sys
     import threading
 
     from edge_server.engine.checkpoint import Checkpoint
@@ -88,6 +91,13 @@ def run_serve(arguments: argparse.Namespace) -> int:
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: ended.set())
     threading.Thread(target=server.serve, name="modes-server", daemon=True).start()
+    if arguments.end_with_stdin:
+        def wait() -> None:
+            while sys.stdin.buffer.read(4096):
+                pass  # whatever it says, it is still there
+            ended.set()
+
+        threading.Thread(target=wait, daemon=True).start()
     print(f"modes' server: {arguments.model.name}, {engine.backend} {engine.precision}, "
           f"on {arguments.host}:{server.port}", flush=True)
     ended.wait()

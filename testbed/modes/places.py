@@ -97,7 +97,8 @@ class Places:
     def _server(self, ends: Ends, link: object, settings: ModesSettings, name: str) -> Server:
         common = ["--model", str(settings.model), "--backend", settings.backend, "--dtype",
                   settings.precision, "--threads", str(settings.threads), "--context",
-                  str(settings.context), "--host", ends.address, "--port", "0", "--allow-anyone"]
+                  str(settings.context), "--host", ends.address, "--port", "0", "--allow-anyone",
+                  "--end-with-stdin"]  # so that they end where this process is killed
         if name == "edge":
             command = ["edge", *common]
         else:
@@ -123,14 +124,16 @@ def _program(namespace: str | None, command: Sequence[str]) -> Iterator[Server]:
     words = [*(["ip", "netns", "exec", namespace] if namespace else []),
              sys.executable, "-m", "testbed.cli", *command]
     with tempfile.TemporaryFile("w+") as complaints:
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=complaints, text=True,
-                                   start_new_session=True)
+        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=complaints, text=True, start_new_session=True)
         assert process.stdout is not None  # it was asked for
         try:
             yield _until_ready(process, command, complaints)
         finally:
             stop(process)
             process.stdout.close()
+            assert process.stdin is not None  # as well
+            process.stdin.close()
 
 
 def _until_ready(process: subprocess.Popen[str], command: Sequence[str], complaints: object
