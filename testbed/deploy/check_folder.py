@@ -14,6 +14,7 @@ from typing import Any
 
 from testbed.deploy.check_rules import rule_findings
 from testbed.deploy.check_site import site_findings
+from testbed.deploy.check_subscribers import subscriber_findings
 from testbed.deploy.claim import Claim
 from testbed.deploy.claims import claims, site_claims
 from testbed.deploy.findings import Finding, error
@@ -36,6 +37,7 @@ def folder_findings(path: Path) -> list[Finding]:
     findings += schema_findings(folder)
     findings += differing(claims(folder), wanted, folder)
     findings += rule_findings(folder)
+    findings += subscriber_findings(folder)
     return findings
 
 

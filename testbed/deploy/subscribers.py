@@ -3,9 +3,9 @@
     print(dbctl(site))      # open5gs-dbctl add_ue_with_slice, update_slice
     print(mongo(site))      # mongoimport --jsonArray
 
-Documents say more than the commands can: 5QI, both slices as default (OAI's UE asks for none, and
-then gets those), and the PCC rule without which the PCF promotes no flow. Keys are in the clear in
-both, as Open5GS keeps them.
+Documents say more than open5gs-dbctl can: 5QI, both slices as default (OAI's UE asks for none, and
+then gets those), and the PCC rule without which the PCF promotes no flow; the script has mongosh
+write these into the entries that dbctl made. Keys are in the clear in both, as Open5GS keeps them.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ def dbctl(site: SiteConfig) -> str:
     """A script of commands."""
     lines = [
         "#!/usr/bin/env bash",
-        f"# Subscribers of {site.name}; open5gs-dbctl comes with Open5GS (misc/db).",
+        f"# Subscribers of {site.name}; open5gs-dbctl comes with Open5GS (misc/db), mongosh with",
+        "# MongoDB.",
         "#",
         "#   ./subscribers.sh",
         "#",
-        "# These have one default slice and no PCC rule: for promotion of single flows, and for",
-        "# OAI's UE, take subscribers.json instead:",
+        "# Where there is no mongosh, take subscribers.json instead:",
         f"#   mongoimport --uri {site.core.database} -c subscribers --jsonArray \\",
         "#     --mode upsert --upsertFields imsi subscribers.json",
         "set -euo pipefail",
@@ -43,7 +43,20 @@ def dbctl(site: SiteConfig) -> str:
                      else ["update_slice", ue.imsi])
             words += [one.dnn, str(one.sst), one.sd or NO_SD]
             lines.append(f'open5gs-dbctl "$DB" {shlex.join(words)}')
+    lines += [
+        "# What dbctl cannot say: both slices as default, 5QIs, and the PCC rule of promotion.",
+        *(f"mongosh --quiet {shlex.quote(site.core.database)} --eval {shlex.quote(_update(one))}"
+          for one in documents(site))]
     return "\n".join(lines) + "\n"
+
+
+def _update(document: dict[str, Any]) -> str:
+    """JavaScript that gives an entry its slices; it fails where the entry is not there."""
+    wanted = {"imsi": document["imsi"]}
+    change = {"$set": {"slice": document["slice"]}}
+    return (f"const found = db.subscribers.updateOne({json.dumps(wanted)},\n"
+            f"{json.dumps(change, indent=1)});\n"
+            f"if (!found.matchedCount) throw new Error({json.dumps('no ' + wanted['imsi'])});")
 
 
 def mongo(site: SiteConfig) -> str:

@@ -23,14 +23,18 @@ def test_commands_add_a_ue_and_then_its_other_slices(tmp_path: Path) -> None:
 
 
 def test_the_script_runs_the_commands(tmp_path: Path) -> None:
-    tool = tmp_path / "open5gs-dbctl"
-    tool.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/said\n')
-    tool.chmod(0o755)
+    for name in ("open5gs-dbctl", "mongosh"):
+        tool = tmp_path / name
+        tool.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/said\n')
+        tool.chmod(0o755)
     subprocess.run(["bash", "-c", dbctl(example())], check=True,
                    env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
-    said = (tmp_path / "said").read_text().splitlines()
-    assert len(said) == 2
-    assert all(line.startswith("--db_uri=mongodb://127.0.0.1/open5gs add_ue") for line in said)
+    said = (tmp_path / "said").read_text()
+    assert said.count("--db_uri=mongodb://127.0.0.1/open5gs add_ue") == 2
+    assert said.count("--quiet mongodb://127.0.0.1/open5gs --eval const found = db.subscr") == 2
+    for wanted in documents(example()):
+        assert json.dumps({"$set": {"slice": wanted["slice"]}}, indent=1) in said
+        assert json.dumps({"imsi": wanted["imsi"]}) in said
 
 
 def test_documents_have_both_slices_as_default_and_a_rule_to_promote_by(tmp_path: Path) -> None:
