@@ -65,7 +65,8 @@ def test_an_ordinary_user_has_it_too_and_leaves_nothing(home: Path) -> None:
         assert answers(f"http://127.0.0.1:{port_of(home, 8480)}/api/v1/status")
         process.terminate()
         assert process.wait(PATIENCE) == TERMINATED, told(home)
-    assert "Not root: all of it runs in a user namespace." in told(home)
+    assert "mode user: not root" in told(home)
+    assert "the same inside an unprivileged user namespace" in told(home)
     assert "Traceback" not in told(home)
     # What was made in there went with the last process, which is all that there is to see.
     assert processes_about(str(home)) == []

@@ -112,7 +112,7 @@ def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
 
 
 def test_without_root_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr(namespaces, "lacking", lambda: ["CAP_NET_ADMIN", "CAP_SYS_ADMIN"])
     with pytest.raises(NotRoot, match="root"), shaped_link(
             LinkConfig(ChannelConfig(1.0), ChannelConfig(1.0)), 1):
         pass

@@ -93,7 +93,7 @@ def test_a_kind_that_there_is_not(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_without_root_it_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr("testbed.namespaces.lacking", lambda: ["CAP_NET_ADMIN"])
     assert main([*COMMAND, "--out", str(tmp_path)]) == 1
     assert "Run as root" in capsys.readouterr().err
 
