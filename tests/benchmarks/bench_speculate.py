@@ -128,7 +128,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     openings = openings_of(options)
     with edge_process(["--model", str(BUNDLED_MODEL), "--threads", "1",
-                       "--sessions", "16"]) as url:
+                       "--sessions", "64"]) as url:
         for milliseconds in options.links:
             rows += run_link(int(url.rsplit(":", 1)[1]), milliseconds, openings, options)
     report.print_table(
