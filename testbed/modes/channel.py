@@ -9,12 +9,13 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from testbed.modes.errors import BadMessage, Refused, ServerGone
 from testbed.modes.wire import HEAD_BYTES, Kind, Message, pack, read_head, read_message
 
 MOST_BYTES = 2 << 30  # of one message's tensors, unless told otherwise
-TAKE_BYTES = 1 << 20  # per read
+TAKE_BYTES = 1 << 20  # per read, and at first for a message, whatever length it claims
 
 
 class Channel:
@@ -45,10 +46,13 @@ class Channel:
             raise ServerGone(f"The connection ended: {error}.", "See what the other side says."
                              ) from error
 
-    def receive(self) -> Message:
-        """The next message; the other side's refusal is raised as the error it is."""
+    def receive(self, most: int | None = None) -> Message:
+        """The next message; the other side's refusal is raised as the error it is.
+
+        `most`: bytes of tensors that this one may have, where that is less than the usual.
+        """
         raw = self._exactly(HEAD_BYTES, first=True)
-        head = read_head(bytes(raw), self._most)
+        head = read_head(bytes(raw), self._most if most is None else min(most, self._most))
         text = self._exactly(head.meta)
         data = self._exactly(head.data)
         self.whole = began = self._clock()
@@ -66,6 +70,9 @@ class Channel:
         return message
 
     def close(self) -> None:
+        """A thread that waits in `receive` is woken: closing alone leaves it there."""
+        with suppress(OSError):  # it is gone already
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def wait_for_ever(self, for_ever: bool) -> None:
@@ -73,13 +80,22 @@ class Channel:
         self._patient = for_ever
 
     def _exactly(self, size: int, first: bool = False) -> bytearray:
-        found = bytearray(size)
-        view, at = memoryview(found), 0
-        while at < size:
+        """Memory is taken as bytes come: never over twice what is there, whatever was claimed."""
+        found = bytearray()
+        while len(found) < size:
+            at = len(found)
+            found += bytes(min(size - at, max(TAKE_BYTES, at)))
+            with memoryview(found) as view:
+                self._fill(view, at, first and at == 0)
+        return found
+
+    def _fill(self, view: memoryview, at: int, first: bool) -> None:
+        begin = at
+        while at < len(view):
             try:
                 count = self._socket.recv_into(view[at : at + TAKE_BYTES])
             except TimeoutError as error:
-                if first and at == 0 and self._patient:
+                if first and at == begin and self._patient:
                     continue
                 raise ServerGone("The other side said nothing for too long.",
                                  "See whether it still runs.") from error
@@ -87,8 +103,7 @@ class Channel:
                 raise ServerGone(f"The connection ended: {error}.") from error
             if not count:
                 raise ServerGone("The connection ended.", "See what the other side says.")
-            if first and at == 0:
+            if first and at == begin:
                 self.came = self._clock()
             at += count
             self.received += count
-        return found

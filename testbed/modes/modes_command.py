@@ -90,7 +90,8 @@ def run_serve(arguments: argparse.Namespace) -> int:
     ended = threading.Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: ended.set())
-    threading.Thread(target=server.serve, name="modes-server", daemon=True).start()
+    serving = threading.Thread(target=server.serve, name="modes-server")
+    serving.start()
     if arguments.end_with_stdin:
         def wait() -> None:
             while sys.stdin.buffer.read(4096):
@@ -102,6 +103,7 @@ def run_serve(arguments: argparse.Namespace) -> int:
           f"on {arguments.host}:{server.port}", flush=True)
     ended.wait()
     server.close()
+    serving.join()
     return 0
 
 

@@ -38,7 +38,7 @@ from testbed.modes.policies import (
     RemoteCacheLink,
     SemanticLink,
 )
-from testbed.modes.wire import Kind, Message, number
+from testbed.modes.wire import Kind, Message, number, real
 from ue_app.client import EdgeLink
 from ue_app.generate import Answer, Conversation, Limits
 from ue_app.head import Head, Placement, place
@@ -174,7 +174,7 @@ def _connect(config: ModeConfig, engine: Engine, placement: Placement, identity:
     if config.server is None:
         raise ConfigurationError(f"{config.mode} needs the modes' server.",
                                  "Start `airsplit modes serve`, and name it with --server.")
-    return _server_link(config, identity, whole, clock)
+    return _server_link(config, engine.checkpoint.architecture.vocabulary, identity, whole, clock)
 
 
 def _edge_link(config: LinkConfig, hello: Hello, encoding: str) -> EdgeLink:
@@ -183,8 +183,8 @@ def _edge_link(config: LinkConfig, hello: Hello, encoding: str) -> EdgeLink:
     return EdgeLink(config, hello, encoder=RowEncoder(encoding))
 
 
-def _server_link(config: ModeConfig, identity: str, whole: Any, clock: Callable[[], float]
-                 ) -> tuple[Link, int, Offset]:
+def _server_link(config: ModeConfig, vocabulary: int, identity: str, whole: Any,
+                 clock: Callable[[], float]) -> tuple[Link, int, Offset]:
     assert config.server is not None  # as the caller saw
     try:
         connection = socket.create_connection(config.server, timeout=config.timeout)
@@ -198,17 +198,16 @@ def _server_link(config: ModeConfig, identity: str, whole: Any, clock: Callable[
         channel.send(Message(Kind.HELLO, {"mode": str(config.mode), "identity": identity,
                                           "likeliest": config.likeliest}))
         ready = channel.expect(Kind.READY).meta
+        number(ready, "vocabulary", vocabulary, vocabulary)
+        capacity = min(config.engine.capacity, number(ready, "capacity", 1, 2**31))
+        channel.server_load = real(ready, "load_seconds")
     except BaseException:
         channel.close()
         raise
-    vocabulary = number(ready, "vocabulary", 1, 2**31)
-    capacity = min(config.engine.capacity, number(ready, "capacity", 1, 2**31))
-    load = ready.get("load_seconds")
-    channel.server_load = float(load) if isinstance(load, int | float) else None
     links: dict[Mode, Callable[[], Link]] = {
-        Mode.NAIVE: lambda: NaiveLink(channel, whole),
-        Mode.REMOTE_CACHE: lambda: RemoteCacheLink(channel),
-        Mode.HANDLE: lambda: HandleLink(channel),
+        Mode.NAIVE: lambda: NaiveLink(channel, vocabulary, whole),
+        Mode.REMOTE_CACHE: lambda: RemoteCacheLink(channel, vocabulary),
+        Mode.HANDLE: lambda: HandleLink(channel, vocabulary),
         Mode.SEMANTIC: lambda: SemanticLink(channel, vocabulary, config.likeliest)}
     return links[config.mode](), capacity, offset
 
@@ -221,7 +220,7 @@ def estimate_offset(channel: Channel, clock: Callable[[], float]) -> Offset:
         channel.send(Message(Kind.CLOCK))
         meta = channel.expect(Kind.CLOCK).meta
         back = channel.came
-        came, at = float(meta["came"]), float(meta["at"])
+        came, at = real(meta, "came"), real(meta, "at")
         error = max(0.0, (back - sent - (at - came)) / 2)
         if best is None or error < best.error:
             best = Offset(((came - sent) + (at - back)) / 2, error)

@@ -97,8 +97,8 @@ class ServerLink:
     scored = True
     logits: torch.Tensor | None = None
 
-    def __init__(self, channel: Channel) -> None:
-        self.channel = channel
+    def __init__(self, channel: Channel, vocabulary: int) -> None:
+        self.channel, self._vocabulary = channel, vocabulary
         self.status = LinkStatus(LinkState.CONNECTED)
         self.interrupted = threading.Event()
         self.reported: Reported | None = None
@@ -141,7 +141,8 @@ class ServerLink:
 
     def _result(self, message: Message) -> Result:
         """The last row's scores, of all that came back."""
-        if not message.tensors or message.tensors[0].ndim != 2:
+        scores = message.tensors[0] if message.tensors else torch.empty(0)
+        if scores.ndim != 2 or not len(scores) or scores.shape[1] != self._vocabulary:
             raise BadMessage("The server sent no scores.")
         self.logits = message.tensors[0][-1]
         return self.logits
@@ -171,9 +172,8 @@ class SemanticLink(ServerLink):
     mode = Mode.SEMANTIC
 
     def __init__(self, channel: Channel, vocabulary: int, likeliest: int = 0) -> None:
-        super().__init__(channel)
+        super().__init__(channel, vocabulary)
         self.scored = likeliest > 0
-        self._vocabulary = vocabulary
 
     def _result(self, message: Message) -> Result:
         if not self.scored:
@@ -181,7 +181,7 @@ class SemanticLink(ServerLink):
             if type(token) is not int or not 0 <= token < self._vocabulary:
                 raise BadMessage("The server sent no token.")
             return token
-        values, ids = message.tensors
+        values, ids = _likeliest(message, self._vocabulary)
         scores = torch.full((self._vocabulary,), UNLIKELY)
         scores[ids.long()] = values
         self.logits = scores
@@ -193,8 +193,8 @@ class NaiveLink(ServerLink):
 
     mode = Mode.NAIVE
 
-    def __init__(self, channel: Channel, whole: Whole) -> None:
-        super().__init__(channel)
+    def __init__(self, channel: Channel, vocabulary: int, whole: Whole) -> None:
+        super().__init__(channel, vocabulary)
         self._weights = whole.weights()
         self._cache: Sequence[torch.Tensor] = ()
 
@@ -210,6 +210,18 @@ class NaiveLink(ServerLink):
     def _result(self, message: Message) -> Result:
         self._cache = message.tensors[1:]
         return super()._result(message)
+
+
+def _likeliest(message: Message, vocabulary: int) -> Sequence[torch.Tensor]:
+    """Scores and their ids, float32 and int32."""
+    kinds = [(one.dtype, one.ndim) for one in message.tensors]
+    if kinds != [(torch.float32, 1), (torch.int32, 1)]:
+        raise BadMessage("The server sent no scores.")
+    values, ids = message.tensors
+    if not len(values) or len(values) != len(ids) or not (
+            0 <= int(ids.min()) <= int(ids.max()) < vocabulary):
+        raise BadMessage("The server's scores are of no tokens of this model.")
+    return values, ids
 
 
 def times_of(whole: float, ready: float, computed: float) -> list[int]:

@@ -12,6 +12,7 @@ import logging
 import resource
 import socket
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from testbed.modes.serving import Conversation, Served
 from testbed.modes.wire import Kind, Message
 
 logger = logging.getLogger("testbed.modes.server")
+END_SECONDS = 15.0  # that a step which is being computed may still take when the server closes
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class ModesServer:
                              f"{error.strerror or error}.", "Give another --port or --host."
                              ) from error
         self.port = int(self._listener.getsockname()[1])
-        self._open: set[Channel] = set()
+        self._open: dict[Channel, threading.Thread] = {}
         self._lock = threading.Lock()
         self._closing = False
 
@@ -63,25 +65,33 @@ class ModesServer:
             except OSError:
                 return  # closed
             with self._lock:
-                full = len(self._open) >= self._config.connections
-            if full:
-                connection.close()
-                continue
-            channel = Channel(connection, self._config.timeout, self._config.most_bytes,
-                              self._served.clock)
-            with self._lock:
-                self._open.add(channel)
-            threading.Thread(target=self._carry, args=(channel,), daemon=True).start()
+                if self._closing or len(self._open) >= self._config.connections:
+                    connection.close()
+                    continue
+                channel = Channel(connection, self._config.timeout, self._config.most_bytes,
+                                  self._served.clock)
+                thread = threading.Thread(target=self._carry, args=(channel,), daemon=True)
+                self._open[channel] = thread
+                thread.start()
 
     def close(self) -> None:
-        self._closing = True
+        """End all connections, and wait for their threads.
+
+        One that is still there when the interpreter ends may abort the whole process.
+        """
+        with self._lock:
+            self._closing = True
         # A thread that waits in accept() is not woken by close() alone.
         with suppress(OSError):  # nobody ever connected
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         with self._lock:
-            for channel in list(self._open):
+            threads = list(self._open.values())
+            for channel in self._open:
                 channel.close()
+        deadline = time.monotonic() + END_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _carry(self, channel: Channel) -> None:
         conversation: Conversation | None = None
@@ -89,7 +99,7 @@ class ModesServer:
             conversation = self._served.open(self._hello(channel))
             self._ready(channel)
             channel.wait_for_ever(True)
-            while self._answer(channel, conversation, channel.receive()):
+            while self._answer(channel, conversation, channel.receive(conversation.most_bytes)):
                 pass
         except ServerGone:
             pass  # it left without a word
@@ -99,14 +109,14 @@ class ModesServer:
             if conversation is not None:
                 conversation.close()
             with self._lock:
-                self._open.discard(channel)
+                self._open.pop(channel, None)
             channel.close()
 
     def _hello(self, channel: Channel) -> Message:
-        hello = channel.receive()
+        hello = channel.receive(most=0)  # who has not said what it wants sends no tensors
         while hello.kind is Kind.CLOCK:
             self._clock(channel)
-            hello = channel.receive()
+            hello = channel.receive(most=0)
         if hello.kind is not Kind.HELLO:
             raise BadMessage("A connection begins with HELLO.")
         return hello

@@ -24,11 +24,13 @@ from edge_server.split import LayerRange
 from testbed.modes.errors import BadMessage, Refused
 from testbed.modes.policies import Mode
 from testbed.modes.whole import Whole
-from testbed.modes.wire import Kind, Message, number, word
+from testbed.modes.wire import MOST_DATA, Kind, Message, number, word
 
 
 class Conversation(Protocol):
     """One connection's state."""
+
+    most_bytes: int  # of one message's tensors
 
     def start(self, meta: Mapping[str, Any]) -> None: ...
 
@@ -95,6 +97,8 @@ class ById:
 
     def __init__(self, served: Served, mode: Mode, likeliest: int) -> None:
         self._served, self._mode, self._likeliest = served, mode, likeliest
+        # Ids, a mask and positions, as whole numbers of 8 bytes, are the most that a step brings.
+        self.most_bytes = 3 * 8 * served.capacity
         self._slot = served.take_slot()
         self._sampler = Sampler(Sampling())
 
@@ -140,6 +144,8 @@ class ById:
 class Naive:
     """The server keeps nothing: each step brings weights, inputs and cache."""
 
+    most_bytes = MOST_DATA  # the server's own limit holds
+
     def __init__(self, served: Served) -> None:
         self._served, self._whole = served, served.whole()
 
@@ -151,8 +157,10 @@ class Naive:
         if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
             raise BadMessage("A step of this mode names its weights.")
         held = number(message.meta, "position", 0, served.capacity)
+        if not message.tensors:
+            raise BadMessage("A step brings token ids.")
         ids, rest = message.tensors[0], message.tensors[1:]
-        if ids.ndim != 1 or not 0 < len(ids) <= served.capacity or len(rest) < len(names) \
+        if ids.ndim != 1 or not 0 < len(ids) <= served.capacity - held or len(rest) < len(names) \
                 or ids.dtype != torch.int64 \
                 or not 0 <= int(ids.min()) <= int(ids.max()) < served.vocabulary:
             raise BadMessage("A step brings token ids of the model, and the weights it names.")

@@ -30,6 +30,9 @@ class Whole:
         model = factory.from_config(self._config, dtype=dtype)
         self._model = model.eval().to(self._device)
         self._expected = {name: tuple(one.shape) for name, one in self._own().items()}
+        # [heads, channels] of each layer's keys and values, which no two families name alike.
+        self._parts = [(one.shape[1], one.shape[3])
+                       for one in self.run(torch.zeros(1, dtype=torch.int64), 0, [])[1]]
 
     def load(self) -> None:
         """Read the folder's weights: the client's side."""
@@ -71,8 +74,13 @@ class Whole:
         if len(tensors) != 2 * len(past.layers):
             raise BadMessage(f"A cache of {len(past.layers)} layers has twice as many tensors, "
                              f"not {len(tensors)}.")
-        for layer, keys, values in zip(past.layers, tensors[::2], tensors[1::2], strict=True):
-            _check(keys, values, held, self._dtype)
+        for place, layer in enumerate(past.layers):
+            # A layer with a window holds all but one of the tokens that it sees.
+            length = min(held, layer.sliding_window - 1) if layer.is_sliding else held
+            for one, (heads, channels) in zip(tensors[2 * place : 2 * place + 2],
+                                              self._parts[2 * place : 2 * place + 2], strict=True):
+                _check(one, (1, heads, length, channels), self._dtype)
+            keys, values = tensors[2 * place : 2 * place + 2]
             layer.lazy_initialization(keys, values)
             layer.keys, layer.values = keys, values
             if layer.is_sliding:
@@ -86,7 +94,6 @@ class Whole:
         return dict(found)
 
 
-def _check(keys: torch.Tensor, values: torch.Tensor, held: int, dtype: torch.dtype) -> None:
-    if keys.ndim != 4 or keys.shape != values.shape or keys.shape[0] != 1 \
-            or not 0 < keys.shape[2] <= held or {keys.dtype, values.dtype} != {dtype}:
+def _check(tensor: torch.Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    if tuple(tensor.shape) != shape or tensor.dtype != dtype:
         raise BadMessage("A layer's keys and values are not of this conversation.")

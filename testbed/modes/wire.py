@@ -167,6 +167,15 @@ def number(meta: Mapping[str, Any], name: str, least: int, most: int) -> int:
     return value
 
 
+def real(meta: Mapping[str, Any], name: str) -> float:
+    """A finite number that a message must hold."""
+    value = meta.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not (
+            abs(value) < 2**60):  # no NaN, either
+        raise BadMessage(f"{name} is {str(value)[:40]!r}, not a number.")
+    return float(value)
+
+
 def word(meta: Mapping[str, Any], name: str) -> str:
     """A short text that a message must hold."""
     value = meta.get(name)

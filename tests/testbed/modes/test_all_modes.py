@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import threading
+import tracemalloc
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from edge_server.engine.checkpoint import Checkpoint
 from edge_server.engine.load import EngineOptions, open_engine
-from testbed.modes.errors import BadMessage, ModesError, Refused
+from testbed.modes.channel import Channel
+from testbed.modes.errors import BadMessage, ModesError, Refused, ServerGone
 from testbed.modes.opening import ModeConfig, open_mode
-from testbed.modes.policies import BY_EDGE, BY_SERVER, Mode
+from testbed.modes.policies import BY_EDGE, BY_SERVER, Mode, SemanticLink
 from testbed.modes.server import ModesServer, ServerConfig
 from testbed.modes.serving import Served
+from testbed.modes.whole import Whole
 from testbed.modes.wire import Kind, Message
 from tests.conftest import MakeCheckpoint, RunEdge
 from tests.models import ALL_FAMILIES
@@ -143,9 +150,7 @@ def test_more_conversations_than_slots_are_refused(folder: Path, serving: Servin
 @pytest.mark.parametrize("mode", [Mode.NAIVE, Mode.HANDLE])
 def test_steps_that_make_no_sense_end_that_conversation_alone(folder: Path, serving: Serving,
                                                               mode: Mode) -> None:
-    import torch
-
-    for meta, tensors in (({}, []), ({"position": 0}, []),
+    for meta, tensors in (({}, []), ({"position": 0}, []), ({"position": 0, "weights": []}, []),
                           ({"position": 50}, [torch.tensor([1], dtype=torch.int32)]),
                           ({"position": 0}, [torch.tensor([9999], dtype=torch.int64)]),
                           ({"position": 0, "weights": ["x"]}, [torch.ones(1)])):
@@ -157,6 +162,95 @@ def test_steps_that_make_no_sense_end_that_conversation_alone(folder: Path, serv
                 channel.expect(Kind.RESULT)
     with open_mode(serving.config(mode, folder)) as opened:
         assert len(opened.ask(PROMPT, 2).ids) == 2
+
+
+def tcp_pair() -> tuple[socket.socket, socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        near = socket.create_connection(listener.getsockname())
+        far, _ = listener.accept()
+    return near, far
+
+
+def _naive(channel: Channel, folder: Path, tensors: list[torch.Tensor], position: int) -> None:
+    """A step with the true weights, and whatever else."""
+    whole = Whole(folder, torch.float32)
+    whole.load()
+    weights = whole.weights()
+    channel.send(Message(Kind.STEP, {"weights": list(weights), "position": position},
+                         [tensors[0], *weights.values(), *tensors[1:]]))
+
+
+@pytest.mark.parametrize("change", ["heads", "channels", "length", "type", "position"])
+def test_a_cache_of_other_shapes_is_refused(folder: Path, serving: Serving, change: str) -> None:
+    whole = Whole(folder, torch.float32)
+    whole.load()
+    held = 3
+    _, cache = whole.run(torch.tensor([5, 6, 7]), 0, [])
+    if change == "heads":
+        cache = [torch.cat([one, one], 1) for one in cache]
+    elif change == "channels":
+        cache = [one[..., :3].contiguous() for one in cache]
+    elif change == "length":
+        cache[:2] = [one[:, :, :1].contiguous() for one in cache[:2]]
+    elif change == "type":
+        cache = [one.to(torch.bfloat16) for one in cache]
+    else:
+        held = OPTIONS.capacity
+    with open_mode(serving.config(Mode.NAIVE, folder)) as opened:
+        assert opened.channel is not None
+        _naive(opened.channel, folder, [torch.tensor([8]), *cache], held)
+        with pytest.raises(Refused):
+            opened.channel.expect(Kind.RESULT)
+
+
+def test_a_length_that_is_only_claimed_takes_no_memory() -> None:
+    near, far = tcp_pair()
+    channel = Channel(far, timeout=20.0)
+    with near:
+        head = struct.pack(">2sBBIQ", b"aM", 1, Kind.STEP, 2, 256 << 20)
+        near.sendall(head + struct.pack(">I", zlib.crc32(b"{}", zlib.crc32(head))) + b"{}")
+        near.shutdown(socket.SHUT_WR)
+        tracemalloc.start()
+        try:
+            with pytest.raises(ServerGone):
+                channel.receive()
+            assert tracemalloc.get_traced_memory()[1] < 8 << 20
+        finally:
+            tracemalloc.stop()
+            channel.close()
+
+
+def test_tensors_are_taken_only_of_those_who_said_what_they_want(serving: Serving) -> None:
+    channel = Channel(socket.create_connection(("127.0.0.1", serving.server.port)), timeout=20.0)
+    channel.send(Message(Kind.HELLO, {"mode": "handle"}, [torch.zeros(4)]))
+    with pytest.raises(Refused, match="more than is taken"):
+        channel.receive()
+    channel.close()
+
+
+def test_close_wakes_those_that_wait(folder: Path, serving: Serving) -> None:
+    with open_mode(serving.config(Mode.HANDLE, folder)) as opened:
+        waiting = list(serving.server._open.values())
+        assert [one.is_alive() for one in waiting] == [True]
+        serving.server.close()
+        assert not any(one.is_alive() for one in waiting)
+        with pytest.raises(ServerGone):
+            opened.ask(PROMPT, 2)
+
+
+@pytest.mark.parametrize("tensors", [
+    [], [torch.zeros(2)], [torch.zeros(2), torch.zeros(2)],
+    [torch.zeros(2), torch.tensor([1, 1 << 20], dtype=torch.int32)],
+    [torch.zeros(2), torch.tensor([1], dtype=torch.int32)],
+    [torch.zeros(0), torch.zeros(0, dtype=torch.int32)]])
+def test_a_server_that_sends_no_scores(tensors: list[torch.Tensor]) -> None:
+    near, far = tcp_pair()
+    link, server = SemanticLink(Channel(near, timeout=20.0), 256, likeliest=2), Channel(far)
+    server.send(Message(Kind.RESULT, {"at": [0, 1, 1]}, tensors))
+    with pytest.raises(BadMessage):
+        link.receive()
+    link.close()
+    server.close()
 
 
 def test_nobody_there(folder: Path) -> None:

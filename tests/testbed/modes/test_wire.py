@@ -23,6 +23,7 @@ from testbed.modes.wire import (
     pack,
     read_head,
     read_message,
+    real,
     word,
 )
 
@@ -101,3 +102,10 @@ def test_a_number_that_is_none(value: object) -> None:
 def test_a_word_that_is_none(value: object) -> None:
     with pytest.raises(BadMessage):
         word({"mode": value}, "mode")
+
+
+@pytest.mark.parametrize("value", [None, True, "1", [], float("nan"), float("inf"), 2**60])
+def test_what_is_no_real_number(value: object) -> None:
+    with pytest.raises(BadMessage, match="not a number"):
+        real({"at": value}, "at")
+    assert real({"at": 1.5}, "at") == 1.5
