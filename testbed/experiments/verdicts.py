@@ -55,18 +55,22 @@ def judge_target(target: Target, rows: Sequence[Row], column: Column) -> Verdict
     bound = target.most if target.most is not None else target.least
     assert bound is not None  # as `Target` has it
     above = target.least is not None
-    met = estimate.value >= bound if above else estimate.value <= bound
+    met = _meets(estimate.value, bound, above)
     why = f"{said(estimate)}{unit}, of {estimate.count}; the target is " + (
         f"{'at least' if above else 'at most'} {bound:g}{unit}")
     if not target.over:
         values = numbers(mine, target.column)
-        beyond = sum(one < bound if above else one > bound for one in values)
+        beyond = sum(not _meets(one, bound, above) for one in values)
         why += f"; {beyond} of {len(values)} trials alone miss it" if beyond else ""
     if estimate.low is None or estimate.high is None:
         why += "; one trial proves little"
-    elif estimate.low <= bound <= estimate.high:
+    elif _meets(estimate.low, bound, above) is not _meets(estimate.high, bound, above):
         why += "; its interval leaves that open"
     return Verdict(target.says, Outcome.MEETS if met else Outcome.MISSES, why)
+
+
+def _meets(value: float, bound: float, above: bool) -> bool:
+    return value >= bound if above else value <= bound
 
 
 def _never(target: Target, rows: Sequence[Row]) -> Verdict:

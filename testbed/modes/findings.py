@@ -9,7 +9,7 @@ where a token's time goes, and how time grows with the steps of an answer.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,16 +139,21 @@ def pictures(rows: Sequence[Row], levels: Sequence[str], folder: Path
     return found
 
 
-def _figure(look: Look, height: float = 3.2) -> tuple[Figure, Axes]:
-    from matplotlib.figure import Figure
+def _drawing(title: str, fill: Callable[[Axes, Look], None]) -> Draw:
+    """A figure with one pair of axes, and its legend above."""
+    def draw(look: Look) -> Figure:
+        from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(look.width, height), layout="constrained")
-    return figure, figure.subplots()
+        figure = Figure(figsize=(look.width, 3.2), layout="constrained")
+        fill(figure.subplots(), look)
+        figure.legend(title=title, loc="outside upper left", ncols=4)
+        return figure
+
+    return draw
 
 
 def _scatter(rows: Sequence[Row], colours: Mapping[str, str]) -> Draw:
-    def draw(look: Look) -> Figure:
-        figure, axes = _figure(look)
+    def fill(axes: Axes, look: Look) -> None:
         for mode, colour in colours.items():
             points = [(row.figures.get("bytes_total"), row.figures.get("answer_ms"))
                       for row in rows if row.levels[FACTOR] == mode]
@@ -161,15 +166,12 @@ def _scatter(rows: Sequence[Row], colours: Mapping[str, str]) -> Draw:
         axes.set_yscale("log")
         axes.set_xlabel("bytes of an answer, both ways")
         axes.set_ylabel("ms")
-        figure.legend(title=FACTOR, loc="outside upper left", ncols=4)
-        return figure
 
-    return draw
+    return _drawing(FACTOR, fill)
 
 
 def _breakdown(rows: Sequence[Row], modes: Sequence[str]) -> Draw:
-    def draw(look: Look) -> Figure:
-        figure, axes = _figure(look)
+    def fill(axes: Axes, look: Look) -> None:
         left = [0.0] * len(modes)
         for place, (column, text) in enumerate(PARTS):
             widths = [_mean(numbers(of_levels(rows, {FACTOR: mode}), column)) or 0.0
@@ -180,48 +182,40 @@ def _breakdown(rows: Sequence[Row], modes: Sequence[str]) -> Draw:
         axes.set_yticks(range(len(modes)), list(modes))
         axes.invert_yaxis()
         axes.set_xlabel("ms; what was not measured has no bar")
-        figure.legend(title="spent in", loc="outside upper left", ncols=4)
-        return figure
 
-    return draw
+    return _drawing("spent in", fill)
 
 
 def _by_step(steps: Mapping[str, Sequence[float]], colours: Mapping[str, str]) -> Draw:
-    def draw(look: Look) -> Figure:
-        figure, axes = _figure(look)
-        for mode, values in steps.items():
-            if values:
-                axes.plot(range(len(values)), values, color=look[colours[mode]], label=mode,
-                          linewidth=1.2)
-        axes.set_yscale("log")
-        axes.set_xlabel("step; 0 is the prompt")
-        axes.set_ylabel("B")
-        figure.legend(title=FACTOR, loc="outside upper left", ncols=4)
-        return figure
-
-    return draw
+    lines = {mode: (range(len(values)), values) for mode, values in steps.items() if values}
+    return _lines(lines, colours, "step; 0 is the prompt", "B", "")
 
 
 def _scaling(rows: Sequence[Row], colours: Mapping[str, str]) -> Draw:
-    def draw(look: Look) -> Figure:
-        figure, axes = _figure(look)
-        for mode, colour in colours.items():
-            by_steps: dict[int, list[float]] = {}
-            for row in of_levels(rows, {FACTOR: mode}):
-                value, steps = row.figures.get("answer_ms"), row.settings.get("steps")
-                if isinstance(value, int | float) and isinstance(steps, int):
-                    by_steps.setdefault(steps, []).append(float(value))
-            if by_steps:
-                at = sorted(by_steps)
-                axes.plot(at, [_mean(by_steps[one]) or 0.0 for one in at], marker="o",
-                          markersize=3, color=look[colour], label=mode)
-        axes.set_yscale("log")
-        axes.set_xlabel("steps of an answer")
-        axes.set_ylabel("ms")
-        figure.legend(title=FACTOR, loc="outside upper left", ncols=4)
-        return figure
+    lines = {}
+    for mode in colours:
+        by_steps: dict[int, list[float]] = {}
+        for row in of_levels(rows, {FACTOR: mode}):
+            value, steps = row.figures.get("answer_ms"), row.settings.get("steps")
+            if isinstance(value, int | float) and isinstance(steps, int):
+                by_steps.setdefault(steps, []).append(float(value))
+        if by_steps:
+            at = sorted(by_steps)
+            lines[mode] = (at, [_mean(by_steps[one]) or 0.0 for one in at])
+    return _lines(lines, colours, "steps of an answer", "ms", "o")
 
-    return draw
+
+def _lines(lines: Mapping[str, tuple[Sequence[int], Sequence[float]]],
+           colours: Mapping[str, str], across: str, up: str, marker: str) -> Draw:
+    def fill(axes: Axes, look: Look) -> None:
+        for mode, (at, values) in lines.items():
+            axes.plot(at, values, color=look[colours[mode]], label=mode, marker=marker,
+                      markersize=3, linewidth=1.2)
+        axes.set_yscale("log")
+        axes.set_xlabel(across)
+        axes.set_ylabel(up)
+
+    return _drawing(FACTOR, fill)
 
 
 def _mean_by_step(rows: Sequence[Row], mode: str, folder: Path) -> list[float]:

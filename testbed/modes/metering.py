@@ -1,4 +1,4 @@
-"""What each step of an answer cost: wraps a mode's head and link, and changes nothing.
+"""What each step of an answer cost: wraps a mode's link, and changes nothing.
 
 A step is from one token to the next. `client` is what it spent outside the exchange with the other
 side, in the loop and in the layers that are here.
@@ -10,7 +10,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
@@ -42,34 +41,10 @@ class Steps:
     """All of one answer."""
 
     done: list[Step] = field(default_factory=list)
-    since: float | None = None  # when the last step ended, or the question came
-    head: float = 0.0  # seconds in the head's layers, of this step
+    since: float = 0.0  # when the last step ended, or the question came
 
     def clear(self) -> None:
-        self.done, self.since, self.head = [], None, 0.0
-
-
-class MeteredHead:
-    """A head, timed."""
-
-    def __init__(self, head: Any, steps: Steps, clock: Callable[[], float]) -> None:
-        self._head, self._steps, self._clock = head, steps, clock
-        self.placement, self.step_flags = head.placement, head.step_flags
-        self.chunk_flags = head.chunk_flags
-
-    def rows(self, ids: Sequence[int], position: int) -> torch.Tensor:
-        if self._steps.since is None:
-            self._steps.since = self._clock()
-        found: torch.Tensor = self._head.rows(ids, position)
-        return found
-
-    def absorb(self, hidden: torch.Tensor, position: int) -> torch.Tensor:
-        found: torch.Tensor = self._head.absorb(hidden, position)
-        return found
-
-    def logits(self, row: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = self._head.logits(row)
-        return found
+        self.done = []
 
 
 class MeteredLink:
@@ -161,7 +136,7 @@ class MeteredLink:
     def _end(self) -> None:
         now, began = self._clock(), self._began
         assert began is not None  # what is answered was sent
-        since = self._steps.since if self._steps.since is not None else began
+        since = self._steps.since
         before, after = self._before, self._count()
         told = self._link.reported if isinstance(self._link, ServerLink) else None
         counted = before is not None and after is not None

@@ -114,7 +114,7 @@ def run_ask(arguments: argparse.Namespace) -> int:
     from edge_server.engine.load import EngineOptions
     from testbed.modes.errors import ModesError
     from testbed.modes.opening import ModeConfig, open_mode
-    from testbed.modes.places import _named
+    from testbed.modes.places import named
     from testbed.modes.policies import Mode
     from testbed.modes.show import table_of
     from ue_app.prompt import Prompter
@@ -124,7 +124,7 @@ def run_ask(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise ModesError(f"There is no mode {arguments.mode!r}.",
                          f"Choose one of {', '.join(Mode)}.") from error
-    server = _named(arguments.server)
+    server = named(arguments.server)
     prompter = Prompter(arguments.model)
     ids = prompter.encode_raw(arguments.prompt)
     options = EngineOptions(arguments.backend, arguments.dtype, 1, arguments.context,

@@ -26,7 +26,7 @@ from edge_server.messages import Hello, Sampling
 from edge_server.messages import Mode as WireMode
 from testbed.modes.channel import Channel
 from testbed.modes.errors import ModesError
-from testbed.modes.metering import MeteredHead, MeteredLink, Steps
+from testbed.modes.metering import MeteredLink, Steps
 from testbed.modes.policies import (
     BY_EDGE,
     BY_SERVER,
@@ -102,8 +102,8 @@ class Opened:
 
     def _new(self) -> Conversation:
         return Conversation(
-            cast(Head, MeteredHead(self._head, self.steps, self.clock)),
-            MeteredLink(self.link, self.steps, self.clock), self._limits, self.clock)
+            cast(Head, self._head), MeteredLink(self.link, self.steps, self.clock),
+            self._limits, self.clock)
 
     def ask(self, ids: Sequence[int], tokens: int, sampling: Sampling = Sampling()) -> Answer:  # noqa: B008 - frozen
         """One answer; `steps` has what each of its tokens cost."""

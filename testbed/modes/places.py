@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 import yaml
 
@@ -83,8 +83,8 @@ class Places:
 
     def place(self, settings: ModesSettings) -> Place:
         if settings.link is LinkKind.HOST:
-            return Place(Ends(device=settings.device), _named(settings.server),
-                         _named(settings.edge))
+            return Place(Ends(device=settings.device), named(settings.server),
+                         named(settings.edge))
         key = settings.link_key()
         if key not in self._links:
             self._links[key] = self._stack.enter_context(_link(settings))
@@ -109,7 +109,8 @@ class Places:
         return self._servers[key]
 
 
-def _named(text: str | None) -> Server | None:
+def named(text: str | None) -> Server | None:
+    """Somebody else's server, by HOST:PORT or a URL."""
     if text is None:
         return None
     host, _, port = text.rpartition("//")[2].rstrip("/").rpartition(":")
@@ -136,14 +137,14 @@ def _program(namespace: str | None, command: Sequence[str]) -> Iterator[Server]:
             process.stdin.close()
 
 
-def _until_ready(process: subprocess.Popen[str], command: Sequence[str], complaints: object
+def _until_ready(process: subprocess.Popen[str], command: Sequence[str], complaints: IO[str]
                  ) -> Server:
     assert process.stdout is not None
     for line in process.stdout:
         if found := _READY.search(line):
             return Server(found.group(1).strip("[]"), int(found.group(2)), process.pid)
-    complaints.seek(0)  # type: ignore[attr-defined]  # a file that was opened above
-    said = complaints.read()[-500:].strip()  # type: ignore[attr-defined]
+    complaints.seek(0)
+    said = complaints.read()[-500:].strip()
     raise TestbedFailure(f"airsplit {command[0]} did not start: {said or 'it said nothing.'}",
                          f"Try it by itself: airsplit {' '.join(command)}")
 

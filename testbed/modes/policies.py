@@ -24,7 +24,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -32,10 +32,12 @@ from edge_server.frame import Flags
 from edge_server.messages import Sampling
 from testbed.modes.channel import Channel
 from testbed.modes.errors import BadMessage
-from testbed.modes.whole import Whole
 from testbed.modes.wire import Kind, Message
 from ue_app.head import Placement
 from ue_app.link import LinkState, LinkStatus, Result, Traffic
+
+if TYPE_CHECKING:
+    from testbed.modes.whole import Whole
 
 
 class Mode(StrEnum):

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
@@ -23,8 +23,10 @@ from edge_server.messages import Sampling
 from edge_server.split import LayerRange
 from testbed.modes.errors import BadMessage, Refused
 from testbed.modes.policies import Mode
-from testbed.modes.whole import Whole
 from testbed.modes.wire import MOST_DATA, Kind, Message, number, word
+
+if TYPE_CHECKING:
+    from testbed.modes.whole import Whole
 
 
 class Conversation(Protocol):
@@ -86,6 +88,8 @@ class Served:
 
     def whole(self) -> Whole:
         """The decoder that is sent its weights; made when first asked for."""
+        from testbed.modes.whole import Whole
+
         with self.turn:
             if self._whole is None:
                 self._whole = Whole(self.folder, self.engine.row_type, self.device)

@@ -69,7 +69,7 @@ def unsplit(settings: ModesSettings, seed: int, clock: Callable[[], float] = tim
     local = replace(settings, mode=Mode.LOCAL)
     vocabulary = Checkpoint.open(settings.model).architecture.vocabulary
     found = []
-    with open_mode(_config(local, None), clock) as opened:
+    with open_mode(mode_config(local, None), clock) as opened:
         for turns in prompts(settings, vocabulary, seed):
             found += [turn.ids for turn in _converse(opened, 0, turns, settings.wanted())]
     return found
@@ -79,7 +79,7 @@ def _at_the_near_end(settings: ModesSettings, place: Place, asked: Sequence[Sequ
                      clock: Callable[[], float]) -> Measured:
     far = place.edge if settings.mode in BY_EDGE else place.server
     with ExitStack() as stack:
-        opened = [stack.enter_context(open_mode(_config(settings, place), clock))
+        opened = [stack.enter_context(open_mode(mode_config(settings, place), clock))
                   for _ in range(settings.batch)]
         for one in opened:
             one.ask([WARM_ID], WARM_TOKENS)
@@ -92,7 +92,8 @@ def _at_the_near_end(settings: ModesSettings, place: Place, asked: Sequence[Sequ
         return watch.end([turn for turns in answers for turn in turns], seconds)
 
 
-def _config(settings: ModesSettings, place: Place | None) -> ModeConfig:
+def mode_config(settings: ModesSettings, place: Place | None) -> ModeConfig:
+    """A client's; without a place it reaches nobody."""
     server = None if place is None else place.server
     edge = None if place is None else place.edge
     return ModeConfig(

@@ -7,13 +7,13 @@ stages.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
+from transformers.utils import logging as library_logging
 
 from testbed.modes.errors import BadMessage
 
@@ -36,10 +36,15 @@ class Whole:
 
     def load(self) -> None:
         """Read the folder's weights: the client's side."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the library's own
+        bars: Any = library_logging  # which says nothing of types
+        shown = bars.is_progress_bar_enabled()
+        bars.disable_progress_bar()  # a line for each load, in the middle of a run's own
+        try:
             model: Any = AutoModelForCausalLM.from_pretrained(
                 self._folder, dtype=self._dtype, local_files_only=True)
+        finally:
+            if shown:
+                bars.enable_progress_bar()
         self._model = model.eval().to(self._device)
 
     def weights(self) -> dict[str, torch.Tensor]:

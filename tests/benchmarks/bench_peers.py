@@ -44,7 +44,7 @@ from testbed.modes.opening import open_mode
 from testbed.modes.places import Place, Places
 from testbed.modes.policies import Mode
 from testbed.modes.settings import LinkKind, ModesSettings
-from testbed.modes.trial import _config
+from testbed.modes.trial import mode_config
 from tests.benchmarks import report, shapes
 
 OTHERS = ("rpc-stateless", "rpc-stateful", "pickle-http")
@@ -112,7 +112,7 @@ class Ours:
 
     def __init__(self, mode: Mode, settings: ModesSettings, place: Place, stack: ExitStack) -> None:
         self._opened = place.inside(lambda: stack.enter_context(
-            open_mode(_config(replace(settings, mode=mode), place))))
+            open_mode(mode_config(replace(settings, mode=mode), place))))
         server = place.edge if mode is Mode.SPLIT else place.server
         self.port = server.port if server is not None and mode is not Mode.LOCAL else None
 

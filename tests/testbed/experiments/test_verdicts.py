@@ -37,6 +37,10 @@ def test_a_ratio_is_judged_by_pairs() -> None:
 
 def test_what_the_interval_leaves_open_is_said() -> None:
     assert "leaves that open" in judged([40.0, 70.0, 35.0, 55.0], over=CALM, most=1.3)[1]
+    for bound in ({"most": 48.0}, {"least": 48.0}):  # all of the interval is at the bound itself
+        outcome, why = judged([48.0] * 4, **bound)
+        assert outcome is Outcome.MEETS
+        assert "leaves that open" not in why
 
 
 def test_a_mean_is_judged_and_trials_that_miss_it_are_counted() -> None:

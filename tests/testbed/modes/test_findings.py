@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pcap_tools.look import LIGHT, Look
@@ -62,6 +64,15 @@ def test_pictures_are_drawn(tmp_path: Path) -> None:
         "An answer's time against its bytes", "Where a token's time goes, ms"]
     for _, draw in found.pictures:
         assert draw(Look(LIGHT)).axes
+
+
+def test_times_by_steps_are_drawn_where_steps_differ(tmp_path: Path) -> None:
+    longer = [replace(one, settings={**one.settings, "steps": 250}) for one in rows()]
+    found = findings(report_of(scenario(), [*rows(), *longer], COLUMNS), tmp_path)
+    title, draw = found.pictures[-1]
+    assert title == "An answer's time by its steps"
+    (axes,) = draw(Look(LIGHT)).axes
+    assert [np.asarray(line.get_xdata()).tolist() for line in axes.lines] == [[10, 250], [10, 250]]
 
 
 def test_nothing_is_found_in_nothing(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from testbed.errors import TestbedFailure
-from testbed.modes.places import _named
+from testbed.modes.places import named
 from testbed.modes.policies import Mode
 from testbed.modes.settings import LinkKind, ModesSettings, Phase
 from xapp.errors import ConfigurationError
@@ -37,14 +37,14 @@ def test_trials_share_a_link_of_the_same_kind() -> None:
 
 
 def test_who_is_named() -> None:
-    assert _named(None) is None
+    assert named(None) is None
     for text in ("192.0.2.7:8470", "http://192.0.2.7:8470/"):
-        found = _named(text)
+        found = named(text)
         assert found is not None
         assert (found.host, found.port, found.process) == ("192.0.2.7", 8470, None)
-    found = _named("[2001:db8::1]:80")
+    found = named("[2001:db8::1]:80")
     assert found is not None
     assert found.host == "2001:db8::1"
     for text in ("192.0.2.7", "host:", ":80"):
         with pytest.raises(TestbedFailure, match="HOST:PORT"):
-            _named(text)
+            named(text)
