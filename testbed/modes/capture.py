@@ -32,25 +32,34 @@ class Captured:
 
 
 class Capture:
-    """From now on, of one server's port; `end` says what there was."""
+    """From now on, of one server's port, or of all TCP; `end` says what there was."""
 
-    def __init__(self, device: str, port: int) -> None:
+    def __init__(self, device: str, port: int | None) -> None:
         self._port = port
         self._parts: list[NDArray[np.void]] = []
-        self._source = RingSource(device, f"tcp port {port}", LiveConfig(snap=SNAP))
+        self._source = RingSource(device, "tcp" if port is None else f"tcp port {port}",
+                                  LiveConfig(snap=SNAP))
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 
     def end(self) -> Captured:
+        """Of a server's port: its payload by direction."""
+        packets = self.packets()
+        if packets is None:
+            return Captured(None, None)
+        down = packets["source_port"] == self._port
+        return Captured(payload_of(packets[~down]), payload_of(packets[down]))
+
+    def packets(self) -> NDArray[np.void] | None:
+        """End it; all TCP packets, or None where some were lost or there were none."""
         time.sleep(SETTLE_SECONDS)
         self._source.close()
         self._thread.join(60.0)  # the first time its code is compiled
         if self._thread.is_alive() or self._source.counters.dropped or not self._parts:
-            return Captured(None, None)
+            return None
         packets = np.concatenate(self._parts)
-        packets = packets[packets["protocol"] == TCP]
-        down = packets["source_port"] == self._port
-        return Captured(payload_of(packets[~down]), payload_of(packets[down]))
+        found: NDArray[np.void] = packets[packets["protocol"] == TCP]
+        return found
 
     def _listen(self) -> None:
         with self._source:
@@ -58,7 +67,7 @@ class Capture:
                 self._parts.append(parse(records))
 
 
-def begin(device: str, port: int) -> Capture | None:
+def begin(device: str, port: int | None) -> Capture | None:
     """A capture, or None where this process may not have one."""
     try:
         return Capture(device, port)

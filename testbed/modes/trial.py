@@ -149,11 +149,11 @@ class _Watch:
         if settings.capture and far is not None:
             self._capture = capture.begin(place.ends.device, far.port)
         sent, received = _traffic(opened)
-        self._before = _Before(sent, received, _own_cpu(), _cpu_of(far), metrics)
+        self._before = _Before(sent, received, _own_cpu(), self._far_cpu(), metrics)
 
     def end(self, turns: list[Turn], seconds: float) -> Measured:
         sent, received = _traffic(self._opened)
-        cpu, far_cpu = _own_cpu(), _cpu_of(self._far)
+        cpu, far_cpu = _own_cpu(), self._far_cpu()
         captured = None if self._capture is None else self._capture.end()
         use, before, first = gpu_use(), self._before, self._opened[0]
         return Measured(
@@ -161,6 +161,9 @@ class _Watch:
             self._counted(_less(far_cpu, before.far_cpu)), captured, first.offset,
             first.load_seconds, first.connect_seconds, cpu - before.cpu, peak_bytes(),
             use.percent, use.mib)
+
+    def _far_cpu(self) -> float | None:
+        return None if self._far is None else cpu_of(self._far.process)
 
     def _counted(self, cpu: float | None) -> Far:
         peak = None
@@ -232,11 +235,12 @@ def _own_cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _cpu_of(server: Server | None) -> float | None:
-    if server is None or server.process is None:
+def cpu_of(process: int | None) -> float | None:
+    """Processor seconds that a process has used; None of none."""
+    if process is None:
         return None
     try:
-        fields = Path(f"/proc/{server.process}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

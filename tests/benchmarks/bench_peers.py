@@ -18,33 +18,31 @@ the model takes here unsplit and one round trip of the same link, by the clocks'
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import json
 import statistics
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_server.engine.architecture import read_architecture
+from edge_server.engine.family import Architecture
 from edge_server.errors import EdgeError
-from pcap_tools.errors import PcapError
-from pcap_tools.listening import LiveConfig
-from pcap_tools.live import RingSource
-from pcap_tools.parse import parse
 from testbed import namespaces
+from testbed.modes import capture
 from testbed.modes.opening import open_mode
 from testbed.modes.places import Place, Places
 from testbed.modes.policies import Mode
 from testbed.modes.settings import LinkKind, ModesSettings
-from testbed.modes.trial import mode_config
+from testbed.modes.trial import WARM_ID, cpu_of, mode_config
 from tests.benchmarks import report, shapes
 
 OTHERS = ("rpc-stateless", "rpc-stateful", "pickle-http")
@@ -57,54 +55,31 @@ FRAME, WEBSOCKET, TCP_IP = 32, 8, 52  # bytes
 MOST_BYTES, MOST_TIME = 1.05, 1.05
 SHORT = 2  # tokens of the answer whose bytes are taken off
 READY_SECONDS = 120.0
+LATE_SECONDS = 0.3  # a delayed acknowledgement is of an answer, too
 
 
-@dataclass
-class Counted:
-    """IP packets' bytes by direction; None where they could not be captured."""
+def bytes_of(place: Place, port: int | None, run: Callable[[], dict[str, Any]]
+             ) -> tuple[dict[str, Any], int | None, int | None]:
+    """What `run` answers, and the IP bytes up and down meanwhile; None where nobody can tell.
 
-    up: int | None = None
-    down: int | None = None
-
-
-@contextmanager
-def counting(device: str, address: str, port: int | None) -> Iterator[Counted]:
-    """Of all TCP with the far end; on loopback, where both ends have one address, of its port."""
-    found = Counted()
-    parts: list[NDArray[np.void]] = []
-    if device == "lo" and port is None:
-        yield found  # nobody can tell which way a packet of it goes
-        return
-    try:
-        source = RingSource(device, f"tcp port {port}" if device == "lo" else "tcp",
-                            LiveConfig(snap=128))
-    except (PcapError, OSError):
-        yield found
-        return
-
-    def listen() -> None:
-        with source:
-            for records in source:
-                parts.append(parse(records))
-
-    thread = threading.Thread(target=listen, daemon=True)
-    thread.start()
-    yield found
-    time.sleep(0.3)  # a delayed acknowledgement is of it, too
-    source.close()
-    thread.join(60.0)
-    if not source.counters.dropped and parts:
-        found.up, found.down = _by_direction(np.concatenate(parts), address, port)
-
-
-def _by_direction(packets: NDArray[np.void], address: str, port: int | None
-                  ) -> tuple[int, int]:
-    far = np.zeros(16, np.uint8)
-    far[:4] = [int(one) for one in address.split(".")]
-    away = (packets["destination"] == far).all(axis=1)
-    if address == "127.0.0.1":
+    On loopback both ends have one address: there a peer's server is known by its port alone.
+    """
+    ends = place.ends
+    loopback = ends.near is None
+    watch = None if loopback and port is None else place.inside(
+        lambda: capture.begin(ends.device, port if loopback else None))
+    answer = run()
+    time.sleep(LATE_SECONDS)
+    packets = None if watch is None else watch.packets()
+    if packets is None:
+        return answer, None, None
+    if loopback:
         away = packets["destination_port"] == port
-    return int(packets["length"][away].sum()), int(packets["length"][~away].sum())
+    else:
+        far = np.zeros(16, np.uint8)
+        far[:4] = list(ipaddress.IPv4Address(ends.address).packed)
+        away = (packets["destination"] == far).all(axis=1)
+    return answer, int(packets["length"][away].sum()), int(packets["length"][~away].sum())
 
 
 class Ours:
@@ -113,33 +88,43 @@ class Ours:
     def __init__(self, mode: Mode, settings: ModesSettings, place: Place, stack: ExitStack) -> None:
         self._opened = place.inside(lambda: stack.enter_context(
             open_mode(mode_config(replace(settings, mode=mode), place))))
-        server = place.edge if mode is Mode.SPLIT else place.server
-        self.port = server.port if server is not None and mode is not Mode.LOCAL else None
+        server = {Mode.SPLIT: place.edge, Mode.SEMANTIC: place.server}.get(mode)
+        self.port = None if server is None else server.port
+        self.process = None if server is None else server.process
+
+    def forget(self) -> None:
+        """What is held of the last prompt would be used again."""
+        self._opened.ask([WARM_ID], 1)
 
     def ask(self, prompt: list[int], tokens: int) -> dict[str, Any]:
-        before = time.process_time()
-        self._opened.ask([3], 1)  # what was held of the last prompt is forgotten
+        before = time.thread_time()  # one thread computes: this one
         answer = self._opened.ask(prompt, tokens)
-        return {"ids": answer.ids, "times": [one - answer.started for one in answer.times],
-                "cpu": time.process_time() - before}
+        return {"times": [one - answer.started for one in answer.times],
+                "cpu": time.thread_time() - before}
 
 
 class Other:
     """Two processes of `peers_worker`."""
 
-    def __init__(self, peer: str, model: Path, place: Place, stack: ExitStack) -> None:
+    def __init__(self, peer: str, model: Path, vocabulary: int, place: Place, stack: ExitStack
+                 ) -> None:
         ends = place.ends
+        self._vocabulary = vocabulary
         self.port = 8800 if peer == "pickle-http" else None  # RPC listens where it likes
         words = [peer, str(model), ends.address, "--device", ends.device]
         self._server = stack.enter_context(_process(ends.far, ["serve", *words]))
         _until_ready(self._server)
+        self.process = self._server.pid
         self._client = stack.enter_context(_process(ends.near, ["ask", *words]))
         _until_ready(self._client)
+
+    def forget(self) -> None:
+        """Each of its answers begins anew."""
 
     def ask(self, prompt: list[int], tokens: int) -> dict[str, Any]:
         assert self._client.stdin is not None
         assert self._client.stdout is not None
-        order = {"prompt": len(prompt), "vocabulary": VOCABULARY[0], "tokens": tokens}
+        order = {"prompt": len(prompt), "vocabulary": self._vocabulary, "tokens": tokens}
         self._client.stdin.write(json.dumps(order) + "\n")
         self._client.stdin.flush()
         line = self._client.stdout.readline()
@@ -147,9 +132,6 @@ class Other:
             raise EdgeError("The peer ended.", "Run peers_worker by itself.")
         found: dict[str, Any] = json.loads(line)
         return found
-
-
-VOCABULARY = [0]  # of the model at work
 
 
 @contextmanager
@@ -185,23 +167,24 @@ def main() -> None:
     options = arguments()
     rows: list[dict[str, Any]] = []
     targets: list[dict[str, Any]] = []
-    links = [LinkKind.LOOPBACK] + ([LinkKind.SHAPED] if namespaces.available() else [])
+    links = [LinkKind.LOOPBACK]
+    if namespaces.available():
+        links = [LinkKind.SHAPED] if options.quick else [*links, LinkKind.SHAPED]
     architecture = read_architecture(shapes.configuration(options.shape), options.shape)
-    VOCABULARY[0] = architecture.vocabulary
     places = Places()
     with shapes.checkpoint(options.shape, options.cache) as model:
         try:
             for link in links:
-                mine, judged = over(link, model, architecture.hidden, places, options)
+                mine, judged = over(link, model, architecture, places, options)
                 rows, targets = rows + mine, [*targets, judged]
         finally:
             places.close()
     rows += [{"link": None, "peer": name, "reason": why} for name, why in ABSENT.items()]
     columns = ("tokens_per_second", "first_token_ms", "token_ms", "up_per_token", "down_per_token",
-               "cpu_client_ms")
+               "cpu_client_ms", "cpu_server_ms")
     report.print_table(
         f"{options.shape}: {options.prompt} tokens of prompt, {options.tokens} of answer",
-        ["link", "peer", "1/s", "first ms", "token ms", "up B", "down B", "CPU ms"],
+        ["link", "peer", "1/s", "first ms", "token ms", "up B", "down B", "CPU ms", "its CPU"],
         [[row["link"], row["peer"], *(row.get(one) for one in columns)] for row in rows])
     for row in rows:
         if row.get("reason"):
@@ -219,12 +202,12 @@ def _text(value: float | None) -> str:
     return "?" if value is None else f"{value:.3f}"
 
 
-def over(link: LinkKind, model: Path, hidden: int, places: Places, options: argparse.Namespace
-         ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def over(link: LinkKind, model: Path, architecture: Architecture, places: Places,
+         options: argparse.Namespace) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """All peers over one link, in turn, and the two targets."""
     settings = ModesSettings(model=model, link=link, rate_mbps=20.0, round_trip_ms=20.0,
                              context=1024)
-    prompt = shapes.prompt_ids(options.prompt, VOCABULARY[0])
+    prompt = shapes.prompt_ids(options.prompt, architecture.vocabulary)
     rows: list[dict[str, Any]] = []
     found: dict[str, dict[str, Any]] = {}
     with ExitStack() as stack:
@@ -234,19 +217,20 @@ def over(link: LinkKind, model: Path, hidden: int, places: Places, options: argp
         peers: dict[str, Any] = {}
         for name in (str(Mode.LOCAL), str(Mode.SPLIT), str(Mode.SEMANTIC), *OTHERS):
             try:
-                peers[name] = (Other(name, model, place, stack) if name in OTHERS else
-                               Ours(Mode(name), settings, place, stack))
+                peers[name] = (Other(name, model, architecture.vocabulary, place, stack)
+                               if name in OTHERS else Ours(Mode(name), settings, place, stack))
             except (EdgeError, OSError) as error:
                 rows.append({"link": str(link), "peer": name, "reason": str(error)})
         rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in peers}
+        trips = []
         for _ in range(options.rounds):
+            trips.append(_round_trip(place))
             for name, peer in peers.items():
                 rounds[name].append(measured(peer, prompt, place, options))
         for name, ones in rounds.items():
             found[name] = {key: report.middle([one[key] for one in ones]) for key in ones[0]}
             rows.append({"link": str(link), "peer": name} | found[name])
-        round_trip = _round_trip(place)
-    return rows, judge(link, found, hidden, round_trip)
+    return rows, judge(link, found, architecture.hidden, report.middle(trips))
 
 
 def measured(peer: Any, prompt: list[int], place: Place, options: argparse.Namespace
@@ -255,27 +239,22 @@ def measured(peer: Any, prompt: list[int], place: Place, options: argparse.Names
     peer.ask(prompt, SHORT)
     counts = []
     for tokens in (SHORT, options.tokens):
-        with _counting(place, peer.port) as counted:
-            answer = peer.ask(prompt, tokens)
-        counts.append(counted)
+        peer.forget()
+        before = cpu_of(peer.process)
+        answer, up, down = bytes_of(place, peer.port, lambda: peer.ask(prompt, tokens))  # noqa: B023 - called here
+        after = cpu_of(peer.process)
+        counts.append((up, down))
     gaps = np.diff(answer["times"])
+    (up_short, down_short), (up_long, down_long) = counts
     more = options.tokens - SHORT
     return {
         "tokens_per_second": 1 / float(np.mean(gaps)), "token_ms": float(np.median(gaps)) * 1e3,
         "first_token_ms": answer["times"][0] * 1e3,
-        "up_per_token": _gained(counts[1].up, counts[0].up, more),
-        "down_per_token": _gained(counts[1].down, counts[0].down, more),
-        "cpu_client_ms": answer["cpu"] / options.tokens * 1e3}
-
-
-@contextmanager
-def _counting(place: Place, port: int | None) -> Iterator[Counted]:
-    """The capture's socket is made at the near end; what it hears can be read anywhere."""
-    stack = ExitStack()
-    counted = place.inside(lambda: stack.enter_context(
-        counting(place.ends.device, place.ends.address, port)))
-    with stack:
-        yield counted
+        "up_per_token": _gained(up_long, up_short, more),
+        "down_per_token": _gained(down_long, down_short, more),
+        "cpu_client_ms": answer["cpu"] / options.tokens * 1e3,
+        "cpu_server_ms": None if after is None or before is None else
+        (after - before) / options.tokens * 1e3}
 
 
 def _gained(long: int | None, short: int | None, tokens: int) -> float | None:
@@ -325,7 +304,7 @@ def judge(link: LinkKind, found: dict[str, dict[str, Any]], hidden: int,
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a tiny shape, short answers")
+    parser.add_argument("--quick", action="store_true", help="a tiny shape, short answers, one link")
     parser.add_argument("--shape", help="of the model (default gemma3-270m; tiny)",
                         choices=sorted(shapes.SHAPES))
     parser.add_argument("--cache", type=Path, metavar="FOLDER",
