@@ -304,7 +304,8 @@ def judge(link: LinkKind, found: dict[str, dict[str, Any]], hidden: int,
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a tiny shape, short answers, one link")
+    parser.add_argument("--quick", action="store_true",
+                        help="a tiny shape, short answers, one link")
     parser.add_argument("--shape", help="of the model (default gemma3-270m; tiny)",
                         choices=sorted(shapes.SHAPES))
     parser.add_argument("--cache", type=Path, metavar="FOLDER",
