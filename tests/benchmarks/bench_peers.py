@@ -45,6 +45,7 @@ from testbed.modes.settings import LinkKind, ModesSettings
 from testbed.modes.trial import WARM_ID, cpu_of, mode_config
 from tests.benchmarks import report, shapes
 
+OURS = (str(Mode.LOCAL), str(Mode.SPLIT), str(Mode.SEMANTIC))
 OTHERS = ("rpc-stateless", "rpc-stateful", "pickle-http")
 ABSENT = {  # named by whoever compares, and why they are not here
     "accelerate": "its dispatch moves weights between devices of one machine; over a network "
@@ -215,7 +216,7 @@ def over(link: LinkKind, model: Path, architecture: Architecture, places: Places
         place = replace(place, server=places.place(
             replace(settings, mode=Mode.SEMANTIC)).server)
         peers: dict[str, Any] = {}
-        for name in (str(Mode.LOCAL), str(Mode.SPLIT), str(Mode.SEMANTIC), *OTHERS):
+        for name in (*OURS, *(one for one in OTHERS if one in options.others)):
             try:
                 peers[name] = (Other(name, model, architecture.vocabulary, place, stack)
                                if name in OTHERS else Ours(Mode(name), settings, place, stack))
@@ -311,6 +312,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, metavar="FOLDER",
                         help="keep the shape's folder there")
     parser.add_argument("--prompt", type=int, default=32, help="tokens (default: %(default)s)")
+    parser.add_argument("--others", nargs="*", choices=OTHERS, default=list(OTHERS), metavar="PEER",
+                        help="beside ours (default: all). With a large vocabulary rpc-stateless "
+                             "takes minutes: it sends every position's scores for each token")
     parser.add_argument("--rounds", type=int, help="default 5; 1")
     parser.add_argument("--tokens", type=int, help="of an answer (default 64; 20)")
     options = parser.parse_args()
