@@ -1,9 +1,9 @@
 """Which waiting rows the next step runs: many sessions, one step.
 
 A step takes every session's single row first, or the few of a draft (somebody waits for that
-token), then a slice of the
-prompts that are being read, turn by turn, within a budget of rows: a long prompt slows the others'
-tokens by one slice's time and no more. Rows of one session stay in order.
+token), then a slice of the prompts that are being read, turn by turn, within a budget of rows: a
+long prompt slows the others' tokens by one slice's time and no more. Rows of one session stay in
+order.
 Pure: it knows no threads, stages or clocks; times come in.
 """
 
