@@ -3,24 +3,31 @@
     control = slice_quota_control(PROFILES["oai"], [SliceQuota(Snssai(1, 5), 30, 80, 20)])
     quotas = read_slice_quota(PROFILES["oai"], control.message)
 
-What comes of it is the profile's `scope`: with srsRAN, limits of the UE that the header names.
+What comes of it is the profile's `scope`: with srsRAN, limits of the UE that the header names. A
+message differs from another one for the same slices in its percentages alone, an octet each: where
+these are is remembered, since it is made while a slice waits for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from xapp.e2.bits import refused
+from xapp.e2.codec import Codec
 from xapp.e2.common import Snssai, plmn_octets, plmn_text
 from xapp.e2.control import Control, needed
 from xapp.e2.profiles import Lever, Profile, QuotaLayout
 from xapp.e2.quota import NO_SD, SliceQuota, check
-from xapp.e2.rc import ControlHeader, ControlMessage
+from xapp.e2.rc import BundleHeader, BundleMessage, ControlHeader, ControlMessage
 from xapp.e2.rc_parameters import Element, Entries, Parameter, Structure, find
 from xapp.e2.ue_id import GnbUe, Guami, UeId
 from xapp.errors import PolicyError
 
 STYLE, ACTION = 2, 6
+MOST_FORMS = 256  # messages and headers remembered: a cell's slices are the same ones each time
+Place = tuple[int, int | None, str]  # a slice's SST and SD, and its PLMN
+Form = tuple[bytes, tuple[int, ...]]  # a message, and where in it each percentage is
 
 
 def slice_quota_control(
@@ -38,10 +45,48 @@ def slice_quota_control(
                           f"not {ue}.", "Look the UE up in the UE map.")
     if ue is None:  # the type wants one where the base station does not look at it
         ue = GnbUe(0, Guami(plmn_octets(quotas[0].plmn), 0, 0, 0))
-    layout, ids = profile.quota, profile.quota.ids
+    return Control(_header(profile.rc.header, ue), _message(profile, quotas))
+
+
+@lru_cache(MOST_FORMS)
+def _header(codec: Codec[ControlHeader | BundleHeader], ue: UeId) -> bytes:
+    return codec.encode(ControlHeader(ue, STYLE, ACTION))
+
+
+def _message(profile: Profile, quotas: Sequence[SliceQuota]) -> bytes:
+    form = _form(profile.rc.message, profile.quota, tuple(
+        [(one.slice.sst, one.slice.sd, one.plmn) for one in quotas]))
+    numbers = [number for one in quotas for number in (one.minimum, one.maximum, one.dedicated)]
+    if form is None or not all(type(number) is int for number in numbers):
+        return _encoded(profile.rc.message, profile.quota, quotas)
+    message = bytearray(form[0])
+    for place, percentage in zip(form[1], numbers, strict=True):
+        message[place] = percentage
+    return bytes(message)
+
+
+@lru_cache(MOST_FORMS)
+def _form(codec: Codec[ControlMessage | BundleMessage], layout: QuotaLayout,
+          places: tuple[Place, ...]) -> Form | None:
+    """What all messages for these slices have in common; None where that cannot be told."""
+    blank, numbered = (
+        _encoded(codec, layout, [
+            SliceQuota(Snssai(sst, sd), *([0] * 3 if empty else range(at, at + 3)), plmn)
+            for at, (sst, sd, plmn) in zip(range(1, 3 * len(places), 3), places, strict=True)])
+        for empty in (True, False))
+    differing = [at for at, (one, other) in enumerate(zip(blank, numbered, strict=False))
+                 if one != other]
+    if len(blank) != len(numbered) or [numbered[at] for at in differing] != list(
+            range(1, 3 * len(places) + 1)):
+        return None  # so many slices that their numbers are no octets, or not in this order
+    return blank, tuple(differing)
+
+
+def _encoded(codec: Codec[ControlMessage | BundleMessage], layout: QuotaLayout,
+             quotas: Sequence[SliceQuota]) -> bytes:
+    ids = layout.ids
     entries = Entries(tuple(_item(layout, ids.policy, _policy(layout, one)) for one in quotas))
-    return Control(profile.rc.header.encode(ControlHeader(ue, STYLE, ACTION)),
-                   profile.rc.message.encode(ControlMessage((Parameter(ids.policies, entries),))))
+    return codec.encode(ControlMessage((Parameter(ids.policies, entries),)))
 
 
 def _item(layout: QuotaLayout, number: int, parameters: tuple[Parameter, ...]) -> Structure:

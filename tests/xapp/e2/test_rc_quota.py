@@ -98,6 +98,21 @@ def test_any_quotas(profile: Profile, quotas: list[SliceQuota]) -> None:
     assert read_slice_quota(profile, control.message) == tuple(quotas)
 
 
+@settings(max_examples=60)
+@given(st.sampled_from([SPEC, OAI, OAI_OLD]), values.quotas())
+def test_what_is_remembered_of_a_message_changes_no_octet(
+    profile: Profile, quotas: list[SliceQuota]
+) -> None:
+    whole = profile.rc.message.decode(slice_quota_control(profile, quotas, UE).message)
+    for _ in range(2):  # the second time its form is known
+        assert slice_quota_control(profile, quotas, UE).message == profile.rc.message.encode(whole)
+
+
+def test_quotas_of_so_many_slices_that_their_form_is_not_known() -> None:
+    many = [SliceQuota(Snssai(1, number), 1, 100, 0) for number in range(60)]
+    assert read_slice_quota(SPEC, slice_quota_control(SPEC, many, UE).message) == tuple(many)
+
+
 def test_a_ue_is_needed_where_it_is() -> None:
     for profile in (SPEC, SRSRAN, OCUDU):
         with pytest.raises(PolicyError, match="needs a UE as GnbDuUe"):
