@@ -291,8 +291,7 @@ class Sessions:
         """The rows of `frame`; behind this nothing knows how they were sent."""
         rows = unpack(payload, frame.dtype, self.serving.row_type, frame.rows, frame.columns,
                       session.chain.before(frame.position, frame.epoch))
-        # A copy: layers may write over the rows they are given.
-        session.chain.keep(frame.position + frame.rows, rows[-1:].clone(), frame.epoch)
+        session.chain.keep(frame.position + frame.rows, rows, frame.epoch)
         return rows
 
     def _check_memory(self, session: Session, end: int) -> None:

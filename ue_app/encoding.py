@@ -55,8 +55,8 @@ class RowEncoder:
         """
         encoding = by_name(self.name)
         packed = pack(rows, encoding, self._chain.before(position))
-        last = packed.rows[-1:] if encoding.chained and packed.coded else None
-        self._chain.keep(position + rows.shape[0], last)
+        arrived = packed.rows if encoding.chained and packed.coded else None
+        self._chain.keep(position + rows.shape[0], arrived)
         return packed
 
     def builds_on(self, position: int) -> bool:

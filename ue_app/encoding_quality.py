@@ -59,7 +59,7 @@ def carried(name: str) -> Carry:
         arrived = unpack(memoryview(packed.payload), packed.dtype, rows.dtype, rows.shape[0],
                          rows.shape[1], chain.before(position))
         position += rows.shape[0]
-        chain.keep(position, arrived[-1:].clone())
+        chain.keep(position, arrived)
         return arrived
 
     return carry

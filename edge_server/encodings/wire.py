@@ -14,28 +14,37 @@ from edge_server.encodings.encoding import Encoding
 from edge_server.encodings.registry import RAW, by_code, by_name
 from edge_server.engine.tensors import TORCH_TYPES, WIRE_TYPES, to_bytes
 from edge_server.errors import FrameError
-from edge_server.frame import Dtype
+from edge_server.frame import MAX_DRAFTS, Dtype
 
 LOSSLESS = "lossless"
+CHAIN_ROWS = MAX_DRAFTS + 1  # the certain row and the drafts after it: one of them is followed
 
 
 @dataclass
 class Chain:
-    """The last row as the reader has it, good for the row that follows it at once.
+    """The last rows as the reader has them, each good for a row that follows it at once.
 
-    It is bound to a position and, where rows may be void, to their epoch: a row that comes after
-    anything else has to stand by itself.
+    More than the very last is kept because rows of drafts may turn out void: the next row then
+    follows the last that stands. Rows are bound to their positions and, where they may be void, to
+    their epoch: a row that comes after anything else has to stand by itself.
     """
 
-    position: int = -1  # at which the row would be followed
-    row: torch.Tensor | None = None
+    end: int = -1  # position after the rows
+    rows: torch.Tensor | None = None
     epoch: int = 0
 
     def before(self, position: int, epoch: int = 0) -> torch.Tensor | None:
-        return self.row if (self.position, self.epoch) == (position, epoch) else None
+        """The row [1, columns] that one at `position` follows."""
+        if self.rows is None or epoch != self.epoch:
+            return None
+        last = len(self.rows) - (self.end - position)
+        return self.rows[last - 1 : last] if 0 < last <= len(self.rows) else None
 
-    def keep(self, position: int, row: torch.Tensor | None, epoch: int = 0) -> None:
-        self.position, self.row, self.epoch = position, row, epoch
+    def keep(self, end: int, rows: torch.Tensor | None, epoch: int = 0) -> None:
+        """`rows` are the ones before `end`; of many the last, as far back as drafts may reach."""
+        self.end, self.epoch = end, epoch
+        # A copy: whoever gave them may write over them.
+        self.rows = None if rows is None else rows[-CHAIN_ROWS:].clone()
 
 
 @dataclass(frozen=True)

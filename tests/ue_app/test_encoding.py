@@ -219,7 +219,7 @@ def received(packed: Packed, chain: Chain, position: int) -> torch.Tensor:
     """What an edge makes of it."""
     payload, (count, columns) = memoryview(packed.payload), packed.rows.shape
     rows = unpack(payload, packed.dtype, torch.bfloat16, count, columns, chain.before(position))
-    chain.keep(position + count, rows[-1:].clone())
+    chain.keep(position + count, rows)
     return rows
 
 

@@ -156,5 +156,7 @@ def test_a_chain_is_bound_to_its_place() -> None:
     row = ROWS[:1]
     assert chain.before(0) is None
     chain.keep(5, row, epoch=2)
-    assert chain.before(5, epoch=2) is row
+    before = chain.before(5, epoch=2)
+    assert before is not None
+    assert torch.equal(before, row)
     assert chain.before(5, epoch=3) is chain.before(4, epoch=2) is None

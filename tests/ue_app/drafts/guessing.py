@@ -16,7 +16,7 @@ class Oracle:
 
     def __init__(self, errs: float = 0.0, seed: int = 1) -> None:
         self.coming: list[int] = []  # the answer
-        self._errs, self._random = errs, random.Random(seed)
+        self._errs, self._random, self._seed = errs, random.Random(seed), seed
         self._first = 0
         self.guessed = 0
 
@@ -32,6 +32,10 @@ class Oracle:
                    for token in known]
         self.guessed += len(guesses)
         return guesses
+
+    def restart(self) -> None:
+        """Err from now on where it erred from the beginning on."""
+        self._random.seed(self._seed)
 
     def bytes(self) -> int:
         return 0
