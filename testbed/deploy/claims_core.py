@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from testbed.deploy.claim import Claim, snssai, sorted_slices
+from testbed.deploy.errors import DeployError
 from testbed.deploy.folder import Folder
 from testbed.deploy.site import FUNCTIONS
+from testbed.deploy.subscribers import entered
 from xapp.observations import Snssai
 
 NO_SD = 0xFFFFFF
-SUBSCRIBERS, COMMANDS = "subscribers.json", "subscribers.sh"
-_COMMAND = re.compile(r"^open5gs-dbctl .*?(add_ue_with_slice|update_slice) (.+)$", re.MULTILINE)
+SUBSCRIBERS, SCRIPT = "subscribers.json", "subscribers.sh"
 
 
 def core_claims(folder: Folder) -> Iterator[Claim]:
@@ -23,7 +23,6 @@ def core_claims(folder: Folder) -> Iterator[Claim]:
     yield from _upf(folder)
     yield from _nssf(folder)
     yield from _subscribers(folder)
-    yield from _commands(folder)
 
 
 def _addresses(folder: Folder) -> Iterator[Claim]:
@@ -104,40 +103,36 @@ def _nssf(folder: Folder) -> Iterator[Claim]:
 
 
 def _subscribers(folder: Folder) -> Iterator[Claim]:
-    document = folder.documents.get(SUBSCRIBERS)
-    entries = _mappings(document)
-    yield Claim("subscribers", tuple(sorted(str(one.get("imsi")) for one in entries)), SUBSCRIBERS,
-                "imsi")
-    for one in entries:
-        imsi = one.get("imsi")
-        secrets = one.get("security")
-        secrets = secrets if isinstance(secrets, Mapping) else {}
-        yield Claim(f"key of {imsi}", str(secrets.get("k")).lower(), SUBSCRIBERS,
-                    f"{imsi}: security.k")
-        yield Claim(f"OPc of {imsi}", str(secrets.get("opc")).lower(), SUBSCRIBERS,
-                    f"{imsi}: security.opc")
-        pairs = [(str(_hexadecimal(part)), str(session.get("name")))
-                 for part in _mappings(one.get("slice"))
-                 for session in _mappings(part.get("session"))]
-        yield Claim(f"sessions of {imsi}", tuple(sorted(pairs)), SUBSCRIBERS, f"{imsi}: slice")
+    """The same of the script as of the documents: each is entered by itself."""
+    for file, document in subscriber_documents(folder):
+        entries = _mappings(document)
+        yield Claim("subscribers", tuple(sorted(str(one.get("imsi")) for one in entries)), file,
+                    "imsi")
+        for one in entries:
+            yield from _subscriber(one, file)
 
 
-def _commands(folder: Folder) -> Iterator[Claim]:
-    """The same of open5gs-dbctl's arguments."""
-    sessions: dict[str, list[tuple[str, str]]] = {}
-    for command, rest in _COMMAND.findall(folder.texts.get(COMMANDS, "")):
-        words = rest.split()
-        if len(words) != (6 if command == "add_ue_with_slice" else 4):
-            yield Claim("subscribers", f"{len(words)} words", COMMANDS, command)
-            continue
-        imsi, (dnn, sst, sd) = words[0], words[-3:]
-        if command == "add_ue_with_slice":
-            yield Claim(f"key of {imsi}", words[1].lower(), COMMANDS, f"{imsi}: key")
-            yield Claim(f"OPc of {imsi}", words[2].lower(), COMMANDS, f"{imsi}: opc")
-        sessions.setdefault(imsi, []).append((str(_hexadecimal({"sst": sst, "sd": sd})), dnn))
-    yield Claim("subscribers", tuple(sorted(sessions)), COMMANDS, "imsi")
-    for imsi, pairs in sessions.items():
-        yield Claim(f"sessions of {imsi}", tuple(sorted(pairs)), COMMANDS, imsi)
+def _subscriber(entry: Mapping[str, Any], file: str) -> Iterator[Claim]:
+    imsi = entry.get("imsi")
+    secrets = entry.get("security")
+    secrets = secrets if isinstance(secrets, Mapping) else {}
+    yield Claim(f"key of {imsi}", str(secrets.get("k")).lower(), file, f"{imsi}: security.k")
+    yield Claim(f"OPc of {imsi}", str(secrets.get("opc")).lower(), file, f"{imsi}: security.opc")
+    pairs = [(str(_hexadecimal(part)), str(session.get("name")))
+             for part in _mappings(entry.get("slice"))
+             for session in _mappings(part.get("session"))]
+    yield Claim(f"sessions of {imsi}", tuple(sorted(pairs)), file, f"{imsi}: slice")
+
+
+def subscriber_documents(folder: Folder) -> Iterator[tuple[str, Any]]:
+    """Each file with subscribers that can be read, and what it enters."""
+    if SUBSCRIBERS in folder.documents:
+        yield SUBSCRIBERS, folder.documents[SUBSCRIBERS]
+    if SCRIPT in folder.texts:
+        try:
+            yield SCRIPT, entered(folder.texts[SCRIPT])
+        except DeployError:
+            return  # `check_subscribers` says why
 
 
 def _sessions(folder: Folder, file: str, name: str) -> tuple[tuple[str, str], ...]:

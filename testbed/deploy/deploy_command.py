@@ -13,7 +13,7 @@ EXAMPLES = """examples:
   airsplit deploy render site.yaml --out lab        gNB, core, UEs, RIC, tap, systemd units
   airsplit deploy render site.yaml --out lab --form compose
   airsplit deploy check lab                         the folder, as you edited it, against its site
-  airsplit deploy subscribers site.yaml --format dbctl | bash
+  airsplit deploy subscribers site.yaml | bash      into Open5GS's database, or up to date there
   airsplit deploy e2-lab --out e2-lab --ric 127.0.0.1
   airsplit deploy promote --pcf http://127.0.0.13:7777 --dnn llm \\
       --flow tcp:10.46.0.2:40000:192.0.2.7:8470 --down '20 Mbps' --up '20 Mbps'
@@ -41,8 +41,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     check.add_argument("--json", action="store_true", help="print each finding as a JSON line")
     people = orders.add_parser("subscribers", help="entries of all UEs for Open5GS")
     people.add_argument("site", type=Path, metavar="SITE")
-    people.add_argument("--format", choices=("dbctl", "mongo"), default="dbctl",
-                        help="commands, or documents for mongoimport (default: %(default)s)")
+    people.add_argument("--format", choices=("mongosh", "json"), default="mongosh",
+                        help="a script that may be run again, or documents for mongoimport "
+                             "(default: %(default)s)")
     lab = orders.add_parser("e2-lab", help="a gNB with test UEs and no core: a real E2 peer")
     lab.add_argument("--out", type=Path, required=True, metavar="DIR")
     lab.add_argument("--gnb", choices=("srsran", "ocudu"), default="srsran")
@@ -146,7 +147,7 @@ def _subscribers(arguments: argparse.Namespace) -> int:
     from testbed.deploy import subscribers
 
     site = site_file.load(arguments.site)
-    text = (subscribers.dbctl if arguments.format == "dbctl" else subscribers.mongo)(site)
+    text = (subscribers.script if arguments.format == "mongosh" else subscribers.mongo)(site)
     sys.stdout.write(text)
     return 0
 

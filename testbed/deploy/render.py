@@ -62,7 +62,7 @@ def rendered(site: SiteConfig, form: Form) -> Files:
         files |= {f"open5gs/{one}.yaml": _no_gaps(fill(f"open5gs/{one}.yaml.j2"))
                   for one in START_ORDER}
         files["net/phone-routes.sh"] = fill("phone-routes.sh.j2")
-        files["subscribers.sh"] = subscribers.dbctl(site)
+        files["subscribers.sh"] = subscribers.script(site)
         files["subscribers.json"] = subscribers.mongo(site)
     files["net/core-net.sh"] = fill("core-net.sh.j2")
     files |= _ue_files(site, fill)
@@ -88,10 +88,11 @@ def write(files: Mapping[str, str], folder: Path) -> None:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text, encoding="utf-8")
+            keys = name.startswith(("ue/", "subscribers"))
             if name.endswith(".sh"):
-                place.chmod(0o755)
-            elif name.startswith(("ue/", "subscribers")):
-                place.chmod(0o600)  # keys
+                place.chmod(0o700 if keys else 0o755)
+            elif keys:
+                place.chmod(0o600)
         except OSError as error:
             raise DeployError(f"{place} cannot be written: {error.strerror}.") from error
 

@@ -1,11 +1,12 @@
-"""Subscriber entries for Open5GS: a UE's slices, each with its DNN, as commands or documents.
+"""Subscriber entries for Open5GS: a UE's slices, each with its DNN, as a script or as documents.
 
-    print(dbctl(site))      # open5gs-dbctl add_ue_with_slice, update_slice
-    print(mongo(site))      # mongoimport --jsonArray
+    print(script(site))           # mongosh enters them, or brings them up to date
+    print(mongo(site))            # mongoimport --jsonArray
+    entered(text)                 # the documents in a script, as it was edited since
 
-Documents say more than open5gs-dbctl can: 5QI, both slices as default (OAI's UE asks for none, and
-then gets those), and the PCC rule without which the PCF promotes no flow; the script has mongosh
-write these into the entries that dbctl made. Keys are in the clear in both, as Open5GS keeps them.
+The script may be run again: what is entered already and is as the site says stays untouched, and so
+does what the network writes there itself (sequence numbers, where a UE was seen). Keys are in the
+clear in both, as Open5GS keeps them. Neither knows what a database holds.
 """
 
 from __future__ import annotations
@@ -14,49 +15,72 @@ import json
 import shlex
 from typing import Any
 
+from testbed.deploy.errors import DeployError
 from testbed.deploy.facts import sessions
 from testbed.deploy.promotion import PROMOTED_5QI
 from testbed.deploy.site import SiteConfig, SliceConfig
 
-NO_SD = "ffffff"  # how Open5GS writes a slice without differentiator
-IPV4 = 1
+IPV4, IPV6 = 1, 2
 GBIT = {"value": 1, "unit": 3}
+ONCE = ("msisdn", "imeisv", "mme_host", "mme_realm", "purge_flag", "__v")  # then the network's
+_BEGIN, _END = "const subscribers =", ";\nconst once ="
+_COMMANDS = """
+for (const one of subscribers) {
+  const always = {}, first = {};
+  for (const [name, value] of Object.entries(one)) {
+    if (once.includes(name)) first[name] = value;
+    else if (name === "security")  // beside the key is the sequence number, which is not ours
+      for (const [part, secret] of Object.entries(value)) always["security." + part] = secret;
+    else if (name !== "imsi") always[name] = value;
+  }
+  const done = db.subscribers.updateOne(
+    {imsi: one.imsi}, {$set: always, $setOnInsert: first}, {upsert: true});
+  print(one.imsi + (done.upsertedCount ? " entered" : done.modifiedCount ? " changed"
+                    : " is there already"));
+}
+"""
 
 
-def dbctl(site: SiteConfig) -> str:
-    """A script of commands."""
+def script(site: SiteConfig) -> str:
+    """It enters all of them, or changes entries into what the site says."""
     lines = [
         "#!/usr/bin/env bash",
-        f"# Subscribers of {site.name}; open5gs-dbctl comes with Open5GS (misc/db), mongosh with",
-        "# MongoDB.",
+        f"# Subscribers of {site.name} for Open5GS's database; it may be run again at any time.",
         "#",
         "#   ./subscribers.sh",
         "#",
-        "# Where there is no mongosh, take subscribers.json instead:",
+        "# mongosh comes with MongoDB. Where there is none, take subscribers.json, which has UEs",
+        "# begin their sequence numbers anew:",
         f"#   mongoimport --uri {site.core.database} -c subscribers --jsonArray \\",
         "#     --mode upsert --upsertFields imsi subscribers.json",
         "set -euo pipefail",
-        f"DB=--db_uri={shlex.quote(site.core.database)}"]
-    for ue in site.ues:
-        for number, one in enumerate(sessions(site, ue)):
-            words = (["add_ue_with_slice", ue.imsi, ue.key, ue.opc] if number == 0
-                     else ["update_slice", ue.imsi])
-            words += [one.dnn, str(one.sst), one.sd or NO_SD]
-            lines.append(f'open5gs-dbctl "$DB" {shlex.join(words)}')
-    lines += [
-        "# What dbctl cannot say: both slices as default, 5QIs, and the PCC rule of promotion.",
-        *(f"mongosh --quiet {shlex.quote(site.core.database)} --eval {shlex.quote(_update(one))}"
-          for one in documents(site))]
+        f"DATABASE={shlex.quote(site.core.database)}",
+        "command -v mongosh >/dev/null || { echo 'subscribers.sh: there is no mongosh here:' \\",
+        "  'install it, or enter subscribers.json with mongoimport.' >&2; exit 1; }",
+        "COMMANDS=$(mktemp --suffix=.js)  # a file of one's own: others see a program's arguments",
+        "trap 'rm -f \"$COMMANDS\"' EXIT",
+        "cat >\"$COMMANDS\" <<'JAVASCRIPT'",
+        f"{_BEGIN} {json.dumps(documents(site), indent=1)}{_END} {json.dumps(ONCE)};"
+        f"{_COMMANDS}JAVASCRIPT",
+        'mongosh --quiet --norc "$DATABASE" --file "$COMMANDS" </dev/null']
     return "\n".join(lines) + "\n"
 
 
-def _update(document: dict[str, Any]) -> str:
-    """JavaScript that gives an entry its slices; it fails where the entry is not there."""
-    wanted = {"imsi": document["imsi"]}
-    change = {"$set": {"slice": document["slice"]}}
-    return (f"const found = db.subscribers.updateOne({json.dumps(wanted)},\n"
-            f"{json.dumps(change, indent=1)});\n"
-            f"if (!found.matchedCount) throw new Error({json.dumps('no ' + wanted['imsi'])});")
+def parted(text: str) -> tuple[str, str]:
+    """A script's documents, and everything around them; a DeployError where there are none."""
+    head, begin, rest = text.partition(_BEGIN)
+    written, end, tail = rest.partition(_END)
+    if not begin or not end:
+        raise DeployError(f"It has no line with `{_BEGIN}` and documents: render it again.")
+    return written, head + begin + end + tail
+
+
+def entered(text: str) -> Any:
+    """The documents that a script enters, whatever they have become."""
+    try:
+        return json.loads(parted(text)[0])
+    except (ValueError, RecursionError) as wrong:
+        raise DeployError(f"Its documents are no JSON: {wrong}.") from None
 
 
 def mongo(site: SiteConfig) -> str:
@@ -85,7 +109,8 @@ def documents(site: SiteConfig) -> list[dict[str, Any]]:
 
 
 def _session(one: SliceConfig) -> dict[str, Any]:
-    return {"name": one.dnn, "type": IPV4, "qos": _qos(one.five_qi, 8),
+    return {"name": one.dnn, "type": IPV6 if one.subnet.version == 6 else IPV4,
+            "qos": _qos(one.five_qi, 8),
             "ambr": {"downlink": GBIT, "uplink": GBIT},
             # Without a rule of its 5QI the PCF refuses an application's session. No flow: the
             # application says which.

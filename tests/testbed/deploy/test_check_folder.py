@@ -74,7 +74,7 @@ def test_what_was_rendered_has_no_errors(tmp_path: Path, name: str, form: Form) 
     ("subscribers.json", '"sd": "000001"', '"sd": "000002"', "sessions of 001010000000001"),
     ("subscribers.json", '"imsi": "001010000000002"', '"imsi": "001010000000001"',
      "subscribers:"),
-    ("subscribers.sh", " llm 1 000001", " llm 1 1000", "sessions of 001010000000001"),
+    ("subscribers.sh", '"sd": "000001"', '"sd": "000002"', "sessions of 001010000000001"),
     ("systemd/airsplit-lab-gnb.service", "gnb.yaml", "gnb2.yaml", "not in this folder"),
 ])
 def test_a_planted_mistake_is_found(tmp_path: Path, file: str, old: str, new: str,

@@ -59,7 +59,7 @@ def test_what_is_not_there_is_one_line(words: list[str],
     assert len(said.splitlines()) == 1
 
 
-@pytest.mark.parametrize(("form", "begin"), [("dbctl", "#!/usr/bin/env bash"), ("mongo", "[")])
+@pytest.mark.parametrize(("form", "begin"), [("mongosh", "#!/usr/bin/env bash"), ("json", "[")])
 def test_subscribers_are_printed(form: str, begin: str,
                                  capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["deploy", "subscribers", str(EXAMPLE), "--format", form]) == 0

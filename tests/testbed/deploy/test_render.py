@@ -103,5 +103,5 @@ def test_a_gnb_with_test_ues_needs_no_core(tmp_path: Path) -> None:
 
 def test_keys_are_for_their_owner_alone(tmp_path: Path) -> None:
     folder = lab(tmp_path)
-    for name in ("subscribers.json", "ue/phone.conf"):
+    for name in ("subscribers.json", "subscribers.sh", "ue/phone.conf"):
         assert folder.joinpath(name).stat().st_mode & 0o077 == 0
