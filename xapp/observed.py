@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
+from xapp.e2.sequences import twin
 from xapp.observations import CellKey, Flow, Load, Quota, Snssai, Ue, UeKey
 from xapp.reading import Figures, Reader
 from xapp.ue_map import UeMap
@@ -14,6 +15,7 @@ from xapp.ue_names import Seen
 from xapp.units import Units
 
 NEVER = float("-inf")
+_make_ue = twin(Ue, [one.name for one in fields(Ue)])
 
 
 @dataclass(slots=True)
@@ -51,7 +53,10 @@ class Placed:
                 and self.said_slice is ue.slice)
 
     def of(self, ue: KnownUe) -> Ue:
-        return Ue(ue.key, self.cell, self.slice, ue.load, self.address, self.neighbours, self.moved)
+        made: Ue = _make_ue(ue.key, self.cell, self.slice, ue.load, self.address, self.neighbours,
+                            self.moved)
+        made.__class__ = Ue
+        return made
 
 
 @dataclass(slots=True)

@@ -290,11 +290,13 @@ class Observer:
         for node in self._nodes.values():
             self._expire(node, now)
             totals = Totals(now, self._config.fresh)
+            version = ue_map.version, self._moves.version, self._told
             for one in node.ues.values():
                 placed, ue = one.placed, one.shown
-                version = ue_map.version, self._moves.version, self._told
                 if placed is None or not placed.still(version, one):
                     placed = one.placed = self._place(node, one, ue_map, version, now)
+                    # One that was seen to move may have moved others that are placed by it.
+                    version = ue_map.version, self._moves.version, self._told
                     ue = None
                 if ue is None or ue.load is not one.load:
                     ue = one.shown = placed.of(one)

@@ -10,15 +10,20 @@ Rates are reckoned from them by that period. It knows no UEs and keeps no loads.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 from xapp.e2.kpm import Report
 from xapp.e2.measurements import Measurement
+from xapp.e2.sequences import twin
 from xapp.observations import Load, Snssai
 from xapp.units import FIELDS, LOAD_FIELDS, PLACE, Units
 
 Figures = tuple[float | None, ...]  # in the order of units.FIELDS
 _EMPTY: Figures = (None,) * len(FIELDS)
+_NO_VOLUMES = _EMPTY[LOAD_FIELDS:]
+_make_load = twin(Load, [one.name for one in fields(Load)])
 MOST = 1e15  # of any figure
 ROUNDED = 0.5  # percent that a whole one may be too much
 DOWN_KBPS, UP_KBPS, DOWN_PRBS, UP_PRBS = (PLACE[name] for name in (
@@ -94,16 +99,18 @@ def load_of(
 
     `granularity`: milliseconds that a report says it covers.
     """
-    values = list(figures[:LOAD_FIELDS])
-    if any(figure is not None for figure in figures[LOAD_FIELDS:]):
-        _reckon(values, figures, units.period or granularity / 1000, prbs, units)
-    for place in (DOWN_PRBS, UP_PRBS):
-        share = values[place]
-        if share is not None and share > 100:
-            values[place] = 100.0
+    values: Sequence[float | None] = figures[:LOAD_FIELDS]
+    if figures[LOAD_FIELDS:] != _NO_VOLUMES:
+        values = _reckoned(values, figures, units.period or granularity / 1000, prbs, units)
     down_kbps, up_kbps, down_prbs, up_prbs, down_delay, up_delay, drops = values
-    return Load(at, down_kbps, up_kbps, down_prbs, up_prbs, down_delay, up_delay, drops,
-                ROUNDED if _rounded(down_prbs, up_prbs) else 0.0)
+    if down_prbs is not None and down_prbs > 100:
+        down_prbs = 100.0
+    if up_prbs is not None and up_prbs > 100:
+        up_prbs = 100.0
+    load: Load = _make_load(at, down_kbps, up_kbps, down_prbs, up_prbs, down_delay, up_delay, drops,
+                            ROUNDED if _rounded(down_prbs, up_prbs) else 0.0)
+    load.__class__ = Load
+    return load
 
 
 def _rounded(down: float | None, up: float | None) -> bool:
@@ -111,9 +118,10 @@ def _rounded(down: float | None, up: float | None) -> bool:
     return bool(down or up) and not (down or 0.0) % 1 and not (up or 0.0) % 1
 
 
-def _reckon(
-    values: list[float | None], figures: Figures, seconds: float, prbs: int | None, units: Units
-) -> None:
+def _reckoned(
+    known: Sequence[float | None], figures: Figures, seconds: float, prbs: int | None, units: Units
+) -> list[float | None]:
+    values = list(known)
     for kbps, kbit, share, used, available, count in _RECKONED:
         volume, counted = figures[kbit], figures[count]
         if values[kbps] is None and volume is not None and seconds > 0:
@@ -125,4 +133,5 @@ def _reckon(
             values[share] = 100 * taken / (taken + left)
         elif counted is not None and prbs and seconds > 0:
             values[share] = 100 * counted / (prbs * units.slots_per_second * seconds)
+    return values
 

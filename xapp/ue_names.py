@@ -29,6 +29,7 @@ from xapp.e2.ue_id import (
 from xapp.errors import ConfigurationError
 
 MOST_SEEN = 65_536  # names of one node: more UEs than any gNB has
+MOST_NAMED = 16_384  # of their objects, which may be new with each report: some 3 MB
 _NAME = re.compile(r"([a-z0-9]{1,8}):(\d{1,20})")
 _PREFIXES: dict[type[Any], tuple[str, str]] = {
     GnbUe: ("amf", "amf_id"), GnbDuUe: ("du", "f1_id"), GnbCuUpUe: ("cuup", "e1_id"),
@@ -73,13 +74,22 @@ class Seen:
     def __init__(self, oai: bool = False) -> None:
         self._oai = oai
         self._full: OrderedDict[str, UeId] = OrderedDict()
+        # Names by the ids' objects, since reports repeat them; an object stays as long as it is
+        # in here, so that no other one has its number.
+        self._named: dict[int, tuple[UeId, str]] = {}
 
     def __len__(self) -> int:
         return len(self._full)
 
     def take(self, ue: UeId) -> str:
         """The name of a UE that the node spoke of; what it said last is kept."""
+        named = self._named.get(id(ue))
+        if named is not None and self._full.get(named[1]) is ue:
+            return named[1]
         text = name(ue, self._oai)
+        if len(self._named) >= MOST_NAMED:
+            self._named.clear()
+        self._named[id(ue)] = ue, text
         known = self._full.get(text)
         if known is not ue and known != ue:
             self._full[text] = ue
@@ -97,3 +107,4 @@ class Seen:
     def forget(self) -> None:
         """The node is lost: its names may mean others when it is back."""
         self._full.clear()
+        self._named.clear()

@@ -80,3 +80,15 @@ def test_the_rest_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (len(seen), seen.full("amf:17")) == (2, None)
     seen.forget()
     assert len(seen) == 0
+
+
+def test_what_a_node_said_last_is_kept_whichever_objects_its_reports_repeat() -> None:
+    seen = Seen()
+    one, other = GnbUe(7, GUAMI), GnbUe(7, GUAMI, (9,))
+    for ue in (one, other, one, one, other):
+        assert seen.take(ue) == "amf:7"
+        assert seen.full("amf:7") == ue
+    seen.forget()
+    assert seen.full("amf:7") is None
+    assert seen.take(one) == "amf:7"
+    assert seen.full("amf:7") == one

@@ -7,6 +7,7 @@ place where the shortcut does not hold goes the long way.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ldexp
 from typing import Any, TypeVar
 
 from xapp.e2.bits import Reader, Writer, refused
@@ -18,6 +19,10 @@ T = TypeVar("T")
 MOST_REMEMBERED = 4
 LONGEST_REMEMBERED = 4096  # octets
 LARGEST_NUMBER = 2**32 - 1  # of a measurement's whole ones
+# A real number: the choice's bits, its length, what it is (above zero, base 2, an exponent of one
+# octet), the exponent, and up to seven octets, as a Python float has them.
+REAL, REAL_MASK, PLAIN_BINARY = 0x20, 0xE0, 0x80
+LONGEST_REAL = 9
 
 
 def remembered(codec: Codec[T]) -> Codec[T]:
@@ -81,10 +86,10 @@ def _remembering_writer(write_slowly: Write) -> Write:
 
 
 def measurement_records(codec: Codec[tuple[Any, ...]], one: Codec[Any]) -> Codec[tuple[Any, ...]]:
-    """SEQUENCE OF MeasurementRecordItem; whole numbers that begin an octet are read at once.
+    """SEQUENCE OF MeasurementRecordItem; numbers that begin an octet are read at once.
 
-    Such a number is one octet with the marker's bit, two bits of choice and two of length, then up
-    to four octets. After it the next one begins an octet again.
+    A whole one is one octet with the marker's bit, two bits of choice and two of length, then up
+    to four octets. After it, and after a real one, the next one begins an octet again.
     """
     read_one = one.read
 
@@ -93,11 +98,19 @@ def measurement_records(codec: Codec[tuple[Any, ...]], one: Codec[Any]) -> Codec
         if not count:
             raise refused("a record without values")
         reader.spend(count)
-        data, values, position = reader.data, [], reader.position
+        data, position = reader.data, reader.position
+        values: list[Any] = []
         for _ in range(count):
             if not position & 7 and (first := data[start := position >> 3]) < 0x20:
                 end = start + 2 + (first >> 3)
                 values.append(int.from_bytes(data[start + 1:end]))
+                position = end << 3
+            elif (not position & 7 and first & REAL_MASK == REAL
+                  and 2 < (length := data[start + 1]) <= LONGEST_REAL
+                  and data[start + 2] == PLAIN_BINARY):
+                end = start + 2 + length
+                values.append(ldexp(int.from_bytes(data[start + 4:end]),
+                                    (data[start + 3] ^ 0x80) - 0x80))
                 position = end << 3
             else:
                 reader.position = position

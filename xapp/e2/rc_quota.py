@@ -71,9 +71,9 @@ def _form(codec: Codec[ControlMessage | BundleMessage], layout: QuotaLayout,
     """What all messages for these slices have in common; None where that cannot be told."""
     blank, numbered = (
         _encoded(codec, layout, [
-            SliceQuota(Snssai(sst, sd), *([0] * 3 if empty else range(at, at + 3)), plmn)
+            SliceQuota(Snssai(sst, sd), step * at, step * (at + 1), step * (at + 2), plmn)
             for at, (sst, sd, plmn) in zip(range(1, 3 * len(places), 3), places, strict=True)])
-        for empty in (True, False))
+        for step in (0, 1))
     differing = [at for at, (one, other) in enumerate(zip(blank, numbered, strict=False))
                  if one != other]
     if len(blank) != len(numbered) or [numbered[at] for at in differing] != list(
