@@ -100,7 +100,8 @@ def _times(one: Measured, tokens: Sequence[Step]) -> dict[str, Value]:
         server = compute = one.far.steps_seconds / one.far.steps_count
     packing = _median(step.packing for step in tokens)
     theirs = one.far.packing
-    steps = sum(len(turn.steps) for turn in one.turns)
+    # A step of several sequences is in the turn of each.
+    steps = sum(1 / step.sequences for turn in one.turns for step in turn.steps)
     wire = None
     if server is not None and exchange is not None and one.sent is not None:
         wire = max(0.0, exchange - server - (packing or 0.0))
@@ -109,7 +110,7 @@ def _times(one: Measured, tokens: Sequence[Step]) -> dict[str, Value]:
         "client_ms": _ms(client), "server_ms": _ms(server), "compute_ms": _ms(compute),
         "wire_ms": _ms(wire),
         "serialise_ms": None if packing is None or theirs is None else _ms(
-            packing + theirs / max(1, steps)),
+            packing + theirs / max(1.0, steps)),
         "up_ms": _ms(_median(up for up, _ in ways)), "down_ms": _ms(_median(
             down for _, down in ways)),
         "clock_error_ms": None if one.offset is None else _ms(one.offset.error)}
@@ -175,7 +176,7 @@ def _quantile(values: Sequence[float], share: float) -> float | None:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else None
 
 
-def _total(steps: Sequence[Step], name: str) -> int | None:
+def _total(steps: Sequence[Step], name: str) -> float | None:
     values = _all(steps, name)
     return None if values is None else sum(values)
 
@@ -185,7 +186,7 @@ def _mean(steps: Sequence[Step], name: str) -> float | None:
     return None if values is None else statistics.fmean(values)
 
 
-def _all(steps: Sequence[Step], name: str) -> list[int] | None:
+def _all(steps: Sequence[Step], name: str) -> list[float] | None:
     values = [getattr(step, name) for step in steps]
     return values if values and None not in values else None
 

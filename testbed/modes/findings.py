@@ -3,7 +3,7 @@
 Two questions, in words: does it save bytes that the server knows that it generates (`semantic`),
 and does that make answers faster; and over which link rate the second answer turns. Each is asked
 against every mode whose server is blind to that. Pictures: latency against bytes, bytes by step,
-where a token's time goes, and how time grows with the steps of an answer.
+where a token's time goes, how time grows with the steps of an answer, and what a batch brings.
 """
 
 from __future__ import annotations
@@ -135,7 +135,19 @@ def pictures(rows: Sequence[Row], levels: Sequence[str], folder: Path
     if any(steps.values()):
         found.append(("Bytes of each step, both ways", _by_step(steps, colours)))
     if len({row.settings.get("steps") for row in rows}) > 1:
-        found.append(("An answer's time by its steps", _scaling(rows, colours)))
+        found.append(("An answer's time by its steps", _over(
+            rows, colours, "steps", "answer_ms", "steps of an answer", "ms")))
+    return found + _batches(rows, colours)
+
+
+def _batches(rows: Sequence[Row], colours: Mapping[str, str]) -> list[tuple[str, Draw]]:
+    """One for each way in which batches were answered."""
+    found = []
+    for name in dict.fromkeys(str(row.settings.get("batching", "side_by_side")) for row in rows):
+        mine = [row for row in rows if row.settings.get("batching", "side_by_side") == name]
+        if len({row.settings.get("batch") for row in mine}) > 1:
+            found.append((f"Tokens a second by batch, {name}", _over(
+                mine, colours, "batch", "tokens_per_second", "sequences", "tokens/s, all of them")))
     return found
 
 
@@ -191,18 +203,20 @@ def _by_step(steps: Mapping[str, Sequence[float]], colours: Mapping[str, str]) -
     return _lines(lines, colours, "step; 0 is the prompt", "B", "")
 
 
-def _scaling(rows: Sequence[Row], colours: Mapping[str, str]) -> Draw:
+def _over(rows: Sequence[Row], colours: Mapping[str, str], setting: str, column: str,
+          across: str, up: str) -> Draw:
+    """A line a mode: means of a column over a setting's values."""
     lines = {}
     for mode in colours:
-        by_steps: dict[int, list[float]] = {}
+        found: dict[int, list[float]] = {}
         for row in of_levels(rows, {FACTOR: mode}):
-            value, steps = row.figures.get("answer_ms"), row.settings.get("steps")
-            if isinstance(value, int | float) and isinstance(steps, int):
-                by_steps.setdefault(steps, []).append(float(value))
-        if by_steps:
-            at = sorted(by_steps)
-            lines[mode] = (at, [_mean(by_steps[one]) or 0.0 for one in at])
-    return _lines(lines, colours, "steps of an answer", "ms", "o")
+            value, at = row.figures.get(column), row.settings.get(setting)
+            if isinstance(value, int | float) and isinstance(at, int):
+                found.setdefault(at, []).append(float(value))
+        if found:
+            places = sorted(found)
+            lines[mode] = (places, [_mean(found[one]) or 0.0 for one in places])
+    return _lines(lines, colours, across, up, "o")
 
 
 def _lines(lines: Mapping[str, tuple[Sequence[int], Sequence[float]]],

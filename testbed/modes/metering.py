@@ -24,8 +24,8 @@ class Step:
     """One token's. Seconds and bytes; None where it was not measured."""
 
     rows: int  # that were asked for: more than one in a prompt
-    sent: int | None  # bytes on the socket
-    received: int | None
+    sent: float | None  # bytes on the socket; of a step of several sequences, this one's share
+    received: float | None
     seconds: float  # from the token before, or from the question
     exchange: float  # from the first byte handed over to the last taken
     client: float  # the rest
@@ -34,6 +34,7 @@ class Step:
     computed: float | None  # of that, in the layers
     began: float  # by the client's clock
     reported: Reported | None
+    sequences: int = 1  # that were in it, each with a token of its own
 
 
 @dataclass

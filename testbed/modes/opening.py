@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,14 +130,9 @@ def open_mode(config: ModeConfig, clock: Callable[[], float] = time.monotonic) -
     began = clock()
     checkpoint = Checkpoint.open(config.model)
     engine = open_engine(checkpoint, config.engine)
-    placement = _placement(config, checkpoint.architecture.layers)
+    placement = placement_of(config, checkpoint.architecture.layers)
     head = (IdsHead(placement) if config.mode in BY_SERVER else Head(engine, placement))
-    whole = None
-    if config.mode is Mode.NAIVE:
-        from testbed.modes.whole import Whole
-
-        whole = Whole(config.model, engine.row_type)
-        whole.load()
+    whole = whole_of(config, engine)
     identity = identity_of(checkpoint)
     loaded = clock()
     link, capacity, offset = _connect(config, engine, placement, identity, whole, clock)
@@ -152,7 +147,19 @@ def open_mode(config: ModeConfig, clock: Callable[[], float] = time.monotonic) -
         opened.close()
 
 
-def _placement(config: ModeConfig, layers: int) -> Placement:
+def whole_of(config: ModeConfig, engine: Engine) -> Any:
+    """The decoder whose weights `naive` sends; None in the other modes."""
+    if config.mode is not Mode.NAIVE:
+        return None
+    from testbed.modes.whole import Whole
+
+    whole = Whole(config.model, engine.row_type)
+    whole.load()
+    return whole
+
+
+def placement_of(config: ModeConfig, layers: int) -> Placement:
+    """Which layers are where."""
     if config.mode is Mode.PRIVATE:
         return place(config.split, layers, config.tail)
     return place(config.split if config.mode in BY_EDGE else 0, layers, None)
@@ -171,9 +178,6 @@ def _connect(config: ModeConfig, engine: Engine, placement: Placement, identity:
         hello = Hello(identity, placement.remote, WIRE_TYPES[engine.row_type], mode)
         link = _edge_link(LinkConfig(config.edge), hello, encoding)
         return link, min(most, link.welcome.capacity), None
-    if config.server is None:
-        raise ConfigurationError(f"{config.mode} needs the modes' server.",
-                                 "Start `airsplit modes serve`, and name it with --server.")
     return _server_link(config, engine.checkpoint.architecture.vocabulary, identity, whole, clock)
 
 
@@ -185,7 +189,22 @@ def _edge_link(config: LinkConfig, hello: Hello, encoding: str) -> EdgeLink:
 
 def _server_link(config: ModeConfig, vocabulary: int, identity: str, whole: Any,
                  clock: Callable[[], float]) -> tuple[Link, int, Offset]:
-    assert config.server is not None  # as the caller saw
+    channel, capacity, offset = greet(config, vocabulary, {
+        "mode": str(config.mode), "identity": identity, "likeliest": config.likeliest}, clock)
+    links: dict[Mode, Callable[[], Link]] = {
+        Mode.NAIVE: lambda: NaiveLink(channel, vocabulary, whole),
+        Mode.REMOTE_CACHE: lambda: RemoteCacheLink(channel, vocabulary),
+        Mode.HANDLE: lambda: HandleLink(channel, vocabulary),
+        Mode.SEMANTIC: lambda: SemanticLink(channel, vocabulary, config.likeliest)}
+    return links[config.mode](), capacity, offset
+
+
+def greet(config: ModeConfig, vocabulary: int, hello: Mapping[str, Any],
+          clock: Callable[[], float]) -> tuple[Channel, int, Offset]:
+    """A connection to the modes' server, the tokens that fit there, and its clock."""
+    if config.server is None:
+        raise ConfigurationError(f"{config.mode} needs the modes' server.",
+                                 "Start `airsplit modes serve`, and name it with --server.")
     try:
         connection = socket.create_connection(config.server, timeout=config.timeout)
     except OSError as error:
@@ -195,8 +214,7 @@ def _server_link(config: ModeConfig, vocabulary: int, identity: str, whole: Any,
     channel = Channel(connection, config.timeout, clock=clock)
     try:
         offset = estimate_offset(channel, clock)
-        channel.send(Message(Kind.HELLO, {"mode": str(config.mode), "identity": identity,
-                                          "likeliest": config.likeliest}))
+        channel.send(Message(Kind.HELLO, hello))
         ready = channel.expect(Kind.READY).meta
         number(ready, "vocabulary", vocabulary, vocabulary)
         capacity = min(config.engine.capacity, number(ready, "capacity", 1, 2**31))
@@ -204,12 +222,7 @@ def _server_link(config: ModeConfig, vocabulary: int, identity: str, whole: Any,
     except BaseException:
         channel.close()
         raise
-    links: dict[Mode, Callable[[], Link]] = {
-        Mode.NAIVE: lambda: NaiveLink(channel, vocabulary, whole),
-        Mode.REMOTE_CACHE: lambda: RemoteCacheLink(channel, vocabulary),
-        Mode.HANDLE: lambda: HandleLink(channel, vocabulary),
-        Mode.SEMANTIC: lambda: SemanticLink(channel, vocabulary, config.likeliest)}
-    return links[config.mode](), capacity, offset
+    return channel, capacity, offset
 
 
 def estimate_offset(channel: Channel, clock: Callable[[], float]) -> Offset:

@@ -21,7 +21,7 @@ It opens no connection; `opening` does.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ from edge_server.frame import Flags
 from edge_server.messages import Sampling
 from testbed.modes.channel import Channel
 from testbed.modes.errors import BadMessage
-from testbed.modes.wire import Kind, Message
+from testbed.modes.wire import Kind, Message, word
 from ue_app.head import Placement
 from ue_app.link import LinkState, LinkStatus, Result, Traffic
 
@@ -128,7 +128,7 @@ class ServerLink:
 
     def receive(self) -> Result:
         message = self.channel.expect(Kind.RESULT)
-        self.reported = _reported(message.meta)
+        self.reported = reported_of(message.meta)
         return self._result(message)
 
     def cancel(self, kept: int) -> int:
@@ -231,10 +231,24 @@ def times_of(whole: float, ready: float, computed: float) -> list[int]:
     return [round(one * 1e6) for one in (whole, ready - whole, computed)]
 
 
-def _reported(meta: Any) -> Reported:
+def reported_of(meta: Any) -> Reported:
+    """What a result said of its times."""
     values = meta.get("at")
     if not isinstance(values, list) or len(values) != 3 or not all(
             type(one) is int and abs(one) < 2**60 for one in values):
         raise BadMessage("The server did not say when it computed.")
     whole, took, computed = (one / 1e6 for one in values)
     return Reported(whole, whole + took, computed)
+
+
+def result_of(meta: Mapping[str, Any], *tensors: torch.Tensor) -> Message:
+    """A step's answer."""
+    return Message(Kind.RESULT, meta, tensors)
+
+
+def sampling_of(meta: Mapping[str, Any]) -> Sampling:
+    """How START says that tokens are chosen."""
+    try:
+        return Sampling.unpack(bytes.fromhex(word(meta, "sampling")))
+    except ValueError as error:
+        raise BadMessage("START says no sampling.") from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,15 +18,18 @@ from edge_server.engine.checkpoint import Checkpoint
 from edge_server.engine.identity import identity_of
 from edge_server.engine.load import Engine
 from edge_server.engine.sampling import Sampler
-from edge_server.engine.stage import warm_up
+from edge_server.engine.stage import Stage, warm_up
 from edge_server.messages import Sampling
 from edge_server.split import LayerRange
 from testbed.modes.errors import BadMessage, Refused
-from testbed.modes.policies import Mode
-from testbed.modes.wire import MOST_DATA, Kind, Message, number, word
+from testbed.modes.pieces import MOST_SEQUENCES
+from testbed.modes.policies import BY_SERVER, Mode, result_of, sampling_of
+from testbed.modes.wire import MOST_DATA, Message, number, word
 
 if TYPE_CHECKING:
     from testbed.modes.whole import Whole
+
+MOST_VIEWS = 8  # ways of splitting in use: some backends hold weights of each
 
 
 class Conversation(Protocol):
@@ -53,6 +56,7 @@ class Served:
         self.vocabulary, self.capacity = architecture.vocabulary, engine.options.capacity
         self.embedding = engine.embedding()
         self.stage = engine.stage(LayerRange(0, architecture.layers))
+        self._views: dict[LayerRange, Stage] = {self.stage.layers: self.stage}
         self.output = engine.output()
         self.identity = identity_of(self.checkpoint)
         warm_up(self.stage, self.output, architecture.hidden)
@@ -72,19 +76,39 @@ class Served:
             raise Refused("The client has another model.", "Give both sides the same --model.")
         if mode is Mode.NAIVE:
             return Naive(self)
+        if "sequences" in hello.meta:
+            from testbed.modes.together_serving import Batch
+
+            return Batch(self, mode, hello.meta)
+        if mode not in BY_SERVER:
+            raise Refused(f"{mode} is not served here.",
+                          "Start `airsplit edge`, and name it with --edge.")
         return ById(self, mode, number(hello.meta, "likeliest", 0, self.vocabulary))
 
-    def take_slot(self) -> int:
+    def take_slots(self, count: int) -> list[int]:
         with self.turn:
-            if not self._free:
-                raise Refused("All conversations of this server are taken.",
-                              "Wait, or start it with more --slots.")
-            return self._free.pop()
+            if len(self._free) < count:
+                raise Refused("All conversations of this server are taken." if count == 1 else
+                              f"{len(self._free)} conversations of this server are free, and "
+                              f"{count} were asked for.", "Wait, or start it with more --slots.")
+            return [self._free.pop() for _ in range(count)]
 
-    def give_back(self, slot: int) -> None:
+    def give_back(self, slots: Sequence[int]) -> None:
         with self.turn:
-            self.stage.truncate(slot, 0)
-            self._free.append(slot)
+            for slot in slots:
+                for view in self._views.values():
+                    view.truncate(slot, 0)
+                self._free.append(slot)
+
+    def view(self, layers: LayerRange) -> Stage:
+        """Just these layers; a slot is used through one of them at a time."""
+        with self.turn:
+            if layers not in self._views:
+                if len(self._views) >= MOST_VIEWS:
+                    raise Refused(f"{MOST_VIEWS} ways of splitting are in use here.",
+                                  "Split as others do, or start another server.")
+                self._views[layers] = self.stage.narrowed(layers)
+            return self._views[layers]
 
     def whole(self) -> Whole:
         """The decoder that is sent its weights; made when first asked for."""
@@ -103,12 +127,12 @@ class ById:
         self._served, self._mode, self._likeliest = served, mode, likeliest
         # Ids, a mask and positions, as whole numbers of 8 bytes, are the most that a step brings.
         self.most_bytes = 3 * 8 * served.capacity
-        self._slot = served.take_slot()
+        (self._slot,) = served.take_slots(1)
         self._sampler = Sampler(Sampling())
 
     def start(self, meta: Mapping[str, Any]) -> None:
         kept = number(meta, "kept", 0, self._served.capacity)
-        self._sampler = Sampler(_sampling(meta), number(meta, "first", 0, self._served.capacity))
+        self._sampler = Sampler(sampling_of(meta), number(meta, "first", 0, self._served.capacity))
         with self._served.turn:
             stage = self._served.stage
             stage.truncate(self._slot, min(kept, stage.length(self._slot)))
@@ -124,17 +148,17 @@ class ById:
                 served.embedding.rows(ids))
             if self._mode is not Mode.SEMANTIC:
                 logits = served.output.logits(rows)
-                return _result({"computed": served.clock() - began}, logits)
+                return result_of({"computed": served.clock() - began}, logits)
             scores = served.output.logits(rows[-1:])[0]
             if self._likeliest:
                 values, places = scores.topk(min(self._likeliest, len(scores)))
-                return _result({"computed": served.clock() - began}, values,
+                return result_of({"computed": served.clock() - began}, values,
                                places.to(torch.int32))
             token = self._sampler.choose(scores, position + len(ids))
-            return _result({"computed": served.clock() - began, "token": token})
+            return result_of({"computed": served.clock() - began, "token": token})
 
     def close(self) -> None:
-        self._served.give_back(self._slot)
+        self._served.give_back([self._slot])
 
     def _ids(self, message: Message) -> list[int]:
         if not message.tensors or message.tensors[0].dtype not in (torch.int32, torch.int64):
@@ -146,7 +170,7 @@ class ById:
 
 
 class Naive:
-    """The server keeps nothing: each step brings weights, inputs and cache."""
+    """The server keeps nothing: each step brings weights, inputs and cache of its sequences."""
 
     most_bytes = MOST_DATA  # the server's own limit holds
 
@@ -154,7 +178,7 @@ class Naive:
         self._served, self._whole = served, served.whole()
 
     def start(self, meta: Mapping[str, Any]) -> None:
-        _sampling(meta)
+        sampling_of(meta)
 
     def step(self, message: Message) -> Message:
         served, names = self._served, message.meta.get("weights")
@@ -164,26 +188,17 @@ class Naive:
         if not message.tensors:
             raise BadMessage("A step brings token ids.")
         ids, rest = message.tensors[0], message.tensors[1:]
-        if ids.ndim != 1 or not 0 < len(ids) <= served.capacity - held or len(rest) < len(names) \
-                or ids.dtype != torch.int64 \
+        if ids.ndim not in (1, 2) or len(rest) < len(names) or ids.dtype != torch.int64 \
+                or not 0 < ids.shape[-1] <= served.capacity - held \
+                or not 0 < len(ids) <= (MOST_SEQUENCES if ids.ndim == 2 else served.capacity) \
                 or not 0 <= int(ids.min()) <= int(ids.max()) < served.vocabulary:
             raise BadMessage("A step brings token ids of the model, and the weights it names.")
         with served.turn:
             began = served.clock()
             self._whole.take(dict(zip(names, rest, strict=False)))
-            logits, cache = self._whole.run(ids, held, rest[len(names):])
-            return _result({"computed": served.clock() - began}, logits, *cache)
+            logits, cache = self._whole.run_many(
+                ids.view(-1, ids.shape[-1]), held, rest[len(names):])
+            return result_of({"computed": served.clock() - began}, logits.flatten(0, 1), *cache)
 
     def close(self) -> None:
         """It holds nothing."""
-
-
-def _result(meta: Mapping[str, Any], *tensors: torch.Tensor) -> Message:
-    return Message(Kind.RESULT, meta, tensors)
-
-
-def _sampling(meta: Mapping[str, Any]) -> Sampling:
-    try:
-        return Sampling.unpack(bytes.fromhex(word(meta, "sampling")))
-    except ValueError as error:
-        raise BadMessage("START says no sampling.") from error

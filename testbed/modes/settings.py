@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edge_server.encodings.registry import by_name
 from edge_server.errors import EdgeError
+from testbed.modes.pieces import MOST_SEQUENCES
 from testbed.modes.policies import BY_EDGE, BY_SERVER, Mode
 from xapp.errors import ConfigurationError
 
@@ -22,6 +23,13 @@ class LinkKind(StrEnum):
     SHAPED = "shaped"  # a rate and a delay, between two namespaces (root)
     CELL = "cell"  # the emulated cell, with nobody else in it (root)
     HOST = "host"  # servers that somebody started: `edge` and `server` name them
+
+
+class Batching(StrEnum):
+    """How several sequences are answered."""
+
+    SIDE_BY_SIDE = "side_by_side"  # each a conversation of its own, on a connection of its own
+    TOGETHER = "together"  # in step: one pass, one message and one answer for all of them
 
 
 class Phase(StrEnum):
@@ -48,7 +56,8 @@ class ModesSettings:
     likeliest: int = 0  # scores that come back in `semantic`; 0: the token alone
     prompt_tokens: int = 64
     steps: int = 50  # tokens of an answer
-    batch: int = 1  # sequences at a time, each a conversation of its own
+    batch: int = 1  # sequences at a time
+    batching: Batching = Batching.SIDE_BY_SIDE  # together: the modes' server serves all modes
     turns: int = 1  # questions of a conversation, each with all that was said before
     phase: Phase = Phase.BOTH
     link: LinkKind = LinkKind.LOOPBACK
@@ -64,7 +73,7 @@ class ModesSettings:
     def __post_init__(self) -> None:
         for name, least, most in (
                 ("threads", 1, 1024), ("context", 2, 1 << 20), ("prompt_tokens", 1, 1 << 20),
-                ("steps", 1, MOST_STEPS), ("batch", 1, 256), ("turns", 1, 64),
+                ("steps", 1, MOST_STEPS), ("batch", 1, MOST_SEQUENCES), ("turns", 1, 64),
                 ("rate_mbps", 0.001, 1e5), ("round_trip_ms", 0.0, 60_000.0)):
             value = getattr(self, name)
             if not least <= value <= most:
@@ -96,12 +105,16 @@ class ModesSettings:
         return 1 if self.phase is Phase.PREFILL else self.steps
 
     @property
+    def together(self) -> bool:
+        return self.batching is Batching.TOGETHER
+
+    @property
     def needs_server(self) -> bool:
-        return self.mode in BY_SERVER
+        return self.mode in BY_SERVER or (self.together and self.mode in BY_EDGE)
 
     @property
     def needs_edge(self) -> bool:
-        return self.mode in BY_EDGE
+        return self.mode in BY_EDGE and not self.together
 
     def link_key(self) -> tuple[object, ...]:
         """The same for trials that can share a link."""

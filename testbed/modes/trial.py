@@ -3,7 +3,7 @@
     measured = run_trial(settings, seed, places)
 
 Loading and connecting come before the first question, and are no part of any answer's time.
-Several sequences are conversations of their own, asked side by side.
+How several sequences are asked is `asking`'s matter.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import resource
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,19 +24,19 @@ from prometheus_client.parser import text_string_to_metric_families
 from edge_server.engine.checkpoint import Checkpoint
 from edge_server.engine.load import EngineOptions
 from testbed.modes import capture
+from testbed.modes.asking import Asked, Ready, asking, converse
 from testbed.modes.errors import ModesError
 from testbed.modes.figures import Far, Measured, Turn
 from testbed.modes.gpu import gpu_use
-from testbed.modes.opening import ModeConfig, Opened, open_mode
+from testbed.modes.opening import ModeConfig, open_mode
 from testbed.modes.places import Place, Places, Server
-from testbed.modes.policies import BY_EDGE, Mode
+from testbed.modes.policies import Mode
 from testbed.modes.server import peak_bytes, reset_peak
 from testbed.modes.settings import ModesSettings
 from testbed.modes.wire import Kind, Message
 from ue_app.link import Traffic
 
 FIRST_ID = 8  # ids below it are special ones in the models that come with this
-WARM_ID, WARM_TOKENS = 3, 2  # asked before anything counts; no prompt begins with that id
 METRICS_SECONDS = 20.0
 # Of an edge's metrics, by the names of `Far`.
 EDGE_METRICS = {"airsplit_received_bytes_total": "frames_received",
@@ -71,25 +70,22 @@ def unsplit(settings: ModesSettings, seed: int, clock: Callable[[], float] = tim
     found = []
     with open_mode(mode_config(local, None), clock) as opened:
         for turns in prompts(settings, vocabulary, seed):
-            found += [turn.ids for turn in _converse(opened, 0, turns, settings.wanted())]
+            found += [turn.ids for turn in converse(opened, 0, turns, settings.wanted())]
     return found
 
 
-def _at_the_near_end(settings: ModesSettings, place: Place, asked: Sequence[Sequence[list[int]]],
+def _at_the_near_end(settings: ModesSettings, place: Place, asked: Asked,
                      clock: Callable[[], float]) -> Measured:
-    far = place.edge if settings.mode in BY_EDGE else place.server
+    far = place.edge if settings.needs_edge else place.server
     with ExitStack() as stack:
-        opened = [stack.enter_context(open_mode(mode_config(settings, place), clock))
-                  for _ in range(settings.batch)]
-        for one in opened:
-            one.ask([WARM_ID], WARM_TOKENS)
-        watch = _Watch(settings, place, far, opened)
+        asker = stack.enter_context(asking(
+            mode_config(settings, place), settings.batch, settings.together, clock))
+        asker.warm_up()
+        watch = _Watch(settings, place, far, asker.opened)
         began = clock()
-        with ThreadPoolExecutor(settings.batch) as pool:
-            answers = list(pool.map(lambda which: _converse(
-                opened[which], which, asked[which], settings.wanted()), range(settings.batch)))
+        turns = asker.ask(asked, settings.wanted())
         seconds = clock() - began
-        return watch.end([turn for turns in answers for turn in turns], seconds)
+        return watch.end(turns, seconds)
 
 
 def mode_config(settings: ModesSettings, place: Place | None) -> ModeConfig:
@@ -109,19 +105,6 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _converse(opened: Opened, sequence: int, turns: Sequence[list[int]], tokens: int
-              ) -> list[Turn]:
-    """All turns of one sequence; each has what was said before in front."""
-    said: list[int] = []
-    found = []
-    for place, ids in enumerate(turns):
-        said += ids
-        answer = opened.ask(said, tokens)
-        found.append(Turn(sequence, place, tuple(answer.ids), tuple(opened.steps.done)))
-        said += answer.ids
-    return found
-
-
 @dataclass
 class _Before:
     """Counts when the first question is asked."""
@@ -137,10 +120,10 @@ class _Watch:
     """From the first question to the last answer."""
 
     def __init__(self, settings: ModesSettings, place: Place, far: Server | None,
-                 opened: Sequence[Opened]) -> None:
+                 opened: Sequence[Ready]) -> None:
         self._far, self._opened = far, opened
         self._accounts = [_account(one, reset=True) for one in opened]
-        self._metrics_of = place.edge if settings.mode in BY_EDGE else None
+        self._metrics_of = place.edge if settings.needs_edge else None
         metrics = _metrics(self._metrics_of)
         reset_peak()
         if far is not None and far.process is not None:
@@ -180,7 +163,7 @@ class _Watch:
         return _of_accounts(self._accounts, accounts, self._opened, cpu, peak)
 
 
-def _of_accounts(before: Sequence[Any], after: Sequence[Any], opened: Sequence[Opened],
+def _of_accounts(before: Sequence[Any], after: Sequence[Any], opened: Sequence[Ready],
                  cpu: float | None, peak: int | None) -> Far:
     def gained(name: str) -> Any:
         return sum(now[name] - then[name] for now, then in zip(after, before, strict=True))
@@ -194,7 +177,7 @@ def _of_accounts(before: Sequence[Any], after: Sequence[Any], opened: Sequence[O
                peak=after[0]["peak_bytes"] if peak is None else peak)
 
 
-def _account(opened: Opened, reset: bool = False) -> dict[str, Any] | None:
+def _account(opened: Ready, reset: bool = False) -> dict[str, Any] | None:
     """What the server counted, and what asking for it cost."""
     channel = opened.channel
     if channel is None:
@@ -208,7 +191,7 @@ def _account(opened: Opened, reset: bool = False) -> dict[str, Any] | None:
     return meta | {"bytes": channel.received - received, "asked": channel.sent - sent}
 
 
-def _traffic(opened: Sequence[Opened]) -> tuple[int | None, int | None]:
+def _traffic(opened: Sequence[Ready]) -> tuple[int | None, int | None]:
     counts = [one.link.traffic for one in opened]
     known = [Traffic(one.sent, one.received) for one in counts if one is not None]
     if len(known) < len(counts):

@@ -65,14 +65,20 @@ class Whole:
     def run(self, ids: torch.Tensor, held: int, cache: Sequence[torch.Tensor]
             ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Scores of all of `ids` [n], float32, and the cache after them; `held` came before."""
-        past = self._cache(held, [one.to(self._device) for one in cache])
+        scores, after = self.run_many(ids[None], held, cache)
+        return scores[0], after
+
+    def run_many(self, ids: torch.Tensor, held: int, cache: Sequence[torch.Tensor]
+                 ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """The same of several sequences [sequences, n], of which all hold as much."""
+        past = self._cache(len(ids), held, [one.to(self._device) for one in cache])
         with torch.inference_mode():
-            found = self._model(input_ids=ids.to(self._device)[None], past_key_values=past,
+            found = self._model(input_ids=ids.to(self._device), past_key_values=past,
                                 use_cache=True)
         after = [tensor.cpu() for layer in past.layers for tensor in (layer.keys, layer.values)]
-        return found.logits[0].float().cpu(), after
+        return found.logits.float().cpu(), after
 
-    def _cache(self, held: int, tensors: Sequence[torch.Tensor]) -> Any:
+    def _cache(self, sequences: int, held: int, tensors: Sequence[torch.Tensor]) -> Any:
         past: Any = DynamicCache(config=self._config)
         if not held:
             return past
@@ -84,7 +90,7 @@ class Whole:
             length = min(held, layer.sliding_window - 1) if layer.is_sliding else held
             for one, (heads, channels) in zip(tensors[2 * place : 2 * place + 2],
                                               self._parts[2 * place : 2 * place + 2], strict=True):
-                _check(one, (1, heads, length, channels), self._dtype)
+                _check(one, (sequences, heads, length, channels), self._dtype)
             keys, values = tensors[2 * place : 2 * place + 2]
             layer.lazy_initialization(keys, values)
             layer.keys, layer.values = keys, values

@@ -40,7 +40,7 @@ MOST_DIMENSIONS = 8
 _HEAD = struct.Struct(">2sBBIQ")
 _CHECK = struct.Struct(">I")
 TYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32,
-         "i64": torch.int64, "i32": torch.int32}
+         "i64": torch.int64, "i32": torch.int32, "u8": torch.uint8}
 NAMES = {kind: name for name, kind in TYPES.items()}
 
 

@@ -22,7 +22,7 @@ from testbed.modes.policies import BY_EDGE, BY_SERVER, Mode, SemanticLink
 from testbed.modes.server import ModesServer, ServerConfig
 from testbed.modes.serving import Served
 from testbed.modes.whole import Whole
-from testbed.modes.wire import Kind, Message
+from testbed.modes.wire import HEAD_BYTES, Kind, Message, pack
 from tests.conftest import MakeCheckpoint, RunEdge
 from tests.models import ALL_FAMILIES
 
@@ -34,8 +34,9 @@ OPTIONS = EngineOptions("reference", "fp32", 4, 60, 1)
 class Serving:
     """A server in a thread."""
 
-    def __init__(self, folder: Path, config: ServerConfig = ServerConfig()) -> None:  # noqa: B008
-        self.served = Served(open_engine(Checkpoint.open(folder), OPTIONS), folder)
+    def __init__(self, folder: Path, config: ServerConfig = ServerConfig(),  # noqa: B008
+                 options: EngineOptions = OPTIONS) -> None:
+        self.served = Served(open_engine(Checkpoint.open(folder), options), folder)
         self.server = ModesServer(self.served, config)
         self.thread = threading.Thread(target=self.server.serve)
         self.thread.start()
@@ -221,8 +222,10 @@ def test_a_length_that_is_only_claimed_takes_no_memory() -> None:
 
 
 def test_tensors_are_taken_only_of_those_who_said_what_they_want(serving: Serving) -> None:
-    channel = Channel(socket.create_connection(("127.0.0.1", serving.server.port)), timeout=20.0)
-    channel.send(Message(Kind.HELLO, {"mode": "handle"}, [torch.zeros(4)]))
+    connection = socket.create_connection(("127.0.0.1", serving.server.port))
+    channel = Channel(connection, timeout=20.0)
+    head, *_ = pack(Message(Kind.HELLO, {"mode": "handle"}, [torch.zeros(4)]))
+    connection.sendall(head[:HEAD_BYTES])  # more would meet a connection that is closed by then
     with pytest.raises(Refused, match="more than is taken"):
         channel.receive()
     channel.close()

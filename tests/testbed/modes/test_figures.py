@@ -79,3 +79,15 @@ def test_rows_of_steps() -> None:
     rows = step_rows(MEASURED)
     assert [row["step"] for row in rows] == [0, 1, 2]
     assert set(rows[0]) == set(STEP_COLUMNS)
+
+
+def test_a_step_of_several_sequences_counts_once_where_times_are_shared() -> None:
+    """Two sequences in step: each has half of the bytes, and waits for all of it."""
+    share = replace(TOKEN, sent=50.0, received=20.0, sequences=2)
+    turns = [Turn(which, 0, (5, 6), (share, share)) for which in (0, 1)]
+    found = figures_of(Measured(turns, 0.1, 200, 80, Far(200, 80, packing=0.004)))
+    assert found["up_per_token"] == pytest.approx(50)
+    assert found["prompt_up"] == pytest.approx(100)
+    assert found["token_ms"] == pytest.approx(30)
+    assert found["serialise_ms"] == pytest.approx(1 + 4 / 2)  # two steps, of two sequences each
+    assert found["tokens_per_second"] == pytest.approx(40)

@@ -75,6 +75,21 @@ def test_times_by_steps_are_drawn_where_steps_differ(tmp_path: Path) -> None:
     assert [np.asarray(line.get_xdata()).tolist() for line in axes.lines] == [[10, 250], [10, 250]]
 
 
+def test_tokens_by_batch_are_drawn_for_each_way_of_answering(tmp_path: Path) -> None:
+    found = []
+    for batch in (1, 2, 4):
+        for batching, gain in (("together", 1.0), ("side_by_side", 0.5)):
+            for one in rows():
+                found.append(replace(
+                    one, settings={**one.settings, "batch": batch, "batching": batching},
+                    figures={**one.figures, "tokens_per_second": 10 * batch * gain}))
+    drawn = dict(findings(report_of(scenario(), found, COLUMNS), tmp_path).pictures)
+    for name, top in (("together", 40), ("side_by_side", 20)):
+        (axes,) = drawn[f"Tokens a second by batch, {name}"](Look(LIGHT)).axes
+        assert [np.asarray(line.get_xdata()).tolist() for line in axes.lines] == [[1, 2, 4]] * 2
+        assert max(np.asarray(axes.lines[0].get_ydata()).tolist()) == top
+
+
 def test_nothing_is_found_in_nothing(tmp_path: Path) -> None:
     found = findings(report_of(scenario(), [], COLUMNS), tmp_path)
     assert not found.answers

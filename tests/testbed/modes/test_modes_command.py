@@ -15,6 +15,8 @@ from testbed.modes.errors import ModesError
 from testbed.modes.modes_command import run_serve
 from tests.conftest import MakeCheckpoint
 
+END_SECONDS = 60.0  # on a machine where much else runs
+
 
 def test_one_answer_and_what_it_cost(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["modes", "ask", "--mode", "local", "--steps", "3"]) == 0
@@ -52,7 +54,12 @@ def test_a_trial_with_a_server_of_its_own(tmp_path: Path, checkpoint_folder: Mak
         assert places is not None
         (server,) = places._servers.values()
         kind.run(settings | {"mode": "handle"}, 1, tmp_path, print)
-        assert list(places._servers.values()) == [server]
+        together = kind.run(settings | {"mode": "split", "batching": "together"}, 1, tmp_path,
+                            print)
+        assert together["same_tokens"] is True
+        assert together["bytes_agree"] is True
+        assert together["tokens"] == 8
+        assert list(places._servers.values()) == [server]  # it served the batch as well
     finally:
         kind.close()
     assert server.process is not None
@@ -71,7 +78,11 @@ def test_a_server_ends_with_a_signal(checkpoint_folder: MakeCheckpoint) -> None:
          "reference", "--model", str(checkpoint_folder("llama"))], stdout=subprocess.PIPE,
         text=True)
     assert process.stdout is not None
-    with process.stdout:
-        assert " on 127.0.0.1:" in process.stdout.readline()
-        process.terminate()
-        assert process.wait(20) == 0
+    try:
+        with process.stdout:
+            assert " on 127.0.0.1:" in process.stdout.readline()
+            process.terminate()
+            assert process.wait(END_SECONDS) == 0
+    finally:
+        process.kill()
+        process.wait(END_SECONDS)

@@ -7,7 +7,7 @@ import pytest
 from testbed.errors import TestbedFailure
 from testbed.modes.places import named
 from testbed.modes.policies import Mode
-from testbed.modes.settings import LinkKind, ModesSettings, Phase
+from testbed.modes.settings import Batching, LinkKind, ModesSettings, Phase
 from xapp.errors import ConfigurationError
 
 
@@ -26,6 +26,15 @@ def test_phases() -> None:
     assert (one.prompt(), one.wanted()) == (64, 1)
     one = ModesSettings(phase=Phase.DECODE)
     assert (one.prompt(), one.wanted()) == (1, 50)
+
+
+@pytest.mark.parametrize(("mode", "together", "who"), [
+    (Mode.SPLIT, False, (False, True)), (Mode.SPLIT, True, (True, False)),
+    (Mode.HANDLE, True, (True, False)), (Mode.LOCAL, True, (False, False))])
+def test_who_serves(mode: Mode, together: bool, who: tuple[bool, bool]) -> None:
+    one = ModesSettings(mode, batch=2, batching=Batching.TOGETHER if together else
+                        Batching.SIDE_BY_SIDE)
+    assert (one.needs_server, one.needs_edge) == who
 
 
 def test_trials_share_a_link_of_the_same_kind() -> None:
