@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from testbed.deploy import facts
+from testbed.deploy import facts, oai_carrier
 from testbed.deploy.findings import Finding, error, warning
 from testbed.deploy.site import GnbKind, Radio, RicKind, SiteConfig, UeKind
 from xapp.errors import ConfigurationError
@@ -26,6 +26,9 @@ def radio_findings(site: SiteConfig) -> Iterator[Finding]:
         yield from _oai(site)
     elif site.gnb.radio is not Radio.DUMMY:
         yield from _carrier(site)
+    if site.gnb.srs and site.gnb.ssb_arfcn is not None:
+        yield error("gnb.ssb_arfcn", "is OAI's: srsRAN finds the SSB's place by itself.",
+                    "Leave it out.")
     yield from _ric(site)
 
 
@@ -41,6 +44,9 @@ def _kinds(site: SiteConfig) -> Iterator[Finding]:
             fits = ", ".join(one.value for one in _UES[gnb.radio]) or "no UEs: the gNB has its own"
             yield error(f"ues: {ue.name}: kind", f"a {ue.kind.value} has no part in radio "
                         f"{gnb.radio.value}.", f"Give {fits}.")
+        elif ue.kind is UeKind.OAI and gnb.srs:
+            yield error(f"ues: {ue.name}: kind", "OAI's UE has to be told where the SSB is, and "
+                        "srsRAN finds that by itself.", "Take a phone, or gnb.kind oai.")
 
 
 def _carrier(site: SiteConfig) -> Iterator[Finding]:
@@ -77,12 +83,8 @@ def _carrier(site: SiteConfig) -> Iterator[Finding]:
 
 def _oai(site: SiteConfig) -> Iterator[Finding]:
     gnb = site.gnb
-    found = (gnb.band, gnb.bandwidth_mhz, gnb.spacing_khz, gnb.arfcn)
-    if found != facts.OAI_CARRIER:
-        band, width, spacing, arfcn = facts.OAI_CARRIER
-        yield error("gnb", "OAI's file is made for one carrier, and this is another.",
-                    f"Give band {band}, bandwidth_mhz {width}, spacing_khz {spacing}, "
-                    f"arfcn {arfcn}, or edit the file.")
+    for one in oai_carrier.faults(gnb):
+        yield error(one.key, one.problem, one.remedy)
     if gnb.e2 and site.ric.port != E2AP_PORT:
         yield error("ric.port", f"OAI's E2 agent goes to port {E2AP_PORT} and to no other.",
                     f"Give {E2AP_PORT}, and forward it where the RIC has another.")

@@ -17,12 +17,21 @@ from typing import Any
 from testbed.deploy import claims_core, facts
 from testbed.deploy.claim import Claim, number, snssai, sorted_slices
 from testbed.deploy.folder import Folder
+from testbed.deploy.oai_carrier import carrier_of
 from testbed.deploy.site import FUNCTIONS, GnbKind, Radio, SiteConfig, UeConfig, UeKind
 from xapp.errors import ConfigurationError
 from xapp.observations import Snssai
 
 GNB, OAI_GNB, RADIO, XAPP = "gnb/gnb.yaml", "gnb/gnb.conf", "radio/radio.yaml", "xapp/xapp.yaml"
 OSC = "osc/config-file.json"
+_OAI_CARRIER = {
+    "dl_frequencyBand": "band", "ul_frequencyBand": "band", "absoluteFrequencySSB": "SSB",
+    "dl_absoluteFrequencyPointA": "point A", "dl_carrierBandwidth": "resource blocks",
+    "ul_carrierBandwidth": "resource blocks", "initialDLBWPlocationAndBandwidth": "initial BWP",
+    "initialULBWPlocationAndBandwidth": "initial BWP",
+    "initialDLBWPcontrolResourceSetZero": "CORESET 0"}
+_OAI_OPTIONS = {"-r": "resource blocks", "--band": "band", "-C": "carrier frequency",
+                "--ssb": "SSB's subcarrier"}  # of the UE's command
 _PORTS = re.compile(r"(tx_port|rx_port|base_srate)=([^,\s]+)")
 
 
@@ -54,6 +63,11 @@ def site_claims(site: SiteConfig) -> dict[str, Any]:
     for name in ("amf", "smf"):
         found[f"information API of the {name.upper()}"] = (
             f"{getattr(site.core, name)}:{site.core.metrics_port}")
+    if site.gnb.kind is GnbKind.OAI:
+        carrier = carrier_of(site.gnb)
+        found |= {"band": site.gnb.band, "SSB": carrier.ssb, "point A": carrier.point_a,
+                  "CORESET 0": carrier.coreset0, "initial BWP": carrier.location_and_bandwidth,
+                  "carrier frequency": carrier.hertz, "SSB's subcarrier": carrier.ssb_subcarrier}
     places = {one.name: facts.ue_places(at) for at, one in enumerate(facts.srsues(site))}
     for ue in site.ues:
         found |= {f"IMSI of {ue.name}": ue.imsi, f"key of {ue.imsi}": ue.key.lower(),
@@ -136,6 +150,9 @@ def _oai(folder: Folder) -> Iterator[Claim]:
                         ("E2 address", "near_ric_ip_addr")):
         found = re.search(name + r'\s*=\s*"([^"]*)"', text)
         yield Claim(topic, found[1] if found else None, OAI_GNB, name.split("\\")[0])
+    for name, topic in _OAI_CARRIER.items():
+        found = re.search(rf"\b{name}\s*=\s*(\w+)", text)
+        yield Claim(topic, number(found[1]) if found else None, OAI_GNB, name)
 
 
 def _srsue(folder: Folder, ue: UeConfig) -> Iterator[Claim]:
@@ -173,6 +190,11 @@ def _nrue(folder: Folder, ue: UeConfig) -> Iterator[Claim]:
         slices = _libconfig(listed[1], "nssai_sst", "nssai_sd")
         said = tuple(sorted((str(one), name) for one, name in zip(slices, names, strict=False)))
     yield Claim(f"sessions of {ue.imsi}", said, file, "pdu_sessions")
+    command = " ".join(re.findall(r"(?m)^#   (.*?)\\?$", folder.texts.get(file, "")))
+    for option, topic in _OAI_OPTIONS.items():
+        found = re.search(rf"(?<!\S){option} (\S+)", command)
+        if command:
+            yield Claim(topic, number(found[1]) if found else None, file, f"the command: {option}")
 
 
 def _radio(folder: Folder) -> Iterator[Claim]:

@@ -24,7 +24,6 @@ RATES: Mapping[float, int] = {
     61.44e6: 50, 92.16e6: 80, 122.88e6: 100}
 SRSUE_RATES: Mapping[int, float] = {5: 5.76e6, 10: 11.52e6, 15: 23.04e6, 20: 23.04e6}  # by MHz
 SRSUE_CORESET0: Mapping[int, int] = {5: 1, 10: 6, 15: 12, 20: 12}  # by MHz, at 15 kHz
-OAI_CARRIER = (78, 40, 30, 641280)  # band, MHz, kHz, NR-ARFCN: the one that is rendered
 PROFILES: Mapping[GnbKind, str] = {
     GnbKind.SRSRAN: "srsran", GnbKind.OCUDU: "ocudu", GnbKind.OAI: "oai"}
 HERE = "tcp://127.0.0.1:"

@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from testbed.deploy import facts, subscribers
 from testbed.deploy.errors import DeployError
+from testbed.deploy.oai_carrier import carrier_of
 from testbed.deploy.services import START_ORDER, services, units
 from testbed.deploy.site import GnbKind, Radio, RicKind, SiteConfig, UeKind
 from xapp.ric.osc_config import OscConfig
@@ -55,6 +56,7 @@ def rendered(site: SiteConfig, form: Form) -> Files:
 
     files: Files = {}
     if site.gnb.kind is GnbKind.OAI:
+        values["carrier"] = carrier_of(site.gnb)
         files["gnb/gnb.conf"] = fill("oai/gnb.conf.j2")
     else:
         files["gnb/gnb.yaml"] = fill("gnb.yaml.j2")
@@ -127,7 +129,7 @@ def _ue_files(site: SiteConfig, fill: Any) -> Files:
             files[f"ue/{one.name}.conf"] = fill("srsue.conf.j2", ue=one, session=found[0],
                                                 ue_tx=transmits, ue_rx=receives)
     for one in site.ues:
-        if one.kind is UeKind.OAI:
+        if one.kind is UeKind.OAI and site.gnb.kind is GnbKind.OAI:
             files[f"ue/{one.name}.conf"] = fill("oai/nrue.conf.j2", ue=one,
                                                 sessions=facts.sessions(site, one))
     return files

@@ -154,7 +154,8 @@ class GnbConfig:
     address: str = "127.0.0.1"  # its own, towards core and RIC
     gnb_id: int = 411
     band: int = 3
-    arfcn: int = 368500  # NR-ARFCN of the downlink carrier
+    arfcn: int = 368500  # NR-ARFCN of the downlink carrier's middle
+    ssb_arfcn: int | None = None  # of the SSB, with OAI; None: the place nearest to the middle
     bandwidth_mhz: int = 20
     spacing_khz: int = 15  # of subcarriers
     sample_rate: float = 23.04e6  # samples a second

@@ -56,14 +56,14 @@ def example() -> SiteConfig:
 
 
 def site(folder: Path, name: str) -> SiteConfig:
-    """One of `TEXTS`, or the example."""
+    """One of `TEXTS`, a text itself, or the example."""
     return load(site_file(folder, name))
 
 
 def site_file(folder: Path, name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "site.yaml"
-    file.write_text(TEXTS.get(name) or EXAMPLE.read_text())
+    file.write_text(name if "\n" in name else TEXTS.get(name) or EXAMPLE.read_text())
     return file
 
 
