@@ -5,6 +5,10 @@ the target's share of time. Second best is what they were seen to send on averag
 known, the slice's own use of PRBs is all there is, and low use proves nothing about bursts. None
 means that nothing tells; it never becomes 0.
 
+What a percent of the cell carries is each UE's own: at the cell's edge half of what it is for the
+others, or less. So the slice's own traffic tells it, in a report in which there is enough of that;
+the cell's mean only stands in.
+
 It knows no quotas and no other slices.
 """
 
@@ -19,6 +23,11 @@ from xapp.slice_policy import SlicePolicy
 
 LEAST_PRBS = 2.0  # percent; a ratio to less than that says little
 LEAST_KBPS = 1.0  # nor does one of less than that
+SURE_PRBS = 4.0  # percent of a slice's own, whatever it was used for
+OWN_PRBS = 1.0  # percent of a slice's own, if it is of rows for the most part: see `ENOUGH`
+ENOUGH = 0.3  # of what flows send at their target; less is of a pause, and mostly small packets
+ROUNDED = 0.5  # percent that a whole one may be too little
+LEAST_LEFT = 0.2  # of the air's time for a row itself, however long a grant takes
 BITS_PER_BYTE = 8
 PACE = 0.9  # of the target; a flow that is nearer to it is as fast as it should be
 
@@ -33,6 +42,7 @@ class Demand:
     waiting: bool  # packets wait longer than the target allows
     reckoned: bool = False  # from rows or rates, not from use
     presumed: bool = False  # nothing measured tells what a percent of the cell carries
+    borrowed: bool = False  # the cell's mean does; the slice's own report says too little just now
 
 
 def fresh(load: Load, limits: Limits, now: float) -> bool:
@@ -48,15 +58,19 @@ def estimate(
     load = slice_.load if slice_ is not None and fresh(slice_.load, limits, now) else None
     waits = load is not None and waiting(load, policy, limits)
     up, down = up_kbps(flows, policy, limits), down_kbps(flows, limits)
-    needed: list[tuple[float, float, bool]] = []  # percent, kbps, presumed
-    for kbps, upward in ((up, True), (down, False)):
-        measured = measured_kbps(cell, load, upward, limits, now)
-        rate = measured or presumed_kbps(cell, limits)
+    usual_up, usual_down = _usual_up(flows, policy), _mean_down(flows)
+    needed: list[tuple[float, float, bool, bool]] = []  # percent, kbps, presumed, borrowed
+    for kbps, usual, upward in ((up, usual_up, True), (down, usual_down, False)):
+        own = own_kbps(load, upward, usual)
+        of_cell = measured_kbps(cell, None, upward, limits, now)
+        rate = own or of_cell or presumed_kbps(cell, limits)
         if kbps is not None and rate is not None:
-            needed.append((kbps / rate, kbps, measured is None))
+            silent = own is None and load is not None and _used(load, upward)[0] is not None
+            needed.append((kbps / rate, kbps, own is None and of_cell is None,
+                           silent and of_cell is not None))
     if up is not None and needed:
-        percent, most, presumed = max(needed)
-        return Demand(percent, most, f"they need {_rate(most)}", waits, True, presumed)
+        percent, most, presumed, borrowed = max(needed)
+        return Demand(percent, most, f"they need {_rate(most)}", waits, True, presumed, borrowed)
     use = None if load is None else _greater(load.down_prbs, load.up_prbs)
     if use is not None:
         return Demand(use, None, f"their slice uses {use:.0f} % of the cell", waits)
@@ -65,13 +79,27 @@ def estimate(
 
 def waiting(load: Load, policy: SlicePolicy, limits: Limits) -> bool:
     """Whether packets wait longer than the air may take of the target."""
-    longest = _greater(load.down_delay_ms, load.up_delay_ms)
+    longest = longest_wait(load)
     return longest is not None and longest > budget_ms(policy, limits)
+
+
+def longest_wait(load: Load) -> float | None:
+    """Milliseconds, in the direction in which packets wait longer."""
+    return _greater(load.down_delay_ms, load.up_delay_ms)
 
 
 def budget_ms(policy: SlicePolicy, limits: Limits) -> float:
     """What a row may spend on the air."""
     return policy.inter_token_ms * limits.air_share
+
+
+def row_ms(policy: SlicePolicy, limits: Limits) -> float:
+    """What of that is left for the row itself, once it is granted."""
+    return _after_grant(budget_ms(policy, limits), limits)
+
+
+def _after_grant(budget: float, limits: Limits) -> float:
+    return max(budget - limits.grant_ms, budget * LEAST_LEFT)
 
 
 def up_kbps(flows: Sequence[Flow], policy: SlicePolicy, limits: Limits) -> float | None:
@@ -102,15 +130,29 @@ def wanted_kbps(flows: Sequence[Flow], policy: SlicePolicy) -> float | None:
 
 
 def down_kbps(flows: Sequence[Flow], limits: Limits) -> float | None:
+    mean = _mean_down(flows)
+    return None if mean is None else mean * limits.peak
+
+
+def _mean_down(flows: Sequence[Flow]) -> float | None:
     rates = [flow.down_bytes_per_second for flow in flows
              if flow.down_bytes_per_second is not None]
-    return sum(rates) * BITS_PER_BYTE / 1000 * limits.peak if rates else None
+    return sum(rates) * BITS_PER_BYTE / 1000 if rates else None
+
+
+def _usual_up(flows: Sequence[Flow], policy: SlicePolicy) -> float | None:
+    """What those of which it is known send at their target, on average."""
+    rates = [row * BITS_PER_BYTE / policy.inter_token_ms for flow in flows
+             if (row := _row_bytes(flow, policy)) is not None]
+    rates += [flow.up_bytes_per_second * BITS_PER_BYTE / 1000 for flow in flows
+              if _row_bytes(flow, policy) is None and flow.up_bytes_per_second is not None]
+    return sum(rates) if rates else None
 
 
 def _flow_up(flow: Flow, policy: SlicePolicy, limits: Limits) -> float | None:
     row = _row_bytes(flow, policy)
     if row is not None:
-        within_target = row * BITS_PER_BYTE / budget_ms(policy, limits)
+        within_target = row * BITS_PER_BYTE / row_ms(policy, limits)
         on_average = (flow.steps_per_second or 0.0) * row * BITS_PER_BYTE / 1000
         return max(within_target, on_average)
     if flow.up_bytes_per_second is None:
@@ -125,7 +167,7 @@ def _prompt_kbps(flows: Sequence[Flow], policy: SlicePolicy, limits: Limits) -> 
     longest = max((row for flow in flows if (row := _row_bytes(flow, policy)) is not None),
                   default=0.0)
     return (longest * policy.prompt_rows * BITS_PER_BYTE
-            / (policy.first_token_ms * limits.air_share))
+            / _after_grant(policy.first_token_ms * limits.air_share, limits))
 
 
 def _row_bytes(flow: Flow, policy: SlicePolicy) -> float | None:
@@ -148,10 +190,29 @@ def measured_kbps(
     if fresh(cell.load, limits, now):
         measured.append(cell.load)
     for one in measured:
-        kbps, prbs = ((one.up_kbps, one.up_prbs) if upward else (one.down_kbps, one.down_prbs))
+        kbps, prbs = _used(one, upward)
         if kbps is not None and prbs is not None and prbs >= LEAST_PRBS and kbps >= LEAST_KBPS:
             return kbps / prbs
     return None
+
+
+def own_kbps(load: Load | None, upward: bool, usual: float | None) -> float | None:
+    """The least that one percent was seen to carry of a slice's own; None where too little was.
+
+    Where whole percents are reported, half a one may be missing: a slice that uses one or two is
+    better given too much, which is lent, than too little.
+    """
+    kbps, prbs = (None, None) if load is None else _used(load, upward)
+    if load is None or kbps is None or prbs is None or usual is None or kbps < LEAST_KBPS:
+        return None
+    if prbs < SURE_PRBS and (prbs < OWN_PRBS or kbps < ENOUGH * usual):
+        return None
+    return kbps / (prbs + (ROUNDED if load.prbs_over else 0.0))
+
+
+def _used(load: Load, upward: bool) -> tuple[float | None, float | None]:
+    """kbit/s, and percent of the cell's PRBs."""
+    return (load.up_kbps, load.up_prbs) if upward else (load.down_kbps, load.down_prbs)
 
 
 def presumed_kbps(cell: Cell, limits: Limits) -> float | None:

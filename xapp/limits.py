@@ -14,6 +14,7 @@ from xapp.errors import ConfigurationError
 from xapp.observations import CellKey, Quota, Snssai
 
 FREE = Quota()  # no guarantee, no cap
+MOST_GRANT_MS = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,12 @@ class Limits:
     headroom: float = 1.3  # guaranteed over what is needed
     growth: float = 1.5  # more of it where packets wait too long all the same
     lower_above: float = 1.7  # a guarantee that is more than this over what is due is lowered
+    lower_after: float = 20.0  # seconds that it was in force before; it is raised sooner
     peak: float = 3.0  # of traffic over its mean, where only the mean is known
     first_guess: int = 15  # percent guaranteed where nothing tells what is needed
     dedicated: float = 0.0  # share of such a guarantee that is never lent, 0 to 1
     air_share: float = 0.5  # of a target's time that the air may take; the rest is computing
+    grant_ms: float = 0.0  # of the air's time that no share shortens: request, grant, decoding
     kbps_per_prb: float = 150.0  # down or up, where nothing was measured: a poor channel
     settle: float = 3.0  # seconds by which a decision's effect has to show
     rsrp: float = -105.0  # dBm that a cell must at least be heard with to hand a UE over to it
@@ -64,9 +67,10 @@ class Limits:
                          "growth: otherwise quotas would swing")
         if not (self.most_changes >= 1 and self.kbps_per_prb > 0 and self.abandon >= self.silent
                 and min(self.hold, self.release, self.linger, self.stale, self.silent,
-                        self.settle) > 0):
-            raise _wrong("times, most_changes and kbps_per_prb are above 0, and abandon is not "
-                         "below silent")
+                        self.settle) > 0 and 0 <= self.grant_ms <= MOST_GRANT_MS
+                and self.lower_after >= 0):
+            raise _wrong("times, most_changes and kbps_per_prb are above 0 (lower_after may be "
+                         "0), abandon is not below silent, and grant_ms is 0 to 1000")
 
     @property
     def pause(self) -> float:

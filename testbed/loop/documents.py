@@ -29,6 +29,7 @@ CHANNELS: dict[RadioChannel, dict[str, Any]] = {
     RadioChannel.FADING: {"kind": "pedestrian", "snr_db": 16.0},
     RadioChannel.EDGE: {"kind": "pedestrian", "snr_db": 4.0, "shadow_db": 2.0}}
 PHONES_OF_UE = 4  # for each of the crowd: of one alone there is little, and that in bursts
+PROMPT_ROWS = 24  # of the phone's questions, about
 LINGER_SECONDS = 5.0  # that a flow counts after it was last heard of
 WRONG_MAP = "wrong-ues.yaml"  # what the operator of the control arm believes
 
@@ -92,12 +93,14 @@ def xapp_document(settings: LoopSettings, labels: str, folder: Path) -> dict[str
         "ran": {"slices": [INTERNET, LLM], "period_ms": 500,
                 "nodes": [{"name": "*", "profile": "spec"}]},
         "policies": [{"name": "llm", "inter_token_ms": settings.inter_token_ms,
+                      "first_token_ms": settings.first_token_ms, "prompt_rows": PROMPT_ROWS,
                       "floors": {INTERNET: settings.floor}}],
         # A floor for slices that no policy names would help the model's even where the xApp takes
         # the wrong one for it: a control arm could not be told from the run itself.
         # A flow that ended is soon forgotten: a story of two minutes has no time to linger.
-        # The edge computes a token in some 10 ms; grants of uplink take 20 in an empty cell too.
-        "limits": {"floor": 0, "linger": LINGER_SECONDS, "air_share": 0.7, "headroom": 2.0},
+        # The edge computes a token in some 10 ms.
+        "limits": {"floor": 0, "linger": LINGER_SECONDS, "air_share": 0.7,
+                   "grant_ms": settings.grant_ms, "headroom": settings.headroom},
         "steering": {"found": {one["slice"]: {"minimum": one.get("minimum", 0)}
                                for one in cell_document(settings)["slices"]}},
     }

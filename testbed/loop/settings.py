@@ -85,6 +85,9 @@ class LoopSettings:
     after_seconds: float = 15.0  # the crowd is gone
     rest_seconds: float = 0.0  # then the phone is put away, and it is waited for quotas to return
     inter_token_ms: float = 40.0  # what the policy wants; a phone alone has some 30
+    first_token_ms: float | None = None  # likewise, from the prompt; a phone alone has some 40
+    grant_ms: float = 20.0  # that the xApp is told an uplink's grant takes, as in an empty cell
+    headroom: float = 1.3  # of the xApp's limits
     floor: int = 10  # percent that the others keep
     static_percent: int = 30  # that the model's slice has where steering is static
     ric_port: int = 36421

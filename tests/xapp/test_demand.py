@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.xapp.policy_networks import LIMITS, LLM, NOW, cell, flow, load, slice_
-from xapp.demand import Demand, estimate, fresh, kbps_per_percent, up_kbps, waiting, wanted_kbps
+from xapp.demand import (
+    Demand,
+    estimate,
+    fresh,
+    kbps_per_percent,
+    own_kbps,
+    row_ms,
+    up_kbps,
+    waiting,
+    wanted_kbps,
+)
 from xapp.observations import Flow, Slice
 from xapp.slice_policy import SlicePolicy
 
@@ -84,6 +95,44 @@ def test_what_a_percent_carries() -> None:
     assert kbps_per_percent(whole, little, True, LIMITS, NOW) == 100  # too little to tell
     assert kbps_per_percent(cell(prbs=100), None, True, LIMITS, NOW) == 150
     assert kbps_per_percent(cell(prbs=None), None, True, LIMITS, NOW) is None
+
+
+def test_what_a_percent_carries_of_ones_own_is_the_least_that_reports_allow() -> None:
+    assert own_kbps(load(up_kbps=60, up_prbs=1), True, 110) == 60
+    rounded = load(up_kbps=60, up_prbs=1, prbs_over=0.5)  # 0.5 to 1.5 %
+    assert own_kbps(rounded, True, 110) == 40
+    assert own_kbps(load(up_kbps=60, up_prbs=0, prbs_over=0.5), True, 110) is None
+    # A few small packets in a pause are no rows; so much of the cell says enough all the same.
+    assert own_kbps(load(up_kbps=20, up_prbs=2), True, 110) is None
+    assert own_kbps(load(up_kbps=20, up_prbs=4), True, 110) == 5
+    assert own_kbps(rounded, True, None) is None
+    assert own_kbps(rounded, False, 110) is None
+    assert own_kbps(None, True, 110) is None
+
+
+def test_a_ue_at_the_edge_does_not_have_the_cells_mean() -> None:
+    rows = flow(step_bytes=552.0)  # 44 kbit/s, with ten tokens a second
+    crowd = {"up_kbps": 8200, "up_prbs": 100}
+    own = slice_(LLM, None, 0.0, up_kbps=60, up_prbs=1, prbs_over=0.5)
+    at_edge = needed([rows], PLAIN, own, **crowd)
+    assert at_edge.percent == pytest.approx(552 * 8 / 50 / 40)
+    assert not at_edge.borrowed
+    pause = needed([rows], PLAIN, slice_(LLM, None, 0.0, up_kbps=5, up_prbs=0), **crowd)
+    assert pause.percent == pytest.approx(552 * 8 / 50 / 82)
+    assert pause.borrowed
+    assert not pause.presumed
+    unreported = needed([rows], PLAIN, None, **crowd)  # it is all that there will ever be
+    assert not unreported.borrowed
+
+
+def test_a_row_has_what_its_grant_leaves_of_the_time() -> None:
+    granted = replace(LIMITS, grant_ms=30.0)
+    assert row_ms(ROWS, LIMITS) == 50
+    assert row_ms(ROWS, granted) == 20
+    assert up_kbps([flow()], ROWS, granted) == 4096 * 8 / 20
+    assert row_ms(ROWS, replace(LIMITS, grant_ms=60.0)) == 10  # a target that cannot be met
+    policy = replace(ROWS, first_token_ms=500)
+    assert up_kbps([flow()], policy, granted) == pytest.approx(4096 * 64 * 8 / 220)
 
 
 @pytest.mark.parametrize(("delays", "waits"), [
