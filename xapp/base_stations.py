@@ -40,6 +40,7 @@ from xapp.errors import ConfigurationError, PolicyError, ProtocolError
 from xapp.events import Code, Event, error, info, warning
 from xapp.observations import CellKey
 from xapp.observing import Observer, Source
+from xapp.units import Units
 
 _UNITS = {Unit.DU: "du", Unit.CU_CP: "cu_cp", Unit.CU_UP: "cu_up", Unit.WHOLE: "gnb"}
 _BY_NAME = {text: unit for unit, text in _UNITS.items()}
@@ -94,6 +95,7 @@ class Station:
     handles: dict[UnitKey, tuple[int, ...]] = field(default_factory=dict)  # of subscriptions
     asked: dict[UnitKey, tuple[Subscription, ...]] = field(default_factory=dict)
     bad: int = 0  # indications that could not be read
+    shape: tuple[Units, bool] | None = None  # how it reports, and whether its cell has no name
     _profile: Profile | None = None  # None: to be found out; it is asked for with every report
 
     @property
@@ -209,10 +211,15 @@ class BaseStations:
             self._tell(warning(Code.FUNCTION_UNKNOWN, f"{station.name} {event.unit}: {problem}",
                                station.name))
         self._judge_kind(station)
-        if first or self._observer.names(station.name) is None:
-            self._observer.node_up(station.name, station.config.units(station.profile.name),
-                                   self._cells(station))
-        for cell, prbs in self._cells(station).items():
+        cells = self._cells(station)
+        shape = station.config.units(station.profile.name), CellKey(station.name, "") in cells
+        if first or self._observer.names(station.name) is None or shape != station.shape:
+            # A CU-CP that is there before its DU tells neither the kind nor the cells' names.
+            self._observer.node_up(station.name, shape[0], cells)
+            station.shape = shape
+            for unit in [one for one in station.asked if one in station.announced]:
+                self._subscribe(station, unit, now)
+        for cell, prbs in cells.items():
             self._observer.cell_is(cell, prbs)
             self._observer.neighbours_are(cell, tuple(
                 CellKey(station.name, one) for one in station.config.neighbours.get(cell.cell, ())))
@@ -278,9 +285,9 @@ class BaseStations:
             self._sources.pop(handle, None)
             self.outbox += self._nodes.unsubscribe(station.key, handle, now)
         handles = []
+        for note in dict.fromkeys(one.note for one, _, _ in every if one.note):
+            self._tell(info(Code.STALE_REPORTS, note, station.name))
         for one, cell, snssai in every:
-            if one.note:
-                self._tell(info(Code.STALE_REPORTS, one.note, station.name))
             for definition in one.actions:
                 handle, events = self._nodes.subscribe(
                     station.key, KPM_OIDS, one.trigger, Action(1, definition=definition), now,

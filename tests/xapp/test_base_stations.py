@@ -18,7 +18,7 @@ from tests.xapp.core_scene import (
     ran,
     rc_function,
 )
-from tests.xapp.e2.e2ap_examples import DU
+from tests.xapp.e2.e2ap_examples import CU_UP, DU
 from tests.xapp.steering_scene import LLM
 from xapp.actuators.base import E2Control
 from xapp.base_stations import MOST_BAD
@@ -179,6 +179,42 @@ def test_units_come_and_go_one_by_one() -> None:
     assert {one.unit for one in facts.functions} == {"du"}
     assert len(scene.sentences(Code.UNIT_LOST)) == 1
     assert Code.NODE_LOST not in scene.codes()
+
+
+@pytest.mark.parametrize("du_first", [True, False], ids=["DU first", "CU-CP first"])
+@pytest.mark.parametrize("profile", ["srsran", "auto"])
+def test_the_order_in_which_its_units_come_makes_no_difference(
+    profile: str, du_first: bool
+) -> None:
+    """A CU-CP names no cell and measures nothing: what it leaves open is settled by the DU."""
+    scene = Scene(config=CoreConfig(ran=replace(ran("srsran"), nodes=(NodeConfig("*", profile),))))
+    du = Gnb("srsran", functions=(kpm_function("srsran"), rc_function("srsran"), ccc_function()))
+    for one in (du, cu_cp("srsran")) if du_first else (cu_cp("srsran"), du):
+        scene.open(one)
+    scene.wait(1.0)
+    seen = scene.core.observations
+    assert list(seen.cells) == [CELL]
+    assert {one.cell for one in seen.ues.values()} == {CELL}
+    scene.report()
+    # Its figures are renewed once a second, so that the same ones sooner are no new ones.
+    assert scene.core.observer.counters.repeated > 0
+
+
+def test_a_unit_that_reported_of_a_cell_without_a_name_is_asked_anew_once_it_has_one() -> None:
+    scene = Scene(config=CoreConfig(ran=replace(ran(), nodes=())))
+    scene.open(Gnb(identity=CU_UP, functions=(kpm_function("spec", 7),), ppid=71))
+    number = scene.open(Gnb(functions=(kpm_function("spec"), ccc_function())))
+    for _ in range(2):
+        scene.wait(1.0)
+        assert list(scene.core.observations.cells) == [CELL]
+        scene.close(number)  # the other goes on to report
+        number = scene.open(Gnb(functions=(kpm_function("spec"), ccc_function())))
+
+
+def test_that_figures_are_renewed_seldom_is_said_once_of_all_slices() -> None:
+    scene = Scene("srsran")
+    scene.open(Gnb("srsran"))
+    assert len(scene.sentences(Code.STALE_REPORTS)) == 1
 
 
 def test_functions_that_come_later_are_used() -> None:
