@@ -70,6 +70,8 @@ OTHERS = (
     Column("floor_violated", "a slice's floor was violated", better=LOW),
     Column("missed_looks", "looks at the programs that were not answered", "", LOW,
            Scale.DIFFERENCE),
+    Column("slots_missed", "slots that the cell missed, as the machine did not let it run", "", LOW,
+           Scale.DIFFERENCE, main=True),
 )
 
 
@@ -178,7 +180,14 @@ def figures_of(result: LoopResult) -> Figures:
         "allowed_to_quota_s": verdict["allowed_to_quota_seconds"],
         "guarantee": max(guarantees, default=None), "decisions": verdict["decisions"],
         "standing": verdict["standing"], "floor_violated": verdict["floor_violated"],
-        "missed_looks": result.missed_looks}
+        "missed_looks": result.missed_looks, "slots_missed": _slots_missed(result)}
+
+
+def _slots_missed(result: LoopResult) -> int | None:
+    """In all phases: a trial in which there are many more than in others is of a busy machine."""
+    account = (result.cell or {}).get("account") or {}
+    missed = account.get("slots_skipped")
+    return int(missed) if isinstance(missed, int) else None
 
 
 LOOP = Loop()

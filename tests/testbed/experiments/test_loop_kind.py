@@ -72,6 +72,15 @@ def test_a_trial_whose_crowd_sent_nothing_is_none(
         assert Loop(run).run({"load": load}, 1, tmp_path, lambda text: None)
 
 
+def test_a_machine_that_kept_the_cell_from_running_shows(tmp_path: Path) -> None:
+    def run(settings: LoopSettings, folder: Path, model: Path, say: Say) -> LoopResult:
+        return replace(stand_in(settings, folder, model, say),
+                       cell={"account": {"slots": 46450, "slots_skipped": 1544}})
+
+    assert Loop(run).run({}, 1, tmp_path, lambda text: None)["slots_missed"] == 1544
+    assert Loop(stand_in).run({}, 1, tmp_path, lambda text: None)["slots_missed"] is None
+
+
 def test_every_figure_has_a_column(tmp_path: Path) -> None:
     figures = Loop(stand_in).run({}, 1, tmp_path, lambda text: None)
     assert set(figures) == {one.name for one in LOOP.columns}
