@@ -43,12 +43,13 @@ e2:
 class Cell(Node):
     """`airsplit ran`, asked like any base station."""
 
-    def __init__(self, world: World, profile: str, *options: str) -> None:
+    def __init__(self, world: World, profile: str, *options: str, more: str = "") -> None:
+        """`more` is of its E2 side."""
         self.profile, self.number, self.name = profile, 0, "gnb_00101_00019b"
         self.namespace = f"airsplit-whole-{os.getpid()}"
         self.summary = world.folder / "summary.json"
         config = world.folder / "cell.yaml"
-        config.write_text(CELL.format(name=self.namespace, profile=profile))
+        config.write_text(CELL.format(name=self.namespace, profile=profile) + more)
         Process.__init__(
             self, world.folder / "ran.lines", "ran", "--config", str(config), "--quiet", "--ric",
             world.xapp.address, "--json", str(self.summary), *options)
