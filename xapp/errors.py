@@ -66,6 +66,10 @@ class CoreError(XappError):
     """The core's information APIs do not answer as they should."""
 
 
+class PromotionRefused(CoreError):
+    """The core's policy function said no, or nothing."""
+
+
 class OperatorError(XappError):
     """What an operator asked for cannot be done as asked."""
 

@@ -3,7 +3,6 @@
     EdgeError
     └── TestbedFailure
         └── DeployError        a site, a folder or an answer that cannot be used
-            └── PromotionRefused   the core's policy function said no, or nothing
 """
 
 from __future__ import annotations
@@ -13,7 +12,3 @@ from testbed.errors import TestbedFailure
 
 class DeployError(TestbedFailure):
     """A site, a folder or an answer that cannot be used."""
-
-
-class PromotionRefused(DeployError):
-    """The core's policy function said no, or nothing."""

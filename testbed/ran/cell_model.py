@@ -51,6 +51,12 @@ class UeFacts:
     ran_id: int  # RAN UE id: OpenAirInterface's
     cell: int  # NR cell identity of the serving cell
     sessions: tuple[Session, ...]
+    others: tuple[Snssai, ...] = ()  # slices where it has a bearer for single flows, no session
+
+    @property
+    def slices(self) -> frozenset[Snssai]:
+        """Where anything of it may be."""
+        return frozenset((*(one.slice for one in self.sessions), *self.others))
 
 
 @dataclass(frozen=True, slots=True)

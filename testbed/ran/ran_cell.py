@@ -29,7 +29,7 @@ from testbed.ran.ran_config import (
     plane_config,
     sources_of,
 )
-from testbed.ran.ran_run import Cell
+from testbed.ran.ran_run import Cell, PcfAt
 from testbed.ran.ran_traffic import RunningTraffic, left_out_of_recordings, running_traffic
 from testbed.ran.ran_view import Extras
 from testbed.ran.relay_plane import RelayPlane
@@ -99,6 +99,11 @@ class SimulatedCell:
     def ran(self) -> Ran:
         return self._ran
 
+    @property
+    def pcf(self) -> PcfAt | None:
+        """Its packets are of no flow."""
+        return None
+
     def advance(self, now: float) -> None:
         self._simulated.advance(now - self._start)
         self._way.passed()
@@ -150,6 +155,12 @@ def plane_of(config: RanConfig, mac: Mac) -> UserPlane:
     return RelayPlane(plane_config(config), config.way.devices, mac, reasons)
 
 
+def _remap_note(config: RanConfig) -> tuple[str, ...]:
+    if config.remap is None:
+        return ()
+    return (f"single flows may be put into slice {config.remap.slice}, which no real network does",)
+
+
 class PacketCell:
     """Real packets, moved by the user plane's own thread."""
 
@@ -165,11 +176,16 @@ class PacketCell:
         names = f"{plane.n6} and {plane.n6.removesuffix('n6')}<UE>"
         self._notes = (f"namespaces: {names}" if config.way.devices is None else
                        f"no namespaces: the devices of {names} are given at {config.way.devices}",
-                       *left_out_of_recordings(config))
+                       *left_out_of_recordings(config), *_remap_note(config))
 
     @property
     def ran(self) -> Ran:
         return self._ran
+
+    @property
+    def pcf(self) -> PcfAt | None:
+        remap = self.config.remap
+        return None if remap is None else PcfAt(self.plane, remap.slice, remap.pcf_port)
 
     def _attachment(self, ue: str, there: bool) -> None:
         """Who is gone has nothing in the scheduler either."""
@@ -203,4 +219,5 @@ class PacketCell:
                 "pauses": found.all_pauses,
                 "longest_pause_seconds": max((one.seconds for one in found.pauses), default=0.0),
                 "kernel_dropped": dict(found.kernel_dropped),
+                "mapped_flows": sorted(map(str, self.plane.mapped)),
                 "notes": list(self._notes)}

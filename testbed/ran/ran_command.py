@@ -135,6 +135,8 @@ def _config(arguments: argparse.Namespace) -> RanConfig:
 
 
 def _run(config: RanConfig, arguments: argparse.Namespace) -> dict[str, Any]:
+    from dataclasses import replace
+
     from testbed.ran.ran_cell import opened
     from testbed.ran.ran_control import door_of
     from testbed.ran.ran_run import RunOptions, run_cell
@@ -153,7 +155,7 @@ def _run(config: RanConfig, arguments: argparse.Namespace) -> dict[str, Any]:
     try:
         with opened(config, arguments.simulated, paced) as cell:
             patience.cancel()
-            return run_cell(cell, options, _say)
+            return run_cell(cell, replace(options, pcf=cell.pcf), _say)
     finally:
         patience.cancel()
         patience.join()

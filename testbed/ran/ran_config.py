@@ -114,6 +114,18 @@ class WayConfig:
 
 
 @dataclass(frozen=True)
+class RemapConfig:
+    """Single flows may leave their session's slice: an emulator's own, as no real network can.
+
+    Every UE that has one session, in another slice than this, has a second bearer here.
+    """
+
+    slice: Snssai  # that flows may be put into
+    qfi: int = 2  # of them, as a tunnel's header has it
+    pcf_port: int = 8004  # on this machine, where a core's policy function would be asked
+
+
+@dataclass(frozen=True)
 class RanConfig:
     """All of it."""
 
@@ -128,6 +140,7 @@ class RanConfig:
     way: WayConfig = field(default_factory=WayConfig)
     events: tuple[EventConfig, ...] = ()  # what happens, and when
     e2: E2Config | None = None  # `{}` for the usual; none without
+    remap: RemapConfig | None = None  # single flows into another slice; None: a session is in one
     backend: Backend = Backend.SLOTS
     htb: HtbConfig = field(default_factory=HtbConfig)  # of that backend
     plmn: str = "00101"
@@ -150,6 +163,8 @@ class RanConfig:
         _check_ues(self)
         for place, traffic in enumerate(self.traffic):
             _check_traffic(self, traffic, f"traffic[{place}]")
+        if self.remap is not None:
+            _check_remap(self, self.remap)
         names = [one.name for one in self.phones]
         for place, event in enumerate(self.events):
             check_event(event, names, len(self.cells), f"events[{place}]")
@@ -188,6 +203,22 @@ def _check_ues(config: RanConfig) -> None:
             if session.dnn not in dnns:
                 raise ConfigurationError(f"{where}.sessions: there is no network {session.dnn!r}.",
                                          f"`dnns` has {', '.join(dnns)}.")
+
+
+def _check_remap(config: RanConfig, remap: RemapConfig) -> None:
+    slices = [one.slice for one in config.slices]
+    if remap.slice not in slices:
+        raise ConfigurationError(f"remap.slice: {remap.slice} is none.",
+                                 f"`slices` has {', '.join(map(str, slices))}.")
+    if not 0 <= remap.pcf_port < 65536:
+        raise ConfigurationError(f"remap.pcf_port: {remap.pcf_port} is no port.",
+                                 "Give 0 to 65535.")
+    if config.backend is not Backend.SLOTS:
+        raise ConfigurationError("remap: the kernel's token buckets know no single flows.",
+                                 "Leave `backend` out, or `remap`.")
+    if not seconds_of(config):
+        raise ConfigurationError("remap: no UE has one session alone, in another slice.",
+                                 f"Give one a single session outside {remap.slice}.")
 
 
 def _check_traffic(config: RanConfig, traffic: TrafficConfig, where: str) -> None:
@@ -234,8 +265,10 @@ def layout_of(config: RanConfig) -> Layout:
     phones = config.phones
     return Layout(
         tuple(one.blocks for one in config.cells), tuple(ue.cell for ue in phones),
-        tuple(Bearer(place, slices[session.slice]) for place, ue in enumerate(phones)
-              for session in ue.sessions),
+        (*(Bearer(place, slices[session.slice]) for place, ue in enumerate(phones)
+           for session in ue.sessions),
+         *(Bearer(place, slices[config.remap.slice]) for place in seconds_of(config)
+           if config.remap is not None)),
         tuple((one.minimum, one.maximum, one.dedicated) for one in config.slices),
         tuple(channels_of(config)))
 
@@ -247,14 +280,25 @@ def bearers_of(config: RanConfig) -> dict[User, int]:
     return {user: bearer for bearer, user in enumerate(users)}
 
 
+def seconds_of(config: RanConfig) -> dict[int, int]:
+    """By place, the UEs that have a second bearer for single flows, and its number."""
+    if config.remap is None:
+        return {}
+    first = len(bearers_of(config))
+    places = [place for place, ue in enumerate(config.phones)
+              if len(ue.sessions) == 1 and ue.sessions[0].slice != config.remap.slice]
+    return {place: first + number for number, place in enumerate(places)}
+
+
 def plane_config(config: RanConfig) -> plane.PlaneConfig:
     """The user plane's view of it: the n-th session of a network has its n-th address."""
     dnns = {one.name: one for one in config.dnns}
     numbers: Mapping[str, Iterator[int]] = {name: iter(range(1, 1 << 20)) for name in dnns}
-    bearers = bearers_of(config)
+    bearers, seconds = bearers_of(config), seconds_of(config)
+    second_qfi = 2 if config.remap is None else config.remap.qfi
     ues = tuple(plane.UeConfig(ue.name, tuple(
         plane.SessionConfig(bearers[place, number], one.dnn, *plane.nth_addresses(
-            dnns[one.dnn], next(numbers[one.dnn])), qfi=one.qfi)
+            dnns[one.dnn], next(numbers[one.dnn])), one.qfi, seconds.get(place), second_qfi)
         for number, one in enumerate(ue.sessions))) for place, ue in enumerate(config.phones))
     way = config.way
     return plane.PlaneConfig(ues, config.dnns, way.tunnel, way.name, way.mtu,

@@ -28,7 +28,9 @@ from xapp.config_reading import build
 from xapp.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from testbed.ran.pcf import Carrier as FlowCarrier
     from testbed.ran.ran_e2 import E2Config, E2Side
+    from xapp.observations import Snssai
 
 STEP = 0.01  # seconds of cell time between two looks of E2
 CHUNK = 0.1  # seconds of simulated time at once
@@ -53,11 +55,25 @@ class Cell(Protocol):
     def carrier(self) -> Carrier:
         """What carries events out."""
 
+    @property
+    def pcf(self) -> PcfAt | None:
+        """Where single flows are asked for; None where they stay in their sessions' slices."""
+
     def news(self) -> list[str]:
         """What happened unasked since the last time, in words."""
 
     def account(self) -> Mapping[str, Any]:
         """Where every packet went, and how late slots were."""
+
+
+@dataclass(frozen=True)
+class PcfAt:
+    """Where single flows are asked for, and who carries them."""
+
+    carrier: FlowCarrier
+    into: Snssai
+    port: int
+    host: str = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -70,6 +86,7 @@ class RunOptions:
     e2: E2Config | None = None
     seed: int = 1
     events: tuple[EventConfig, ...] = ()
+    pcf: PcfAt | None = None  # where single flows are asked for, where the cell can do that
     control: Path | None = None  # a socket for events that are told while it runs
 
 
@@ -98,6 +115,7 @@ class _Run:
                 stack.callback(loop.remove_signal_handler, number)
             self.first = self.last = self.cell.ran.snapshot()
             side = await self._e2(stack)
+            await self._pcf(stack)
             if self.options.control is not None:
                 await stack.enter_async_context(served(self.options.control, self._told_of))
             show = self._view(stack)
@@ -113,6 +131,17 @@ class _Run:
         from testbed.ran.ran_e2 import e2_beside
         return await stack.enter_async_context(e2_beside(
             self.cell.ran, self.options.e2, self.options.seed, self._said))
+
+    async def _pcf(self, stack: AsyncExitStack) -> None:
+        at = self.options.pcf
+        if at is None:
+            return
+        from testbed.ran.pcf import Pcf
+        from testbed.ran.pcf_server import serve_pcf
+        port = await stack.enter_async_context(serve_pcf(
+            Pcf(at.carrier, at.into), at.host, at.port))
+        self._said(f"single flows into slice {at.into}: a policy function (emulated, as no real "
+                   f"core can) at http://{at.host}:{port}")
 
     def _view(self, stack: AsyncExitStack) -> Callable[[], None]:
         if not self.options.view:

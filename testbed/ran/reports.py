@@ -181,7 +181,7 @@ def message(asked: Asked, before: Snapshot, after: Snapshot, behaviour: Behaviou
 
 def _meant(asked: Asked, ran: Ran) -> list[UeFacts]:
     return [one for one in ran.ues if asked.slices is None
-            or any(session.slice in asked.slices for session in one.sessions)]
+            or not one.slices.isdisjoint(asked.slices)]
 
 
 def _only(slices: tuple[Snssai, ...] | None) -> Snssai | None:

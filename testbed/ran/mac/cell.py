@@ -36,7 +36,9 @@ class SlotCell:
     def __init__(self, mac: Mac, cells: Sequence[CellFacts], slices: Sequence[Snssai],
                  sessions: Sequence[tuple[Session, ...]], plmn: str,
                  now: Callable[[], float]) -> None:
-        """Each UE's sessions are in the order of its bearers' numbers."""
+        """Each UE's sessions are in the order of its bearers' numbers; bearers beyond them are for
+        single flows.
+        """
         self._mac = mac
         self._cells = tuple(cells)
         self._slices = tuple(slices)
@@ -53,6 +55,9 @@ class SlotCell:
         self._bearers: list[list[int]] = [[] for _ in self._sessions]
         for bearer, ue in enumerate(mac.bearer_ue):
             self._bearers[int(ue)].append(bearer)
+        self._others = [tuple(self._slices[int(mac.bearer_slice[one])]
+                              for one in bearers[len(self._sessions[place]):])
+                        for place, bearers in enumerate(self._bearers)]
 
     # What E2 sees.
 
@@ -69,7 +74,8 @@ class SlotCell:
         first = 1 + GENERATION_STEP * self._generation
         return tuple(
             UeFacts(first + place, first + place + 100, first + place,
-                    self._cells[int(self._mac.ues[place, Ue.CELL])].nci, sessions)
+                    self._cells[int(self._mac.ues[place, Ue.CELL])].nci, sessions,
+                    self._others[place])
             for place, sessions in enumerate(self._sessions))
 
     @property

@@ -49,6 +49,8 @@ class SessionConfig:
     address: str | None = None  # IPv4
     address6: str | None = None  # IPv6; its /64 is the session's
     qfi: int = 1  # QoS flow, as the tunnel's header has it
+    second: int | None = None  # bearer that single flows of it may be put into; None: it has none
+    second_qfi: int = 2  # of these
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -184,9 +186,15 @@ def _check_sessions(config: PlaneConfig) -> None:
         if not 0 <= session.bearer < BEARERS or session.bearer in bearers:
             raise ConfigurationError(f"{ue.name} has bearer {session.bearer}.",
                                      f"Each session has one of its own, below {BEARERS}.")
-        if not 0 <= session.qfi <= MOST_QFI:
-            raise ConfigurationError(f"{ue.name} has QFI {session.qfi}.", "Give 0 to 63.")
         bearers.add(session.bearer)
+        if session.second is not None:
+            if not 0 <= session.second < BEARERS or session.second in bearers:
+                raise ConfigurationError(f"{ue.name} has bearer {session.second} for its flows.",
+                                         f"Each has a number of its own, below {BEARERS}.")
+            bearers.add(session.second)
+        for qfi in (session.qfi, session.second_qfi):
+            if not 0 <= qfi <= MOST_QFI:
+                raise ConfigurationError(f"{ue.name} has QFI {qfi}.", "Give 0 to 63.")
         for subnet in map(_subnet, session.addresses):
             if subnet in subnets:
                 raise ConfigurationError(f"{ue.name} has an address of another session.",

@@ -51,12 +51,14 @@ from testbed.ran.plane.memory import (
     Of,
     Plane,
 )
+from testbed.ran.plane.rules import rule_of
 from testbed.ran.plane.table import TUNNEL_DOWN, TUNNEL_UP, find
 
 AT_ONCE = 64  # packets of one device before the others get their turn
 SEEN = 16  # bits above which `poll` says what it saw
-GNB, UPF, MTU, OFFERED, FREE, TURN, MOST_TAKEN = (int(one) for one in (
-    Mark.GNB, Mark.UPF, Mark.MTU, Mark.OFFERED, Mark.FREE, Mark.TURN, Mark.MOST_TAKEN))
+GNB, UPF, MTU, OFFERED, FREE, TURN, MOST_TAKEN, RULES = (int(one) for one in (
+    Mark.GNB, Mark.UPF, Mark.MTU, Mark.OFFERED, Mark.FREE, Mark.TURN, Mark.MOST_TAKEN,
+    Mark.RULES))
 BUDGET_SPENT, DEVICES_LOST = int(Mark.BUDGET_SPENT), int(Mark.DEVICES_LOST)
 GARBAGE, UNKNOWN, OTHER = (int(one) for one in (
     Mark.TUNNEL_GARBAGE, Mark.TUNNEL_UNKNOWN, Mark.TUNNEL_OTHER))
@@ -161,7 +163,7 @@ def _from_ue(plane: Plane, device: int, now: int) -> bool:
     elif plane.marks[FREE] == 0:
         drop(plane, UP, R_POOL, bearer, size)
     else:
-        _keep(plane, place, at, size, bearer, UP, now)
+        _keep(plane, place, at, size, _carrier(plane, at, bearer, UP), UP, now)
         offer(plane, place)
     return True
 
@@ -195,8 +197,9 @@ def _from_core(plane: Plane, device: int, now: int) -> bool:
 
 @inner
 def _into_tunnel(plane: Plane, at: int, size: int, bearer: int) -> None:
+    flow = rule_of(plane, at, DOWN) if plane.marks[RULES] > 0 else -1
     begin = encapsulate(plane.pool, at, size, plane.bearers[bearer, DOWN_TUNNEL],
-                        plane.bearers[bearer, QFI], DOWN)
+                        plane.bearers[flow if flow >= 0 else bearer, QFI], DOWN)
     sent = sendto(plane.marks[UPF], plane.pool.ctypes.data + begin, size + GTP_BYTES, DONT_WAIT,
                   name_of(plane, GNB_NAME), plane.name_size[0])
     if sent < 0:
@@ -221,7 +224,7 @@ def arrive(plane: Plane, place: int, at: int, size: int, bearer: int, now: int) 
     elif plane.marks[FREE] == 0:
         drop(plane, DOWN, R_POOL, bearer, size)
     else:
-        _keep(plane, place, at, size, bearer, DOWN, now)
+        _keep(plane, place, at, size, _carrier(plane, at, bearer, DOWN), DOWN, now)
         if plane.backhaul[DOWN, 1] > 0 or plane.line_ends[DOWN, 0] != plane.line_ends[DOWN, 1]:
             put_on_line(plane, place, now)
         else:
@@ -261,6 +264,19 @@ def _keep(plane: Plane, place: int, at: int, size: int, bearer: int, direction: 
     plane.bearer[place] = bearer
     plane.direction[place] = direction
     plane.taken[place] = now
+
+
+@inner
+def _carrier(plane: Plane, at: int, bearer: int, direction: int) -> int:
+    """The bearer of a session's packet: another one of its UE where its flow was put there."""
+    if plane.marks[RULES] == 0:
+        return bearer
+    found = rule_of(plane, at, direction)
+    if found < 0:
+        return bearer
+    plane.of_bearer[bearer, direction, OF_READ] -= 1  # counted where it is carried
+    plane.of_bearer[found, direction, OF_READ] += 1
+    return found
 
 
 @inner
@@ -343,7 +359,8 @@ def _at_core(plane: Plane, device: int) -> bool:
     if key == MALFORMED or find(plane.keys, plane.values, key) != bearer:
         drop(plane, UP, R_FOREIGN, bearer, length)
     else:
-        to_network(plane, inner, length, bearer)
+        flow = rule_of(plane, inner, UP) if plane.marks[RULES] > 0 else -1
+        to_network(plane, inner, length, flow if flow >= 0 else bearer)
     return True
 
 

@@ -23,8 +23,11 @@ MOST_MTU = STRIDE - 2 * HEADROOM  # bytes of an IP packet; longer ones do not cr
 BEARERS = 4096  # sessions at most: each has a device, and a process has 1024 descriptors or more
 DEVICES = BEARERS + 64
 TABLE = 8 * BEARERS  # entries: two addresses and two tunnels each, half of them left free
+MOST_RULES = 1024  # flows outside their session's bearer: each is an order and a control of its own
+RULE_TABLE = 4 * MOST_RULES  # entries; three quarters are left free
+RULE_WORDS = 5  # of a 5-tuple; see `rules`
 MOST_PAUSES = 64  # of which the time is remembered; they are counted beyond
-ORDER_WORDS = 6  # kind, four numbers, when it was given
+ORDER_WORDS = 8  # kind, six numbers, when it was given
 ORDERS = 1024  # that can wait: a slot's worth of a controller in a hurry
 NAME_BYTES = 28  # of a socket's peer: struct sockaddr_in6, the longer one
 DIRECTIONS = 2
@@ -86,6 +89,7 @@ class Mark(enum.IntEnum):
     UPF = 23
     TUNS = 24  # devices that are no tunnel's end; they come first
     PLACES = 25  # of the pool, in use or free
+    RULES = 26  # flows outside their session's bearer
 
 
 class Kind(enum.IntEnum):
@@ -125,6 +129,8 @@ class Plane(Protocol):
     owner: NDArray[np.int32]  # bearer of a UE's device
     keys: NDArray[np.int64]  # [TABLE]
     values: NDArray[np.int32]
+    rule_keys: NDArray[np.int64]  # [RULE_TABLE, RULE_WORDS]
+    rule_values: NDArray[np.int32]  # bearers
     bearers: NDArray[np.int64]  # [BEARERS, Of]
     counts: NDArray[np.int64]  # [direction, Count]
     octets: NDArray[np.int64]  # [direction, Count]
@@ -158,6 +164,8 @@ _SHAPES: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
     "owner": (np.int32, (DEVICES,)),
     "keys": (np.int64, (TABLE,)),
     "values": (np.int32, (TABLE,)),
+    "rule_keys": (np.int64, (RULE_TABLE, RULE_WORDS)),
+    "rule_values": (np.int32, (RULE_TABLE,)),
     "bearers": (np.int64, (BEARERS, len(Of))),
     "of_bearer": (np.int64, (BEARERS, DIRECTIONS, 3)),
     "lateness": (np.int64, (BUCKETS,)),
@@ -190,5 +198,6 @@ def make(mtu: int, slot_ns: int, most_taken: int, seed: int, places: int = PLACE
     plane.marks[[Mark.GNB, Mark.UPF]] = -1
     plane.free[:places] = np.arange(places - 1, -1, -1)
     plane.values[:] = EMPTY
+    plane.rule_values[:] = EMPTY
     plane.polled[:, 0] = -1
     return plane

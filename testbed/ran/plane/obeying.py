@@ -10,7 +10,8 @@ import enum
 
 from testbed.ran.plane.compiled import inner
 from testbed.ran.plane.histogram import note
-from testbed.ran.plane.memory import ORDERS, Mark, Of, Plane
+from testbed.ran.plane.memory import ORDER_WORDS, ORDERS, Mark, Of, Plane
+from testbed.ran.plane.rules import put_rule, take_rule_out
 from testbed.ran.plane.table import put, take_out
 
 
@@ -22,10 +23,13 @@ class Order(enum.IntEnum):
     ATTACH = 3  # bearer
     DETACH = 4  # bearer
     BACKHAUL = 5  # direction, loss in parts of 2^31, delay in nanoseconds
+    RULE = 6  # the five words of a flow's key, bearer
+    NO_RULE = 7  # the five words
 
 
 HEAD, TAIL, REFUSED = int(Mark.ORDER_HEAD), int(Mark.ORDER_TAIL), int(Mark.ORDERS_REFUSED)
-ADDRESS, NO_ADDRESS, ATTACH, DETACH, BACKHAUL = (int(one) for one in Order)
+ADDRESS, NO_ADDRESS, ATTACH, DETACH, BACKHAUL, RULE, NO_RULE = (int(one) for one in Order)
+GIVEN_AT = ORDER_WORDS - 1
 ATTACHED = int(Of.ATTACHED)
 
 
@@ -49,9 +53,15 @@ def give(plane: Plane, now: int, kind: Order, *numbers: int) -> int:
 def obey(plane: Plane, now: int) -> None:
     while plane.marks[TAIL] != plane.marks[HEAD]:
         row = plane.orders[plane.marks[TAIL] % ORDERS]
-        if not _obey_one(plane, row[0], row[1], row[2], row[3]):
+        if row[0] == RULE:
+            done = put_rule(plane, row[1], row[2], row[3], row[4], row[5], row[6])
+        elif row[0] == NO_RULE:
+            done = take_rule_out(plane, row[1], row[2], row[3], row[4], row[5])
+        else:
+            done = _obey_one(plane, row[0], row[1], row[2], row[3])
+        if not done:
             plane.marks[REFUSED] += 1
-        note(plane.orders_delay, now - row[5])
+        note(plane.orders_delay, now - row[GIVEN_AT])
         plane.marks[TAIL] += 1
 
 

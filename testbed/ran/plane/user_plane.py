@@ -29,12 +29,14 @@ from testbed.ran.plane import leftovers, statistics, topology
 from testbed.ran.plane.config import PlaneConfig, SessionConfig, UeConfig, check_addresses
 from testbed.ran.plane.headers import DOWN, GTP_U_PORT, UP
 from testbed.ran.plane.kernel_counts import KernelCounts
-from testbed.ran.plane.memory import PLACES, Kind, Mark, Of, make
+from testbed.ran.plane.memory import MOST_RULES, PLACES, Kind, Mark, Of, make
 from testbed.ran.plane.obeying import Order, give, has_room
+from testbed.ran.plane.rules import flow_words
 from testbed.ran.plane.scheduling import ordinary, urgent
 from testbed.ran.plane.statistics import PlaneStatistics
 from testbed.ran.plane.table import TUNNEL_DOWN, TUNNEL_UP, address_key, put
 from xapp.errors import ConfigurationError
+from xapp.flow_ends import FlowEnds
 
 START_SECONDS = 180.0  # the first time of all, the loop is compiled
 ORDER_SECONDS = 5.0  # for the loop to obey; it does so within two slots
@@ -62,6 +64,7 @@ class UserPlane:
         self._sessions = {(ue.name, place): session
                           for ue, place, session in config.sessions()}
         self._attached = {ue.name for ue in config.ues}
+        self._mapped: dict[FlowEnds, str] = {}  # in second bearers, and whose they are
         # Told of a UE and whether it is there: a scheduler has packets of it inside, too.
         self.attachment: Callable[[str, bool], object] = lambda ue, there: None
 
@@ -168,6 +171,9 @@ class UserPlane:
             put(plane.keys, plane.values, TUNNEL_UP | (down + CORE_TUNNELS), bearer)
         for address in session.addresses:
             put(plane.keys, plane.values, address_key(address), bearer)
+        if session.second is not None:  # the session's own but for its queue and its QoS flow
+            plane.bearers[session.second] = row
+            plane.bearers[session.second, Of.QFI] = session.second_qfi
 
     def _run(self) -> None:
         """Start the loop's thread, and wait for its first slot."""
@@ -225,14 +231,51 @@ class UserPlane:
                                  round(delay_ms * 1e6))
         self._obeyed(number)
 
+    def map_flow(self, flow: FlowEnds) -> str:
+        """Put one flow into its session's second bearer, both ways; the UE's name.
+
+        What waits of it already stays in the queue where it is.
+        """
+        for (ue, _), session in self._sessions.items():
+            if ue in self._attached and address_key(flow.ue) in map(address_key, session.addresses):
+                break
+        else:
+            raise ConfigurationError(f"No UE has the address {flow.ue} now.",
+                                     "Name a flow of a session that is there.")
+        if session.second is None:
+            raise ConfigurationError(f"{ue} has no second bearer that its flows could be put into.",
+                                     "The cell's file gives one to UEs of one session: `remap`.")
+        if flow not in self._mapped and len(self._mapped) >= MOST_RULES:
+            raise ConfigurationError(f"{MOST_RULES} flows are out of their session's bearer; that "
+                                     "is the most.", "Have others put back first.")
+        self._mapped[flow] = ue
+        self._obeyed(self._order(Order.RULE, *flow_words(flow), session.second))
+        return ue
+
+    def unmap_flow(self, flow: FlowEnds) -> bool:
+        """Back into the session's own bearer; False where it is there already."""
+        if self._mapped.pop(flow, None) is None:
+            return False
+        self._obeyed(self._order(Order.NO_RULE, *flow_words(flow)))
+        return True
+
+    @property
+    def mapped(self) -> tuple[FlowEnds, ...]:
+        """Flows that are in second bearers."""
+        return tuple(self._mapped)
+
     def detach(self, ue: str) -> None:
         """The UE is gone: its addresses, and packets for it that are still inside."""
         self.config.ue(ue)
+        for flow in [flow for flow, name in self._mapped.items() if name == ue]:
+            self.unmap_flow(flow)
         for (name, place), session in self._sessions.items():
             if name != ue or ue not in self._attached:
                 continue
             for address in session.addresses:
                 self._order(Order.NO_ADDRESS, address_key(address))
+            if session.second is not None:
+                self._order(Order.DETACH, session.second)
             self._obeyed(self._order(Order.DETACH, session.bearer))
             self._withdraw(ue, place)
         if ue in self._attached:
@@ -254,6 +297,8 @@ class UserPlane:
         for (_, place), session in fresh.items():
             for address in session.addresses:
                 self._order(Order.ADDRESS, address_key(address), session.bearer)
+            if session.second is not None:
+                self._order(Order.ATTACH, session.second)
             self._obeyed(self._order(Order.ATTACH, session.bearer))
             self._readdress(ue, place, session)
         self._sessions.update(fresh)

@@ -1,111 +1,20 @@
-"""Requests to a PCF and its answers, as bytes."""
+"""What deployments take of promotion."""
 
 from __future__ import annotations
 
-import json
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from testbed.deploy.errors import DeployError, PromotionRefused
-from testbed.deploy.promotion import (
-    PATH,
-    Flow,
-    Wish,
-    parse_flow,
-    promote,
-    promoted,
-    release,
-    released,
-)
-from xapp.observations import Snssai
-
-FLOW = Flow("10.46.0.2", 40000, "192.0.2.7", 8470)
-LOCATION = {"Location": f"http://127.0.0.13:7777{PATH}/17"}
-
-
-def test_a_request_names_the_flow_both_ways() -> None:
-    request = promote(FLOW, "llm", Wish(reference="llm", down="20 Mbps", up="5 Mbps"),
-                      snssai=Snssai(1, 1), supi="001010000000001")
-    assert (request.method, request.path) == ("POST", PATH)
-    assert request.headers["User-Agent"] == "AF"
-    assert request.body is not None
-    asked = json.loads(request.body)["ascReqData"]
-    assert asked["ueIpv4"] == "10.46.0.2"
-    assert asked["sliceInfo"] == {"sst": 1, "sd": "000001"}
-    assert asked["supi"] == "imsi-001010000000001"
-    component = asked["medComponents"]["1"]
-    assert component["qosReference"] == "llm"
-    assert (component["marBwDl"], component["mirBwUl"]) == ("20 Mbps", "5 Mbps")
-    assert component["medSubComps"]["1"]["fDescs"] == [
-        "permit out 6 from 192.0.2.7 8470 to 10.46.0.2 40000",
-        "permit in 6 from 10.46.0.2 40000 to 192.0.2.7 8470"]
-
-
-def test_an_older_pcf_is_told_a_media_type_and_no_reference() -> None:
-    body = promote(Flow("2001:db8::2", 1, "2001:db8::3", 2, "udp"), "llm").body
-    assert body is not None
-    asked = json.loads(body)["ascReqData"]
-    assert asked["medComponents"]["1"]["medType"] == "VIDEO"
-    assert "qosReference" not in asked["medComponents"]["1"]
-    assert asked["ueIpv6"] == "2001:db8::2"
-
-
-def test_a_session_is_made_and_ended() -> None:
-    session = promoted(201, LOCATION, b"{}")
-    assert session == "17"
-    assert release(session).path == f"{PATH}/17/delete"
-    for status in (200, 204, 404):
-        released(status, b"")
-    with pytest.raises(PromotionRefused, match="503"):
-        released(503, b"")
-
-
-@pytest.mark.parametrize(("status", "body", "words"), [
-    (403, b'{"title": "[imsi-1:5] CHECK WEBUI : No PCC Rule in DB [QoS Index:2]", "status": 403}',
-     "No PCC Rule.*subscribers.json"),
-    (400, b'{"title": "bad"}', "media type"),
-    (404, b"", "the UE has a session"),
-    (500, b"[[[[", "PCF's log"),
-    (201, b"{}", "no Location"),
-])
-def test_a_refusal_says_what_to_do(status: int, body: bytes, words: str) -> None:
-    with pytest.raises(PromotionRefused, match=words):
-        promoted(status, {}, body)
-
-
-@given(st.integers(100, 599), st.dictionaries(st.sampled_from(["Location", "location", "x"]),
-                                              st.text()), st.binary(max_size=200))
-def test_no_answer_whatever_is_more_than_a_refusal(status: int, headers: dict[str, str],
-                                                   body: bytes) -> None:
-    try:
-        session = promoted(status, headers, body)
-    except PromotionRefused:
-        return
-    assert release(session).path.startswith(PATH)
-
-
-@pytest.mark.parametrize("text", ["", "tcp:1:2", "sctp:10.0.0.1:1:10.0.0.2:2", "tcp:a:1:b:2",
-                                  "tcp:10.0.0.1:0:10.0.0.2:2", "tcp:10.0.0.999:1:10.0.0.2:2",
-                                  "tcp:10.0.0.1:1:[::1]:2", "tcp:10.0.0.1:99999:10.0.0.2:2"])
-def test_what_is_no_flow_is_refused(text: str) -> None:
-    with pytest.raises(DeployError):
-        parse_flow(text)
+from testbed.deploy.promotion import PROMOTED_5QI, parse_flow
+from xapp.errors import ConfigurationError
+from xapp.promotion import MEDIA_5QI
 
 
 def test_flows_are_written_as_they_are_read() -> None:
-    assert parse_flow("tcp:10.46.0.2:40000:192.0.2.7:8470") == FLOW
-    assert parse_flow("udp:[2001:db8::2]:1:[2001:db8::3]:2").ue == "2001:db8::2"
+    flow = parse_flow("udp:[2001:db8::2]:1:[2001:db8::3]:2")
+    assert (flow.ue, flow.protocol) == ("2001:db8::2", "udp")
+    with pytest.raises(ConfigurationError):
+        parse_flow("tcp:1:2")
 
 
-@pytest.mark.parametrize("wish", [{"media": "TEXT"}, {"down": "fast"}, {"up": "20Mbps"}])
-def test_what_cannot_be_wished_for_is_refused(wish: dict[str, str]) -> None:
-    with pytest.raises(DeployError):
-        Wish(**wish)
-
-
-@pytest.mark.parametrize("session", ["", "../nrf", "a/b", "a b", "x" * 200])
-def test_what_is_no_session_is_not_released(session: str) -> None:
-    with pytest.raises(DeployError):
-        release(session)
+def test_subscribers_need_the_5qi_that_a_promoted_flow_gets() -> None:
+    assert PROMOTED_5QI in MEDIA_5QI.values()

@@ -14,11 +14,13 @@ from testbed.ran.ran_config import (
     layout_of,
     load,
     plane_config,
+    seconds_of,
     sources_of,
     users_of,
 )
 from testbed.ran.traffic.arrivals import SECOND
 from testbed.ran.traffic.config import Kind
+from xapp.config_reading import build
 from xapp.errors import ConfigurationError
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "docs" / "examples" / "cell.yaml"
@@ -105,3 +107,38 @@ def test_the_schedulers_view_has_every_session_in_its_slice() -> None:
 def test_what_is_wrong_is_said_by_its_place(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         _load(tmp_path, text)
+
+
+def remapped(**parts: object) -> RanConfig:
+    """A phone with one session, one with two, one in the slice already; and where flows may go."""
+    one, llm = {"dnn": "internet", "slice": "1"}, {"dnn": "llm", "slice": "1-000001"}
+    return build(RanConfig, {
+        "cells": [{"nci": 1}], "slices": [{"slice": "1"}, {"slice": "1-000001"}],
+        "ues": [{"name": "phone", "sessions": [one]}, {"name": "both", "sessions": [one, llm]},
+                {"name": "there", "sessions": [llm]}, {"name": "last", "sessions": [one]}],
+        "remap": {"slice": "1-000001", "qfi": 5}} | parts)
+
+
+def test_who_has_one_session_elsewhere_has_a_second_bearer_for_its_flows() -> None:
+    config = remapped()
+    assert seconds_of(config) == {0: 5, 3: 6}
+    layout = layout_of(config)
+    assert [(one.ue, one.slice) for one in layout.bearers[5:]] == [(0, 1), (3, 1)]
+    assert [(one.bearer, one.second) for _, _, one in plane_config(config).sessions()] == [
+        (0, 5), (1, None), (2, None), (3, None), (4, 6)]
+    assert plane_config(config).ues[0].sessions[0].second_qfi == 5
+
+
+def test_without_remapping_nobody_has_another_bearer() -> None:
+    config = remapped(remap=None)
+    assert (seconds_of(config), len(layout_of(config).bearers)) == ({}, 5)
+
+
+@pytest.mark.parametrize(("parts", "words"), [
+    ({"remap": {"slice": "7"}}, "remap.slice"), ({"backend": "htb"}, "single flows"),
+    ({"remap": {"slice": "1-000001", "pcf_port": 70000}}, "pcf_port"),
+    ({"ues": [{"sessions": [{"dnn": "llm", "slice": "1-000001"}]}]}, "one session alone"),
+    ({"remap": {"slice": "1-000001", "qfi": 64}}, "QFI")])
+def test_what_cannot_be_remapped_is_told(parts: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        remapped(**parts)

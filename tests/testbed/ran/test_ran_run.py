@@ -76,6 +76,10 @@ class _Cell:
     def carrier(self) -> Carrier:
         return self.carried
 
+    @property
+    def pcf(self) -> None:
+        """None."""
+
     def news(self) -> list[str]:
         told, self.told = self.told, []
         return told
