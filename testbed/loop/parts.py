@@ -44,6 +44,18 @@ def _ending_with(parent: int) -> Callable[[], None]:
     return ask
 
 
+def _keep_niceness(process: int) -> None:
+    """Have a program that leads a session come before or after others as this one does.
+
+    Linux gives each session a group of its own (autogroup), and niceness then counts within it
+    only: a loop started with `nice -n -15` had its parts share the machine as if it was not.
+    """
+    niceness = os.getpriority(os.PRIO_PROCESS, 0)
+    if niceness:
+        with contextlib.suppress(OSError):  # no such groups here, or not permitted: it runs as well
+            Path(f"/proc/{process}/autogroup").write_text(str(niceness), encoding="ascii")
+
+
 class Part:
     """A program that runs."""
 
@@ -58,6 +70,7 @@ class Part:
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output,
                                             stderr=errors, start_new_session=True,
                                             preexec_fn=_ending_with(os.getpid()))
+        _keep_niceness(self.process.pid)
 
     def check(self) -> None:
         """Raise if it has ended."""

@@ -111,3 +111,18 @@ def test_one_that_does_not_end_is_killed_and_its_log_says_so(tmp_path: Path) -> 
     part.stop()
     assert part.process.returncode == -9
     assert "was asked to end, and killed 0.2 s later" in part.tail()
+
+
+def test_a_part_comes_before_others_as_its_parent_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its niceness is said for its session's group as well, where the kernel makes such groups."""
+    if not Path("/proc/self/autogroup").exists():
+        pytest.skip("no groups by session here")
+    monkeypatch.setattr(os, "getpriority", lambda which, who: 7)
+    part = Part("sleeper", ["sleep", "60"], tmp_path / "log")
+    try:
+        found = Path(f"/proc/{part.process.pid}/autogroup").read_text()
+        assert found.split()[-1] == "7"
+    finally:
+        part.stop()
