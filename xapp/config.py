@@ -36,6 +36,14 @@ class TapSource:
     server_key: Path | None = None  # file with its public CURVE key; none: in the clear
     keys: Path | None = None  # folder with our own pair; none: one is made up
 
+    def __post_init__(self) -> None:
+        scheme, _, rest = self.address.partition("://")
+        host, _, port = rest.rpartition(":")
+        if not (rest if scheme == "ipc" else scheme == "tcp" and host and port.isdecimal()):
+            raise ConfigurationError(f"{self.address!r} is no address of a tap.",
+                                     "Write the one that the tap printed, such as "
+                                     "tcp://127.0.0.1:5556.")
+
 
 @dataclass(frozen=True)
 class UeMapSources:

@@ -79,11 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Steer until SIGINT or SIGTERM."""
     config = _config(arguments)
     if arguments.check:
-        import json
-
-        from xapp.operating import plain
-        print(json.dumps(plain(config), indent=2))
-        return 0
+        return _check(config)
     import asyncio
 
     from xapp.app import XappServer
@@ -91,6 +87,21 @@ def run(arguments: argparse.Namespace) -> int:
 
     with logging_aside(arguments.log_level):
         asyncio.run(XappServer(config, arguments.e2_capture, _ready).run())
+    return 0
+
+
+def _check(config: XappConfig) -> int:
+    """Print all of it, where nothing in it would end a start; nothing is opened but its files."""
+    import json
+
+    from xapp.map_source import MapSource
+    from xapp.operating import plain
+    from xapp.policy import STRATEGIES
+    from xapp.slice_policy import check_all
+
+    check_all(config.policies, config.limits, STRATEGIES)
+    MapSource(config.ue_map, dict)
+    print(json.dumps(plain(config), indent=2))
     return 0
 
 

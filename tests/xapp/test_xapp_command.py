@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from xapp.app import XappServer
 from xapp.config import TapSource, XappConfig
-from xapp.errors import ConfigurationError
+from xapp.errors import ConfigurationError, XappError
 from xapp.ric.address import Address
 from xapp.xapp_command import EXAMPLES, _config, _ready, configure
 
@@ -66,6 +67,31 @@ def test_a_check_prints_all_of_it_and_ends(
     assert shown["steering"]["dry_run"] is True
     assert shown["api"]["token_file"] == "set"
     assert not store.exists()
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("policies: [{name: llm, inter_token_ms: -5}]", "-5 ms"),
+    ("policies: [{name: a, floors: {'1': 95}}]", "95 %"),
+    ("policies: [{name: a}, {name: a}]", "Two policies"),
+    ("policies: [{name: a, strategy: magic}]", "magic"),
+    ("ue_map: {smf: 'ftp://127.0.0.4'}", "ftp://127.0.0.4"),
+    ("ue_map: {file: /no/such/map.yaml}", "/no/such/map.yaml"),
+    ("taps: [{address: phone}]", "'phone'"), ("taps: [{address: 'tcp://phone'}]", "tcp://phone")])
+def test_a_check_finds_what_a_start_would(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "xapp.yaml"
+    file.write_text(text)
+    arguments = parsed("--check", "--config", str(file))
+    with pytest.raises(XappError, match=re.escape(said)) as caught:
+        arguments.run(arguments)
+    assert caught.value.remedy
+
+
+def test_a_check_shows_what_is_promised_for_a_token(capsys: pytest.CaptureFixture[str]) -> None:
+    """Names with "token" in them are of a secret, or of what the xApp is there for."""
+    arguments = parsed("--check")
+    assert arguments.run(arguments) == 0
+    (policy,) = json.loads(capsys.readouterr().out)["policies"]
+    assert policy["inter_token_ms"] == XappConfig().policies[0].inter_token_ms
 
 
 @pytest.mark.parametrize("dry", [False, True])
