@@ -32,6 +32,7 @@ SEMANTIC = str(Mode.SEMANTIC)
 BLIND = (str(Mode.HANDLE), str(Mode.REMOTE_CACHE), str(Mode.NAIVE))
 LEAST_BYTES, LEAST_TIME = 0.30, 0.15  # shares that have to be saved for a yes
 STEPS = "steps.parquet"
+FAR = 50.0  # times: lines further apart need an axis of magnitudes
 PARTS = (("client_ms", "client"), ("serialise_ms", "messages"), ("wire_ms", "wire"),
          ("server_ms", "server"))
 
@@ -151,14 +152,14 @@ def _batches(rows: Sequence[Row], colours: Mapping[str, str]) -> list[tuple[str,
     return found
 
 
-def _drawing(title: str, fill: Callable[[Axes, Look], None]) -> Draw:
-    """A figure with one pair of axes, and its legend above."""
+def _drawing(fill: Callable[[Axes, Look], None]) -> Draw:
+    """A figure with one pair of axes, and its legend above: what its words are, they say."""
     def draw(look: Look) -> Figure:
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(look.width, 3.2), layout="constrained")
         fill(figure.subplots(), look)
-        figure.legend(title=title, loc="outside upper left", ncols=4)
+        figure.legend(loc="outside upper left", ncols=4)
         return figure
 
     return draw
@@ -179,7 +180,7 @@ def _scatter(rows: Sequence[Row], colours: Mapping[str, str]) -> Draw:
         axes.set_xlabel("bytes of an answer, both ways")
         axes.set_ylabel("ms")
 
-    return _drawing(FACTOR, fill)
+    return _drawing(fill)
 
 
 def _breakdown(rows: Sequence[Row], modes: Sequence[str]) -> Draw:
@@ -195,7 +196,7 @@ def _breakdown(rows: Sequence[Row], modes: Sequence[str]) -> Draw:
         axes.invert_yaxis()
         axes.set_xlabel("ms; what was not measured has no bar")
 
-    return _drawing("spent in", fill)
+    return _drawing(fill)
 
 
 def _by_step(steps: Mapping[str, Sequence[float]], colours: Mapping[str, str]) -> Draw:
@@ -225,11 +226,13 @@ def _lines(lines: Mapping[str, tuple[Sequence[int], Sequence[float]]],
         for mode, (at, values) in lines.items():
             axes.plot(at, values, color=look[colours[mode]], label=mode, marker=marker,
                       markersize=3, linewidth=1.2)
-        axes.set_yscale("log")
+        known = [value for _, values in lines.values() for value in values if value > 0]
+        if known and max(known) > FAR * min(known):
+            axes.set_yscale("log")
         axes.set_xlabel(across)
         axes.set_ylabel(up)
 
-    return _drawing(FACTOR, fill)
+    return _drawing(fill)
 
 
 def _mean_by_step(rows: Sequence[Row], mode: str, folder: Path) -> list[float]:

@@ -1,9 +1,17 @@
-"""`airsplit modes serve|ask`: the modes' server, and one answer by any mode with what it cost."""
+"""`airsplit modes serve|ask|hold`: the modes' server, and one answer by any mode with its cost."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from testbed.modes.policies import Mode
+
+ADDRESS = "@address"  # a word of `hold` that becomes the address that ssh reached
 
 EXAMPLES = """examples:
   airsplit modes ask --mode local                          nothing is sent
@@ -12,6 +20,7 @@ EXAMPLES = """examples:
   airsplit modes ask --mode naive --server 127.0.0.1:8490 --steps 5
   airsplit edge --port 8470 &
   airsplit modes ask --mode split --edge http://127.0.0.1:8470
+  airsplit modes ask --mode split --ssh me@edge.example    starts the server there, and ends it
   airsplit experiment run modes-quick                      all of them, repeated
 """
 
@@ -47,6 +56,13 @@ def configure(parser: argparse.ArgumentParser, bundled: Path) -> None:
                                                    "split, split_compressed, private")
     ask.add_argument("--server", metavar="HOST:PORT", help="of `airsplit modes serve`")
     ask.add_argument("--edge", metavar="URL", help="of `airsplit edge`")
+    ask.add_argument("--ssh", metavar="USER@HOST",
+                     help="start the server that the mode needs there, for this answer alone")
+    ask.add_argument("--ssh-command", default="airsplit", metavar="WORDS",
+                     help="how airsplit is called there (default: %(default)s)")
+    ask.add_argument("--ssh-model", metavar="DIR",
+                     help="the checkpoint's folder there (default: the same path, or its bundled "
+                          "model)")
     ask.add_argument("--prompt", default="Once upon a time there was an old king who",
                      help="default: %(default)r")
     ask.add_argument("--steps", type=int, default=30, metavar="N",
@@ -55,6 +71,18 @@ def configure(parser: argparse.ArgumentParser, bundled: Path) -> None:
                      help="first layers here, where the mode splits (default: %(default)s)")
     ask.add_argument("--encoding", default="int8", help="of rows, in split_compressed")
     ask.set_defaults(run=run_ask)
+    held = commands.add_parser(
+        "hold", help="run a server for as long as standard input says something",
+        description="Runs another airsplit command, and ends it when standard input ends or says "
+                    "nothing for long: for servers that are started over ssh, so that none is left "
+                    f"where the connection drops. The word {ADDRESS} becomes the address that ssh "
+                    "reached.",
+        epilog="examples:\n  airsplit modes hold --silence 30 -- modes serve --port 0 "
+               "--end-with-stdin", formatter_class=argparse.RawDescriptionHelpFormatter)
+    held.add_argument("--silence", type=float, default=30.0, metavar="SECONDS",
+                      help="that nothing may come on standard input (default: %(default)s)")
+    held.add_argument("words", nargs="+", metavar="COMMAND", help="what to run, after --")
+    held.set_defaults(run=run_hold)
 
 
 def _model_options(parser: argparse.ArgumentParser, bundled: Path) -> None:
@@ -114,7 +142,6 @@ def run_ask(arguments: argparse.Namespace) -> int:
     from edge_server.engine.load import EngineOptions
     from testbed.modes.errors import ModesError
     from testbed.modes.opening import ModeConfig, open_mode
-    from testbed.modes.places import named
     from testbed.modes.policies import Mode
     from testbed.modes.show import table_of
     from ue_app.prompt import Prompter
@@ -124,17 +151,50 @@ def run_ask(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise ModesError(f"There is no mode {arguments.mode!r}.",
                          f"Choose one of {', '.join(Mode)}.") from error
-    server = named(arguments.server)
     prompter = Prompter(arguments.model)
     ids = prompter.encode_raw(arguments.prompt)
-    options = EngineOptions(arguments.backend, arguments.dtype, 1, arguments.context,
-                            arguments.threads)
-    with open_mode(ModeConfig(
-            mode, arguments.model, options, arguments.split, encoding=arguments.encoding,
-            server=None if server is None else (server.host, server.port),
-            edge=arguments.edge)) as opened:
+    with _servers(arguments, mode) as (server, edge), open_mode(ModeConfig(
+            mode, arguments.model, EngineOptions(arguments.backend, arguments.dtype, 1,
+                                                 arguments.context, arguments.threads),
+            arguments.split, encoding=arguments.encoding, server=server, edge=edge)) as opened:
         answer = opened.ask(ids, arguments.steps)
         console = Console()
         console.print(prompter.decode(answer.ids), markup=False, highlight=False)
         console.print(table_of(opened, answer))
     return 0
+
+
+@contextmanager
+def _servers(arguments: argparse.Namespace, mode: Mode
+             ) -> Iterator[tuple[tuple[str, int] | None, str | None]]:
+    """The modes' server and the edge's URL: named, or started over ssh until the end."""
+    from testbed.modes.places import Places, named
+    from testbed.modes.settings import LinkKind, ModesSettings
+
+    if arguments.ssh is None or mode == "local":
+        server = named(arguments.server)
+        yield None if server is None else (server.host, server.port), arguments.edge
+        return
+    with closing(Places()) as places:
+        place = places.place(ModesSettings(
+            mode, arguments.model, arguments.backend, arguments.dtype, arguments.threads,
+            arguments.context, prompt_tokens=1, steps=1, link=LinkKind.HOST, ssh=arguments.ssh,
+            ssh_command=arguments.ssh_command, ssh_model=arguments.ssh_model))
+        yield (None if place.server is None else (place.server.host, place.server.port),
+               None if place.edge is None else place.edge.url)
+
+
+def run_hold(arguments: argparse.Namespace) -> int:
+    """Until nobody is there."""
+    import os
+    import signal
+    import sys
+    import threading
+
+    from testbed.modes.hold import hold, with_address
+
+    ended = threading.Event()
+    for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(one, lambda *_: ended.set())
+    return hold(with_address(arguments.words, os.environ), arguments.silence, sys.stdin.buffer,
+                ended)

@@ -4,45 +4,34 @@
         place = places.place(settings)      # the same one again for the same link and model
 
 A link is loopback, two namespaces joined by `testbed.forwarder` (root), the emulated cell of
-`airsplit ran` (root), or another host whose servers somebody started. It measures nothing.
+`airsplit ran` (root), or another host: its servers somebody started, or are started over ssh. It
+measures nothing.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import TypeVar
 
 import yaml
 
 from testbed import namespaces
 from testbed.errors import TestbedFailure
-from testbed.modes.settings import LinkKind, ModesSettings
+from testbed.modes.modes_command import ADDRESS
+from testbed.modes.programs import END, READY_SECONDS, Server, Started, program, stop
+from testbed.modes.remote import Remote, server_over_ssh
+from testbed.modes.settings import BUNDLED_MODEL, LinkKind, ModesSettings
 
-_READY = re.compile(r" on (?:https?://)?(\S+):(\d+)\s*$")  # by which a server says where it listens
-READY_SECONDS = 120.0  # a large model loads
-STOP_SECONDS = 15.0
 CELL = "airsplit-modes"  # namespaces of the emulated cell
 _Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True)
-class Server:
-    """A program that listens."""
-
-    host: str
-    port: int
-    process: int | None  # its id; None where somebody else started it
 
 
 @dataclass(frozen=True)
@@ -75,18 +64,17 @@ class Places:
     def __init__(self) -> None:
         self._stack = ExitStack()
         self._links: dict[object, Ends] = {}
-        self._servers: dict[object, Server] = {}
+        self._servers: dict[object, Started] = {}
 
     def close(self) -> None:
         self._stack.close()
         self._links, self._servers = {}, {}
 
     def place(self, settings: ModesSettings) -> Place:
-        if settings.link is LinkKind.HOST:
-            return Place(Ends(device=settings.device), named(settings.server),
-                         named(settings.edge))
         key = settings.link_key()
-        if key not in self._links:
+        if settings.link is LinkKind.HOST:
+            self._links[key] = Ends(device=settings.device)
+        elif key not in self._links:
             self._links[key] = self._stack.enter_context(_link(settings))
         ends = self._links[key]
         modes, edge = (self._server(ends, key, settings, name) if wanted else None
@@ -94,19 +82,47 @@ class Places:
                                             ("edge", settings.needs_edge)))
         return Place(ends, modes, edge)
 
-    def _server(self, ends: Ends, link: object, settings: ModesSettings, name: str) -> Server:
-        common = ["--model", str(settings.model), "--backend", settings.backend, "--dtype",
-                  settings.precision, "--threads", str(settings.threads), "--context",
-                  str(settings.context), "--host", ends.address, "--port", "0", "--allow-anyone",
-                  "--end-with-stdin"]  # so that they end where this process is killed
-        if name == "edge":
-            command = ["edge", *common]
-        else:
-            command = ["modes", "serve", *common, "--slots", str(max(8, settings.batch))]
+    def _server(self, ends: Ends, link: object, settings: ModesSettings, name: str
+                ) -> Server | None:
+        by_hand = settings.edge if name == "edge" else settings.server
+        if settings.link is LinkKind.HOST and by_hand:
+            return named(by_hand)
+        command = command_for(settings, name, ends)
         key = (link, *command)
-        if key not in self._servers:
-            self._servers[key] = self._stack.enter_context(_program(ends.far, command))
-        return self._servers[key]
+        if key not in self._servers or not self._servers[key].running:  # its connection may drop
+            self._servers[key] = self._stack.enter_context(_start(settings, ends, command))
+        return self._servers[key].server
+
+
+def command_for(settings: ModesSettings, name: str, ends: Ends) -> list[str]:
+    """What starts a server, after `airsplit`; it ends where the process that started it does."""
+    address, model = ends.address, str(settings.model)
+    if settings.link is LinkKind.HOST:
+        address = ADDRESS
+        model = settings.ssh_model or ("" if settings.model == BUNDLED_MODEL else model)
+    common = [*(["--model", model] if model else []), "--backend", settings.backend, "--dtype",
+              settings.precision, "--threads", str(settings.threads), "--context",
+              str(settings.context), "--host", address, "--port", "0", "--allow-anyone",
+              "--end-with-stdin"]
+    if name == "edge":
+        return ["edge", *common]
+    return ["modes", "serve", *common, "--slots", str(max(8, settings.batch))]
+
+
+def _start(settings: ModesSettings, ends: Ends, command: Sequence[str]
+           ) -> AbstractContextManager[Started]:
+    if settings.link is LinkKind.HOST:
+        assert settings.ssh is not None  # as its settings were checked for
+        return server_over_ssh(Remote(settings.ssh, settings.ssh_command), command)
+    words = [*(["ip", "netns", "exec", ends.far] if ends.far else []),
+             sys.executable, "-m", "testbed.cli", *command]
+    return program(words, lambda status, said: _why_not(command, said))
+
+
+def _why_not(command: Sequence[str], said: str) -> TestbedFailure:
+    return TestbedFailure(
+        f"airsplit {command[0]} did not start: {said[-END:] or 'it said nothing.'}",
+        f"Try it by itself: airsplit {' '.join(command)}")
 
 
 def named(text: str | None) -> Server | None:
@@ -117,48 +133,6 @@ def named(text: str | None) -> Server | None:
     if not host or not port.isdigit():
         raise TestbedFailure(f"{text!r} is no HOST:PORT.", "Give one such as 192.0.2.7:8470.")
     return Server(host.strip("[]"), int(port), None)
-
-
-@contextmanager
-def _program(namespace: str | None, command: Sequence[str]) -> Iterator[Server]:
-    """One of our programs, until the end; it listens once it has said so."""
-    words = [*(["ip", "netns", "exec", namespace] if namespace else []),
-             sys.executable, "-m", "testbed.cli", *command]
-    with tempfile.TemporaryFile("w+") as complaints:
-        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                   stderr=complaints, text=True, start_new_session=True)
-        assert process.stdout is not None  # it was asked for
-        try:
-            yield _until_ready(process, command, complaints)
-        finally:
-            stop(process)
-            process.stdout.close()
-            assert process.stdin is not None  # as well
-            process.stdin.close()
-
-
-def _until_ready(process: subprocess.Popen[str], command: Sequence[str], complaints: IO[str]
-                 ) -> Server:
-    assert process.stdout is not None
-    for line in process.stdout:
-        if found := _READY.search(line):
-            return Server(found.group(1).strip("[]"), int(found.group(2)), process.pid)
-    complaints.seek(0)
-    said = complaints.read()[-500:].strip()
-    raise TestbedFailure(f"airsplit {command[0]} did not start: {said or 'it said nothing.'}",
-                         f"Try it by itself: airsplit {' '.join(command)}")
-
-
-def stop(process: subprocess.Popen[str]) -> None:
-    """End it, and what it started, in order or not."""
-    for name in (signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is not None:
-            return
-        os.killpg(process.pid, name)
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            continue
 
 
 @contextmanager
@@ -194,14 +168,14 @@ def _cell(settings: ModesSettings) -> Iterator[Ends]:
         path.write_text(yaml.safe_dump(document), encoding="utf-8")
         process = subprocess.Popen(
             [sys.executable, "-m", "testbed.cli", "ran", "--config", str(path), "--quiet"],
-            stdout=log, stderr=log, text=True, start_new_session=True)
+            stdout=log, stderr=log, start_new_session=True)
         try:
             yield _cell_ends(process, Path(folder) / "cell.log")
         finally:
             stop(process)
 
 
-def _cell_ends(process: subprocess.Popen[str], log: Path) -> Ends:
+def _cell_ends(process: subprocess.Popen[bytes], log: Path) -> Ends:
     near, far = f"{CELL}-phone", f"{CELL}-n6"
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:

@@ -22,7 +22,7 @@ class LinkKind(StrEnum):
     LOOPBACK = "loopback"
     SHAPED = "shaped"  # a rate and a delay, between two namespaces (root)
     CELL = "cell"  # the emulated cell, with nobody else in it (root)
-    HOST = "host"  # servers that somebody started: `edge` and `server` name them
+    HOST = "host"  # another host: `edge` and `server` name what runs there, or `ssh` starts it
 
 
 class Batching(StrEnum):
@@ -67,6 +67,9 @@ class ModesSettings:
     snr_db: float = 16.0  # `cell`
     edge: str | None = None  # HOST:PORT of an edge; `host`
     server: str | None = None  # HOST:PORT of `airsplit modes serve`; `host`
+    ssh: str | None = None  # where what is not named is started: USER@HOST, as ssh takes it; `host`
+    ssh_command: str = "airsplit"  # how it is called there
+    ssh_model: str | None = None  # the checkpoint's folder there; without it the same path
     device: str = "any"  # what to capture on; `host`
     capture: bool = True  # where it is permitted
 
@@ -86,11 +89,12 @@ class ModesSettings:
             by_name(self.encoding)
         except EdgeError as error:
             raise ConfigurationError(error.problem, error.remedy) from error
-        if self.link is LinkKind.HOST and (
+        if self.link is LinkKind.HOST and not self.ssh and (
                 (self.needs_edge and not self.edge) or (self.needs_server and not self.server)):
             raise ConfigurationError(
                 f"{self.mode} needs {'`edge`' if self.needs_edge else '`server`'}: HOST:PORT.",
-                "Start `airsplit edge` and `airsplit modes serve` there, and name both.")
+                "Start `airsplit edge` and `airsplit modes serve` there and name both, or give "
+                "`ssh`: USER@HOST.")
 
     @property
     def tokens_in_all(self) -> int:
@@ -118,6 +122,6 @@ class ModesSettings:
 
     def link_key(self) -> tuple[object, ...]:
         """The same for trials that can share a link."""
-        return {LinkKind.LOOPBACK: (self.link,), LinkKind.HOST: (self.link,),
+        return {LinkKind.LOOPBACK: (self.link,), LinkKind.HOST: (self.link, self.ssh),
                 LinkKind.SHAPED: (self.link, self.rate_mbps, self.round_trip_ms),
                 LinkKind.CELL: (self.link, self.bandwidth_mhz, self.snr_db)}[self.link]

@@ -29,8 +29,9 @@ from testbed.modes.errors import ModesError
 from testbed.modes.figures import Far, Measured, Turn
 from testbed.modes.gpu import gpu_use
 from testbed.modes.opening import ModeConfig, open_mode
-from testbed.modes.places import Place, Places, Server
+from testbed.modes.places import Place, Places
 from testbed.modes.policies import Mode
+from testbed.modes.programs import Server
 from testbed.modes.server import peak_bytes, reset_peak
 from testbed.modes.settings import ModesSettings
 from testbed.modes.wire import Kind, Message
@@ -98,11 +99,7 @@ def mode_config(settings: ModesSettings, place: Place | None) -> ModeConfig:
                       settings.threads),
         settings.split, settings.tail, settings.encoding, settings.likeliest,
         None if server is None else (server.host, server.port),
-        None if edge is None else f"http://{_bracketed(edge.host)}:{edge.port}")
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+        None if edge is None else edge.url)
 
 
 @dataclass
@@ -204,8 +201,7 @@ def _metrics(edge: Server | None) -> dict[str, float]:
     if edge is None:
         return {}
     try:
-        with urllib.request.urlopen(f"http://{_bracketed(edge.host)}:{edge.port}/metrics",
-                                    timeout=METRICS_SECONDS) as answer:
+        with urllib.request.urlopen(f"{edge.url}/metrics", timeout=METRICS_SECONDS) as answer:
             text = answer.read().decode()
     except OSError:
         return {}
