@@ -27,6 +27,7 @@ from classifier.publisher import read_keys, read_public
 from xapp.a1_types import Document
 from xapp.access import default_token_file, load_or_make_token
 from xapp.actuators.base import RemoteRequest
+from xapp.actuators.flow_promotion import FlowRequest
 from xapp.api_process import ApiProcess, ApiSettings
 from xapp.config import TapSource, XappConfig
 from xapp.core import Core
@@ -41,6 +42,7 @@ from xapp.label_source import LabelSource
 from xapp.map_source import MapSource
 from xapp.observations import CellKey
 from xapp.operating import Operating
+from xapp.promoter import Promoter
 from xapp.remote_controls import RemoteControls
 from xapp.ric.osc_shell import OscTermination
 from xapp.ric.termination import Termination
@@ -68,6 +70,7 @@ class XappServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._signals = 0
+        self._owed = False  # `_after` is, as soon as nothing more is to be taken in
         self._sweep: Sweep | None = None  # from when it is up
         self._over = asyncio.Event()
 
@@ -123,6 +126,10 @@ class XappServer:
         self.operating = Operating(self.core, config.store, self._loop, config, self._now,
                                    self._wall, self.termination.peer)
         self._remotes = RemoteControls(self.core, self._now, self._spawn, self._after)
+        self._promoter: Promoter | None = None
+        if (promotion := config.actuators.promotion) is not None:
+            self._promoter = Promoter(self.core, promotion, self._now, self._after)
+            stack.callback(self._promoter.close)
         self._listen_to_taps(stack)
         self.core.start(left, policies, self._now())
         stack.push_async_callback(self._close_tasks)
@@ -193,8 +200,13 @@ class XappServer:
         if isinstance(here, Termination):
             arrived, self.core.looking.more = here.arrived, here.more
         self.core.node_events(events, self._now(), arrived)
+        if not self.core.looking.more:
+            self._after()
+            return
         self.core.looking.more = False
-        self._after()
+        if not self._owed:  # once for all that is taken in now
+            self._owed = True
+            self._loop.call_soon(lambda: self._after() if self._owed else None)
 
     def _tell(self, event: Event) -> None:
         self.core.tell(event, self._now())
@@ -236,6 +248,7 @@ class XappServer:
 
     def _after(self, least: float = TICK_LEAST) -> None:
         """After anything happened: a picture for readers, and the next time to wake."""
+        self._owed = False
         self.operating.refresh(hurried=self.core.looking.waiting)
         wait = max(self.core.next_deadline() - self._now(), least)
         due = self._loop.time() + wait
@@ -272,7 +285,10 @@ class XappServer:
                  extra={"code": event.code.value, "subject": event.subject})
 
     def ask_remote(self, call: int, step: RemoteRequest) -> None:
-        self._spawn(self._remotes.ask(call, step))
+        if isinstance(step, FlowRequest) and self._promoter is not None:
+            self._spawn(self._promoter.ask(call, step))
+        else:
+            self._spawn(self._remotes.ask(call, step))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)

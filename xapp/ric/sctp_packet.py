@@ -10,11 +10,17 @@ from __future__ import annotations
 HEADER = 12  # bytes: ports, verification tag, checksum
 SMALLEST = HEADER + 4  # and a chunk's head
 HEAD = 4  # bytes of a chunk's, parameter's or cause's: type (and flags), length
-INIT, INIT_ACK = 1, 2
+INIT, INIT_ACK, SACK = 1, 2, 3
 # Chunks with lists of parameters or causes, and where these begin.
 LISTS = {INIT: 20, INIT_ACK: 20, 4: 4, 5: 4, 6: 4, 9: 4}  # heartbeat and its answer; abort, error
 # Data, acknowledgements, ends, cookies, congestion; and padding, with which packet sizes are tried.
 OTHERS = frozenset({0, 3, 7, 8, 10, 11, 12, 13, 14, 132})
+
+
+def acknowledges_alone(packet: bytes) -> bool:
+    """Whether `packet`, of our own, says which messages came, and nothing else."""
+    length = packet[HEADER + 2] << 8 | packet[HEADER + 3]
+    return packet[HEADER] == SACK and HEADER + length >= len(packet)
 
 
 def is_sound(packet: bytes | bytearray, begin: int, end: int) -> bool:

@@ -150,14 +150,16 @@ class Termination:
             association.abort(event.why)
 
     def _set_timer(self) -> None:
-        """Wake when `Nodes` has something to do."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        """Wake when `Nodes` has something to do; to wake too early does no harm."""
         due = self._nodes.next_deadline()
-        if due is not None and not self._closing:
-            self._timer = asyncio.get_running_loop().call_later(
-                max(due - self._now(), 0.0), self._tick)
+        if due is None or self._closing:
+            return
+        loop = asyncio.get_running_loop()
+        when = loop.time() + max(due - self._now(), 0.0)
+        if self._timer is None or when < self._timer.when():
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = loop.call_at(when, self._tick)
 
     def _tick(self) -> None:
         self._timer = None

@@ -2,7 +2,9 @@
 from its clock, and whoever has something to do is looked at.
 
 The library is one for the whole process, so that only one event loop can use it at a time. It is
-there while something uses it. What an association is, is not known here.
+there while something uses it. That messages came is told their sender behind what they lead to at
+once: that takes some milliseconds at most, and no message waits until the kernel took its
+acknowledgement. What an association is, is not known here.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from xapp.errors import ConfigurationError, TransportError
 from xapp.ric.address import Address
 from xapp.ric.association import reason_of
 from xapp.ric.encapsulation import Peers, Way
+from xapp.ric.sctp_packet import acknowledges_alone
 from xapp.ric.usrsctp_library import Library
 
 TICK_SECONDS = 0.01  # between calls for the library's timers, whose least is ten times that
@@ -38,6 +41,9 @@ class Stack:
         self.library = Library(self._transmit)
         self.peers = Peers(self.library.know, self.library.forget)
         self.users: dict[int, User] = {}  # by the library's handle
+        self._answering = False  # the library is being given a packet
+        # Acknowledgements of what was taken in at one go, of which there are fewer than packets.
+        self._answers: list[tuple[int, bytes]] = []
         self._ways: dict[tuple[str, int], Way] = {}
         self._ticked = self.loop.time()
         self._timer = self.loop.call_later(TICK_SECONDS, self._tick)
@@ -53,11 +59,34 @@ class Stack:
     def open_way(self, here: Address, asked: Address) -> Way:
         """A socket of its own for packets, at `here`."""
         try:
-            return Way(here, self.peers, self.library.receive, self.look)
+            return Way(here, self.peers, self._receive, self.look)
         except OSError as error:
             raise _no_way(asked, error) from error
 
+    def _receive(self, number: int, address: int, length: int) -> None:
+        """A packet of a peer lies at that address."""
+        self._answering = True
+        try:
+            self.library.receive(number, address, length)
+        finally:
+            self._answering = False
+
     def _transmit(self, number: int, packet: bytes) -> None:
+        if self._answering and acknowledges_alone(packet):
+            if not self._answers:
+                # Whoever waits for a message goes on next; this comes behind.
+                self.loop.call_soon(self.loop.call_soon, self._answer)
+            self._answers.append((number, packet))
+            return
+        self._answer()  # packets of one association stay in their order
+        self._send(number, packet)
+
+    def _answer(self) -> None:
+        answers, self._answers = self._answers, []
+        for number, packet in answers:
+            self._send(number, packet)
+
+    def _send(self, number: int, packet: bytes) -> None:
         peer = self.peers.get(number)
         if peer is not None:
             peer.way.send(peer, packet)
@@ -97,6 +126,7 @@ class Stack:
             raise ConfigurationError("SCTP of this process is in use by another event loop.",
                                      "Close its listeners and associations first.")
         self._timer.cancel()
+        self._answers.clear()
         self.loop, self._ticked = loop, loop.time()
         self._timer = loop.call_later(TICK_SECONDS, self._tick)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xapp.ric.sctp_packet import HEADER, LISTS, OTHERS, is_sound
+from xapp.ric.sctp_packet import HEADER, LISTS, OTHERS, acknowledges_alone, is_sound
 
 START = bytes(HEADER)
 # What libusrsctp sends first, as it came over the loopback.
@@ -71,3 +71,11 @@ def test_any_row_of_whole_chunks_is_sound(chunks: list[tuple[int, bytes]]) -> No
 def test_no_cut_first_packet_is_sound(data: st.DataObject) -> None:
     assert not sound(INIT[:data.draw(st.integers(0, len(INIT) - 3))])
     assert set(LISTS).isdisjoint(OTHERS)
+
+
+def test_an_acknowledgement_alone_is_told_from_one_with_more() -> None:
+    alone = START + chunk(3, bytes(12))
+    assert acknowledges_alone(alone)
+    for other in (alone + chunk(0, bytes(17)), START + chunk(0, bytes(17)), INIT,
+                  START + chunk(14, b"")):
+        assert not acknowledges_alone(other)

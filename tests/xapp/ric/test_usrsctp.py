@@ -15,6 +15,7 @@ from tests.xapp.ric import scene
 from tests.xapp.ric.scene import ended, pair, run, site
 from xapp.errors import ConfigurationError, TransportError
 from xapp.ric import encapsulation, usrsctp, usrsctp_library, usrsctp_stack
+from xapp.ric.sctp_packet import acknowledges_alone
 from xapp.ric.transport import PPID_DU, Address, Association, Limits, Message, connect, listen
 
 pytestmark = pytest.mark.skipif(not usrsctp.available(), reason="libusrsctp2 is not installed")
@@ -43,6 +44,34 @@ def test_garbage_at_the_udp_port_disturbs_nobody() -> None:
             await echoed(here, there, b"at the end")
 
     run(play())
+
+
+def test_no_message_waits_for_its_acknowledgement_to_be_sent(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened: list[str] = []
+    send = encapsulation.Way.send
+
+    def noted(way: encapsulation.Way, peer: encapsulation.Peer, packet: bytes) -> None:
+        happened.append("acknowledged" if acknowledges_alone(packet) else "sent")
+        send(way, peer, packet)
+
+    async def play() -> None:
+        async with pair(HERE) as (here, there):
+            await echoed(here, there, b"first")
+            monkeypatch.setattr(encapsulation.Way, "send", noted)
+            for number in range(2):  # the second is acknowledged without delay
+                there.send(b"%d" % number, PPID_DU)
+            happened.clear()  # of what was before
+            for _ in range(2):
+                await here.receive()
+                happened.append("taken")
+            async with asyncio.timeout(5):
+                while "acknowledged" not in happened:
+                    await asyncio.sleep(0.001)
+
+    run(play())
+    assert happened.index("taken") < happened.index("acknowledged")
 
 
 def test_packets_that_lie_harm_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
