@@ -24,8 +24,8 @@ test: $(READY)  ## the tests, in minutes
 	$(BIN)/python -m pytest -n 2 -m "not slow and not alone"
 	$(BIN)/python -m pytest -m "alone and not slow"
 
-test-all: $(READY)  ## the tests, slow ones too
-	$(BIN)/python -m pytest -n 2 -m "not alone"
+test-all: $(READY)  ## the tests, slow ones too, and more random examples
+	$(BIN)/python -m pytest -n 2 -m "not alone" --hypothesis-profile thorough
 	$(BIN)/python -m pytest -m alone
 
 checkers:  ## what further checks of E2 need: Wireshark's dissectors, a kernel that has SCTP

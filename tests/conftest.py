@@ -28,7 +28,9 @@ torch.set_num_threads(1)  # tiny matrices: threads would only wait for each othe
 library_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the library's
 library_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # the library's
 # No deadline: an example is never slow or fast by itself on a shared machine.
-hypothesis.settings.register_profile("airsplit", deadline=None)
+# `make test` tries fewer examples than `make test-all`, and other ones each time.
+hypothesis.settings.register_profile("airsplit", deadline=None, max_examples=50)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=200)
 hypothesis.settings.load_profile("airsplit")
 
 MakeCheckpoint = Callable[..., Path]

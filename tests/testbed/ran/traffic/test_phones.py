@@ -25,7 +25,8 @@ def kbps(rows: Arrivals, way: int, seconds: float) -> float:
     return float(rows["size"][rows["direction"] == way].sum()) * 8 / seconds / 1000
 
 
-@pytest.mark.parametrize("use", ["embb", "urllc", "mmtc"])
+@pytest.mark.parametrize("use", ["mmtc", *(pytest.param(use, marks=pytest.mark.slow)
+                                           for use in ("embb", "urllc"))])
 def test_means_are_those_of_the_recordings(use: str) -> None:
     model = read_models(BUNDLED)[use]
     rows = made(TrafficConfig(Kind.PHONES, uses=(use,), phones=40), 300.0)
@@ -63,7 +64,7 @@ def test_phones_differ_and_one_more_user_changes_nothing_for_others() -> None:
 
 
 def test_load_and_speed_make_more_of_it() -> None:
-    base = {"kind": Kind.PHONES, "uses": ("urllc",), "phones": 30}
+    base = {"kind": Kind.PHONES, "uses": ("mmtc",), "phones": 60}
     once = kbps(made(TrafficConfig(**base), 60.0), DOWN, 60.0)  # type: ignore[arg-type]  # of several types
     for more in ({"load": 3.0}, {"speed": 3.0}):
         rows = made(TrafficConfig(**base, **more), 60.0)  # type: ignore[arg-type]  # of several types
