@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_server.engine.options import BACKENDS, PRECISIONS, positive
 from edge_server.errors import ConfigurationError
+from ue_app.drafts.registry import AUTO, CHOICES
 from ue_app.options import TOKEN_VARIABLE, add_encoding_options, edge_token
 
 if TYPE_CHECKING:
@@ -67,6 +68,10 @@ def configure(
     parser.add_argument("--backend", choices=BACKENDS,
                         help="as for `airsplit ue` (default: the fastest there is)")
     add_encoding_options(parser, default=None)
+    parser.add_argument("--speculate", nargs="?", const=AUTO, choices=CHOICES,
+                        help="guess tokens ahead with the model's exit head, by what the "
+                             "conversation repeats (lookup), or with both (auto, where nothing "
+                             "else is said); can be switched in the page")
     parser.add_argument("--context", type=positive, metavar="TOKENS",
                         help="tokens a conversation may hold (default: 2048)")
     parser.add_argument("--data", type=Path, metavar="DIR",
@@ -130,7 +135,7 @@ def app_config(arguments: argparse.Namespace) -> AppConfig:
     overrides: dict[str, Any] = {
         name: getattr(arguments, name)
         for name in ("split", "private", "tail", "precision", "backend", "context", "ca",
-                     "encoding", "max_ppl_increase")
+                     "encoding", "max_ppl_increase", "speculate")
         if getattr(arguments, name) is not None}
     if token := edge_token(arguments.token_file, os.environ):
         overrides["token"] = token

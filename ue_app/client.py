@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
+from edge_server.encodings.registry import RAW
 from edge_server.encodings.wire import Packed, pack_again, unpack
 from edge_server.engine.tensors import TORCH_TYPES
 from edge_server.errors import FrameError, SessionError
@@ -34,6 +35,8 @@ PASSING = frozenset({
     ErrorCode.OUT_OF_MEMORY, ErrorCode.TOO_FAST})
 # Refusals that damaged bytes or a fault of the edge's would explain; they may not come for ever.
 FAULTS = frozenset({ErrorCode.BAD_FRAME, ErrorCode.BAD_POSITION, ErrorCode.INTERNAL})
+# Refusals of a frame that is well formed and not known, or more than is taken.
+REFUSALS = frozenset({ErrorCode.BAD_FRAME, ErrorCode.TOO_LARGE})
 MAX_FAULTS = 3  # without a result in between
 MAX_RESENDS = 32  # without a result in between
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between attempts
@@ -74,6 +77,10 @@ class EdgeLink:
         self._faults = self._resends = 0
         self._reached = 0  # how far the edge has let this answer's rows come
         self._wire = self._first_wire()
+
+    def write_with(self, encoder: RowEncoder) -> None:
+        """From the next answer on rows are written so; what was sent stays as it went."""
+        self._encoder = encoder
 
     def start(self, sampling: Sampling, kept: int, first: int) -> None:
         self._ledger.truncate(kept)
@@ -347,11 +354,26 @@ class EdgeLink:
             fault = error.code in FAULTS
             elsewhere = len(self._config.urls) > 1 and error.code != ErrorCode.TOO_LONG
             if not fault and error.code not in PASSING and not elsewhere:
-                raise error
+                raise self._blamed(error)
         self._faults += fault
         if self._faults > MAX_FAULTS or self._clock() - self._trouble >= self._config.patience:
             self.status.state = LinkState.CLOSED
-            raise error
+            raise self._blamed(error)
+
+    def _blamed(self, error: Exception) -> Exception:
+        """A refusal of what not every edge may take, with what to do about it."""
+        if not isinstance(error, SessionError) or error.code not in REFUSALS:
+            return error
+        due = self._ledger.due[0] if self._ledger.due else None
+        if due is not None and due.drafts:
+            what, instead = "guesses", "Switch guessing off (--speculate)"
+        elif self.status.encoding not in (None, RAW):
+            what = f"rows in {self.status.encoding}"
+            instead = "Send rows as they are (--encoding raw)"
+        else:
+            return error
+        return SessionError(error.code, f"The edge does not take {what}: {error.problem}",
+                            f"{instead}, or install the same version on both sides.")
 
     def _advice(self, error: Exception) -> float:
         """Seconds that the edge asked for, unless there is another to go to."""

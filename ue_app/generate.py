@@ -85,6 +85,10 @@ class Conversation:
         self._likeliest: int | None = None
         self.answer: Answer | None = None
 
+    def guess_with(self, speculation: Speculation | None) -> None:
+        """From the next answer on tokens are guessed so, or not at all."""
+        self._speculation = speculation
+
     @property
     def has_scores(self) -> bool:
         """Whether tokens are chosen on this side."""

@@ -21,9 +21,15 @@ class Cost:
     bytes_down: int | None
     bytes_up_per_token: float | None  # on the socket, over the steps
     bytes_down_per_token: float | None
+    round_trips: int = 0  # after the first token
     tokens_per_round_trip: float | None = None  # over the steps
     drafted: int = 0  # tokens guessed on the phone
     accepted: int = 0  # of them, what the model said too
+
+    @property
+    def accepted_share(self) -> float | None:
+        """Of what was guessed."""
+        return self.accepted / self.drafted if self.drafted else None
 
     def to_dict(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -51,6 +57,7 @@ def cost_of(answer: Answer) -> Cost:
         if counted and steps > 0 and after and prompt else None,
         bytes_down_per_token=(after.received - prompt.received) / steps
         if counted and steps > 0 and after and prompt else None,
+        round_trips=answer.trips,
         tokens_per_round_trip=(answer.trips + answer.accepted) / answer.trips
         if answer.trips else None,
         drafted=answer.drafted,

@@ -101,5 +101,5 @@ def mark_of(app: PhoneApp, job: Job | None) -> str:
     """All that the page shows besides what moves, in short."""
     problems = (app.problem, app.settings_problem, app.recorder.problem, app.talks.problem)
     return json.dumps([None if job is None else [job.number, job.running, job.cancelled.is_set()],
-                       app.service.opening, app.recorder.name,
+                       app.service.opening, app.offers is not None, app.recorder.name,
                        *[None if problem is None else problem.problem for problem in problems]])

@@ -10,6 +10,7 @@ import streamlit as st
 
 from edge_server.errors import EdgeError
 from ue_app.errors import PhoneError
+from ue_app.page_link import link_settings
 from ue_app.page_text import error_html, plain_markdown
 from ue_app.phone_app import PhoneApp
 
@@ -96,6 +97,8 @@ def sidebar(app: PhoneApp, page: str, conversation: int | None) -> None:
         st.page_link(pages()[RECORDINGS], label="Recordings", icon=":material/monitoring:",
                      width="stretch")
         st.page_link(pages()[SETTINGS], label="Settings", icon=":material/tune:", width="stretch")
+        if page == CHAT:
+            link_settings(app)
         talks = app.talks.conversations()
         if talks:
             st.caption("Conversations")

@@ -9,6 +9,7 @@ import streamlit as st
 from edge_server.encodings.registry import NAMES
 from edge_server.engine.options import BACKENDS, PRECISIONS
 from edge_server.errors import EdgeError
+from ue_app.drafts.registry import CHOICES
 from ue_app.errors import PhoneError
 from ue_app.page_parts import SETTINGS, show_error, sidebar
 from ue_app.page_text import error_html
@@ -20,6 +21,8 @@ PRECISION_NAMES = {"auto": "As the model is stored", "fp32": "fp32, exact, 4 byt
                    "int8": "int8 weights, bf16 on the link"}
 BACKEND_NAMES = {"auto": "The fastest there is", "fast": "Compiled kernel",
                  "reference": "transformers"}
+GUESS_NAMES = {"off": "Off", "lookup": "Prompt lookup: what the conversation repeats",
+               "exit": "The model's exit head", "auto": "The best there is"}
 
 
 def show(app: PhoneApp) -> None:
@@ -114,6 +117,11 @@ def _model_fields(settings: Settings, facts: ModelFacts | None, model: str) -> d
     values["encoding"] = left.text_input(
         "Encoding of activations", settings.encoding, key="encoding",
         help=f"What is sent a token: {', '.join(NAMES)}; or auto, which chooses by the link.")
+    values["speculate"] = left.selectbox(
+        "Guess ahead", CHOICES, CHOICES.index(settings.speculate), key="speculate",
+        format_func=lambda name: GUESS_NAMES[name],
+        help="Several tokens are guessed here and checked by the edge in one round trip. The "
+             "answer stays the same, token for token.")
     values["max_ppl_increase"] = right.number_input(
         "Quality that auto may cost, percent", value=settings.max_ppl_increase, format="%g",
         min_value=0.0, key="max_ppl_increase", placeholder="only with auto",

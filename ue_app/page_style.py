@@ -99,6 +99,12 @@ CSS = """
   margin-left: .2rem; letter-spacing: 0;
 }
 .as-cell span { font-size: .72rem; color: var(--as-soft); white-space: nowrap; }
+.as-guesses {
+  display: flex; flex-wrap: wrap; gap: 0 1.1rem; font-size: .76rem; color: var(--as-soft);
+  margin: 0 0 .35rem;
+}
+.as-guesses span { white-space: nowrap; }
+.as-guesses b { color: var(--as-text); font-weight: 600; }
 .as-plot { display: flex; align-items: flex-end; gap: 2px; height: 2.1rem; }
 .as-plot u {
   position: relative; flex: 1 1 0; min-width: 0; height: 100%; text-decoration: none;
@@ -182,6 +188,11 @@ CSS = """
 [data-testid="stSidebarUserContent"] { padding-bottom: 1.5rem; }
 [data-testid="stSidebarHeader"] { height: 2.5rem; margin-bottom: 0; }
 .st-key-place { display: none; }
+.st-key-link [data-testid="stExpanderDetails"] > div { gap: .5rem; }
+.st-key-link [data-testid="stExpanderDetails"] { padding: .7rem .8rem; }
+.st-key-link [data-testid="stCaptionContainer"] p { font-size: .78rem; line-height: 1.35; }
+.as-missing { font-size: .76rem; line-height: 1.4; color: var(--as-soft); overflow-wrap: anywhere; }
+.as-missing b { font-weight: 600; }
 .st-key-new a { background: transparent !important; }
 .st-key-new p { font-weight: 400; }
 .st-key-talks, .st-key-talks > div { gap: .1rem; }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -54,6 +54,12 @@ def error_html(problem: str, remedy: str) -> str:
             f"{_escaped(remedy)}</div>")
 
 
+def missing_html(labels: Sequence[str], problem: str, remedy: str) -> str:
+    """What cannot be chosen, and why; what would help shows where one points."""
+    return (f'<div class="as-missing" title="{html.escape(remedy)}"><b>'
+            f"{html.escape(' and '.join(labels))}</b>: not available. {_escaped(problem)}</div>")
+
+
 def _escaped(sentence: str) -> str:
     """A sentence as HTML; commands in it stand between backticks."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(sentence))
@@ -76,5 +82,8 @@ def figures_text(figures: Mapping[str, Any]) -> str:
         parts.append("".join(rate(cost["tokens_per_second"])))
     if cost["bytes_up_per_token"] is not None:
         parts.append(" ".join(size(cost["bytes_up_per_token"])) + " up a token")
+    if cost["drafted"] and cost["tokens_per_round_trip"] is not None:
+        parts.append(f"{cost['tokens_per_round_trip']:.1f} tokens a round trip, {cost['accepted']} "
+                     f"of {cost['drafted']} guesses true")
     ending = ENDINGS.get(str(figures.get("finish")))
     return " · ".join([*parts, *([ending] if ending else [])])

@@ -16,14 +16,12 @@ from edge_server.errors import ConfigurationError, HashMismatch, SessionError
 from edge_server.frame import MAX_DRAFTS
 from edge_server.messages import ErrorCode, Hello, Mode
 from ue_app.client import EdgeLink
-from ue_app.drafts.drafter import Drafter
-from ue_app.drafts.pace import AdaptivePace, SteadyPace
-from ue_app.drafts.registry import DraftConfig, Surroundings, open_drafter
-from ue_app.drafts.speculation import Speculation
-from ue_app.encoding import RowEncoder, encoder_for, on_the_way_back
+from ue_app.drafts.registry import DraftConfig
+from ue_app.encoding import RowEncoder, on_the_way_back
 from ue_app.generate import Conversation, Limits
 from ue_app.head import Head, Placement, place
 from ue_app.link import Link, LocalLink
+from ue_app.manner import Equipment, Manner
 from ue_app.prompt import Prompter
 from ue_app.wire import LinkConfig
 
@@ -44,6 +42,10 @@ class PhoneConfig:
     max_ppl_increase: float | None = None  # percent that choosing may cost in perplexity
     drafts: DraftConfig | None = None  # what guesses tokens; None: nothing does
 
+    @property
+    def manner(self) -> Manner:
+        return Manner(self.encoding, self.max_ppl_increase, self.drafts)
+
 
 @dataclass(frozen=True)
 class Phone:
@@ -55,6 +57,24 @@ class Phone:
     head: Head
     link: Link
     conversation: Conversation
+    equipment: Equipment
+
+    def adapt(self, manner: Manner) -> bool:
+        """Fetch answers so from the next on; False where that takes a session of its own."""
+        now = self.equipment.manner
+        if not manner.writes_like(now) and self.placement.private:
+            return False  # the edge was told how rows come back when the session began
+        if isinstance(self.link, EdgeLink):
+            speculation = self.equipment.speculation(manner.drafts, self.link.welcome.max_rows)
+            if not manner.writes_like(now):
+                self.link.write_with(self.equipment.encoder(manner))
+        else:
+            check_local(manner.encoding)
+            speculation = self.equipment.speculation(manner.drafts, MAX_DRAFTS + 1)
+        if manner.drafts != now.drafts:
+            self.conversation.guess_with(speculation)
+        self.equipment.manner = manner
+        return True
 
     def place(self) -> str:
         """Where the layers run, in words."""
@@ -75,45 +95,35 @@ def open_phone(config: PhoneConfig) -> Phone:
     prompter = Prompter(config.models[0])
     engine = open_engine(checkpoint, config.engine)
     head = Head(engine, placement)  # before the session: no edge waits while the phone loads
-    drafter = _open_drafter(config, checkpoint)
+    equipment = Equipment(checkpoint, config.models, config.engine, placement.first.end,
+                          engine.row_type, config.manner)
+    if config.drafts is not None:
+        equipment.drafter(config.drafts)
     link: Link
     capacity, chunk = engine.options.capacity, config.chunk
-    longest = MAX_DRAFTS
+    max_rows = MAX_DRAFTS + 1
     if config.link is None:
         link = LocalLink(engine, placement.remote)
     else:
         hello = Hello(identity_of(checkpoint), placement.remote, WIRE_TYPES[engine.row_type],
                       Mode.PRIVATE if placement.private else Mode.TOKENS)
-        encoder = encoder_for(config.encoding, config.max_ppl_increase, checkpoint, config.models,
-                              placement.first.end, engine.row_type, time.perf_counter)
+        encoder = equipment.encoder(config.manner)
         if placement.private:
             back = on_the_way_back(config.encoding)
             hello = replace(hello, back=back.code, back_parameter=back.parameter)
         edge = _open_link(config.link, hello, checkpoint, encoder)
         capacity = min(capacity, edge.welcome.capacity)
-        chunk = min(chunk, edge.welcome.max_rows)
-        longest = min(longest, edge.welcome.max_rows - 1)
+        max_rows = edge.welcome.max_rows
+        chunk = min(chunk, max_rows)
         link = edge
     limits = Limits(config.max_new_tokens, prompter.stop_ids, capacity, chunk)
-    conversation = Conversation(
-        head, link, limits, time.monotonic, _speculation(config, drafter, longest))
-    return Phone(prompter, engine, placement, head, link, conversation)
-
-
-def _speculation(
-    config: PhoneConfig, drafter: Drafter | None, longest: int
-) -> Speculation | None:
-    if drafter is None or config.drafts is None:
-        return None
-    longest = min(longest, config.drafts.longest)
-    pace = SteadyPace(longest) if config.drafts.steady else AdaptivePace(longest)
-    return Speculation(drafter, pace, time.monotonic)
-
-
-def _open_drafter(config: PhoneConfig, checkpoint: Checkpoint) -> Drafter | None:
-    if config.drafts is None:
-        return None
-    return open_drafter(Surroundings(config.drafts, config.models, checkpoint, config.engine))
+    try:
+        speculation = equipment.speculation(config.drafts, max_rows)
+    except BaseException:
+        link.close()
+        raise
+    conversation = Conversation(head, link, limits, time.monotonic, speculation)
+    return Phone(prompter, engine, placement, head, link, conversation, equipment)
 
 
 def _open_link(
@@ -150,12 +160,17 @@ def placement_of(checkpoint: Checkpoint, config: PhoneConfig) -> Placement:
         if tail is not None:
             raise ConfigurationError("--local runs every layer here, so nothing is private of it.",
                                      "Leave out --private or --local.")
-        if config.encoding != RAW:
-            raise ConfigurationError("--local sends no rows, so there is nothing to encode.",
-                                     "Leave out --encoding or --local.")
+        check_local(config.encoding)
         return place(split, total, None)
     if tail is not None and split == 0:
         raise ConfigurationError(
             "--private with no first layers here would send the embedding's own rows, in which "
             "the edge can look the prompt up.", "Give --split 1 or more.")
     return place(split, total, tail)
+
+
+def check_local(encoding: str) -> None:
+    """Refuse to encode rows where none are sent."""
+    if encoding != RAW:
+        raise ConfigurationError("--local sends no rows, so there is nothing to encode.",
+                                 "Leave out --encoding or --local.")

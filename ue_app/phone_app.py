@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from edge_server.encodings.registry import RAW
+from edge_server.engine.parts import open_folders
 from edge_server.errors import EdgeError
+from ue_app.drafts.registry import OFF
 from ue_app.errors import PhoneError, SettingsError
 from ue_app.link import LinkState, LinkStatus
-from ue_app.measure import cost_of
+from ue_app.measure import Cost, cost_of
 from ue_app.meter import Meter, rate_now
+from ue_app.offers import Offers, offers_of
 from ue_app.options import DEFAULT_EDGE
 from ue_app.own_edge import OwnEdge
 from ue_app.phone import PhoneConfig
@@ -35,12 +38,13 @@ from ue_app.settings import (
     SettingsFile,
     check_model,
     from_values,
+    manner_of,
     model_folders,
     phone_config,
     sampling_of,
     without_token,
 )
-from ue_app.strip import StripView, Tone
+from ue_app.strip import Guesses, StripView, Tone
 from ue_app.talks import Talks, turns_for_model
 from ue_app.wire import edge_uri
 
@@ -80,7 +84,8 @@ class PhoneApp:
         self._file = SettingsFile(config.settings_file)
         self.settings_problem: Problem | None = None
         self.settings = self._first_settings()
-        self.service = Service(lambda: self._phone_config(self.settings))
+        self.service = self._new_service()
+        self.offers: Offers | None = None  # what the model allows; None until it was looked at
         self._edge: str | None = None  # in use, or last tried
         self._background: list[threading.Thread] = []
 
@@ -121,11 +126,15 @@ class PhoneApp:
         facts = check_model(settings, self.config.default_model)
         sampling_of(settings, facts.sampling, 0)
         needs_phone = _of_phone(settings) != _of_phone(self.settings)
+        before = manner_of(self.settings)
         self.settings, self.settings_problem = settings, None
         if needs_phone:
             old = self.service
-            self.service = Service(lambda: self._phone_config(settings))
+            self.service, self.offers = self._new_service(), None
             self._in_background("retire", old.retire)
+            self.connect()
+        elif manner_of(settings) != before:
+            self.service.prefer(manner_of(settings))
             self.connect()
         self._file.save(self._without_given_token(settings))
         return facts
@@ -208,7 +217,15 @@ class PhoneApp:
             tokens_per_second=rate, bytes_up=up, bytes_down=down,
             round_trip=None if status is None else status.round_trip,
             slice=None if status is None else status.slice,
-            minute=self.meter.minute(self.clock(), BARS))
+            minute=self.meter.minute(self.clock(), BARS), guesses=self._guesses(cost))
+
+    def _guesses(self, cost: Cost | None) -> Guesses | None:
+        """What guessing brings, where it is switched on or was for the answer that is shown."""
+        if self.settings.speculate == OFF and (cost is None or not cost.drafted):
+            return None
+        return Guesses(None if cost is None else cost.round_trips,
+                       None if cost is None else cost.tokens_per_round_trip,
+                       None if cost is None else cost.accepted_share)
 
     def _state(self, job: Job | None, status: LinkStatus | None) -> tuple[Tone, str]:
         """The connection in one word, and how good that is."""
@@ -237,7 +254,8 @@ class PhoneApp:
             f"{sum(len(part) for part in _parts(phone.placement))} layers there")
         encoding = None if phone is None else phone.link.status.encoding
         rows = "" if encoding in (None, RAW) else f"rows in {encoding}"
-        return " · ".join(part for part in (where, layers, rows) if part)
+        ahead = "" if self.settings.speculate == OFF else "guessing ahead"
+        return " · ".join(part for part in (where, layers, rows, ahead) if part)
 
     # How it works.
 
@@ -250,8 +268,14 @@ class PhoneApp:
         self.problem = None
         self.runner.start(self.service, conversation, question)
 
+    def _new_service(self) -> Service:
+        return Service(lambda: self._phone_config(self.settings))
+
     def _connect(self, service: Service) -> None:
         try:
+            if self.offers is None:
+                folders = model_folders(self.settings, self.config.default_model)
+                self.offers = offers_of(folders, open_folders(folders))
             service.warm()
         except (PhoneError, EdgeError) as error:
             if service is self.service:
@@ -320,8 +344,7 @@ def _of_phone(settings: Settings) -> tuple[object, ...]:
     """The settings that need the phone opened anew; the others hold from the next answer on."""
     return (settings.edges, settings.token, settings.models, settings.split, settings.private,
             settings.tail, settings.precision, settings.backend, settings.context,
-            settings.timeout, settings.patience, settings.ca, settings.encoding,
-            settings.max_ppl_increase)
+            settings.timeout, settings.patience, settings.ca)
 
 
 def _parts(placement: Any) -> Sequence[Any]:

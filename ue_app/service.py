@@ -15,6 +15,7 @@ from edge_server.errors import EdgeError, SessionError
 from edge_server.messages import Sampling
 from ue_app.errors import Interrupted, LinkError
 from ue_app.generate import Answer, Finish
+from ue_app.manner import Manner
 from ue_app.phone import Phone, PhoneConfig, open_phone
 from ue_app.prompt import Turn
 
@@ -47,6 +48,7 @@ class Service:
         self._lock = threading.Lock()
         self._phone: Phone | None = None
         self._over = False
+        self._manner: Manner | None = None  # None: as the configuration says
         self.opening = False  # read by whoever shows how the phone is doing, from any thread
 
     @property
@@ -59,8 +61,7 @@ class Service:
         if self._phone is None:
             self.opening = True
             try:
-                self._phone = open_phone(
-                    self._config if isinstance(self._config, PhoneConfig) else self._config())
+                self._phone = open_phone(self._now())
             finally:
                 self.opening = False
             if self._over:  # it ended while the phone opened
@@ -68,10 +69,14 @@ class Service:
                 raise Interrupted("The app closed the phone.")
         return self._phone
 
+    def prefer(self, manner: Manner) -> None:
+        """Fetch answers so from the next on; one under way goes on as it began."""
+        self._manner = manner
+
     def warm(self) -> None:
         """Open the phone before it is asked, in turn with questions."""
         with self._lock:
-            self.open()
+            self._ready()
 
     def retire(self) -> None:
         """Close for good once the answer under way has ended: another phone takes over."""
@@ -89,7 +94,7 @@ class Service:
     ) -> Generator[Piece, None, Answer]:
         """Answer `question` once it is its turn; `cancelled` ends it early, on both sides."""
         with self._lock:
-            phone = self.open()
+            phone = self._ready()
             if cancelled.is_set():  # while others were answered, or the phone opened
                 return Answer(0, 0, 0.0, None, finish=Finish.CANCELLED)
             ids = (phone.prompter.encode_raw(question.text) if question.turns is None
@@ -116,6 +121,18 @@ class Service:
             answer = phone.conversation.answer
             assert answer is not None
             return replace(answer)
+
+    def _ready(self) -> Phone:
+        """The phone, open and in the manner that is preferred."""
+        phone = self.open()
+        if self._manner is None or phone.adapt(self._manner):
+            return phone
+        self.close()
+        return self.open()
+
+    def _now(self) -> PhoneConfig:
+        config = self._config if isinstance(self._config, PhoneConfig) else self._config()
+        return config if self._manner is None else replace(config, **vars(self._manner))
 
     def _settle(self, phone: Phone) -> None:
         """Tell the other side of an answer that was given up."""

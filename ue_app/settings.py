@@ -21,8 +21,12 @@ from edge_server.engine.options import BACKENDS, PRECISIONS
 from edge_server.engine.parts import open_folders
 from edge_server.errors import ConfigurationError, EdgeError, FrameError
 from edge_server.messages import Sampling
+from ue_app.drafts.registry import CHOICES, OFF, DraftConfig, check_exit
+from ue_app.encoding import AUTO
 from ue_app.encoding import check as check_encoding
+from ue_app.encoding_table import find
 from ue_app.errors import PhoneError, SettingsError
+from ue_app.manner import Manner
 from ue_app.phone import PhoneConfig, placement_of
 from ue_app.prompt import generation_defaults
 from ue_app.wire import LinkConfig, edge_uri
@@ -57,6 +61,7 @@ class Settings:
     patience: float = 30.0  # seconds to take an answer up again after the link broke
     encoding: str = RAW  # of the rows that are sent; auto chooses by the link's rate
     max_ppl_increase: float | None = None  # percent that auto may cost in perplexity
+    speculate: str = OFF  # what guesses tokens ahead; off, or a drafter's name
 
 
 def from_values(values: Mapping[str, Any]) -> Settings:
@@ -110,9 +115,11 @@ def _check(settings: Settings) -> None:
     if settings.ca and not Path(settings.ca).expanduser().is_file():
         raise SettingsError(f"There is no file {settings.ca}.",
                             "Give the file with the certificates, or leave the field empty.")
-    for name, allowed in (("precision", PRECISIONS), ("backend", BACKENDS)):
+    for name, what, allowed in (
+            ("precision", "precision", PRECISIONS), ("backend", "backend", BACKENDS),
+            ("speculate", "drafter", CHOICES)):
         if getattr(settings, name) not in allowed:
-            raise SettingsError(f"There is no {name} {getattr(settings, name)!r}.",
+            raise SettingsError(f"There is no {what} {getattr(settings, name)!r}.",
                                 f"Choose one of {', '.join(allowed)}.")
     for name, low, high in (
             ("split", 0, 4096), ("tail", 0, 4096), ("max_new_tokens", 1, MAX_TOKENS),
@@ -154,7 +161,16 @@ def phone_config(
                              threads),
         split=settings.split, tail=settings.tail, private=settings.private,
         max_new_tokens=settings.max_new_tokens, encoding=settings.encoding,
-        max_ppl_increase=settings.max_ppl_increase)
+        max_ppl_increase=settings.max_ppl_increase, drafts=drafts_of(settings))
+
+
+def drafts_of(settings: Settings) -> DraftConfig | None:
+    return None if settings.speculate == OFF else DraftConfig(settings.speculate)
+
+
+def manner_of(settings: Settings) -> Manner:
+    """The settings that an open phone can take over between two answers."""
+    return Manner(settings.encoding, settings.max_ppl_increase, drafts_of(settings))
 
 
 def model_folders(settings: Settings, default_model: Path) -> tuple[Path, ...]:
@@ -175,8 +191,19 @@ def check_model(settings: Settings, default_model: Path) -> ModelFacts:
     config = phone_config(settings, default_model, settings.edges or ("http://127.0.0.1:1",))
     checkpoint: Checkpoint = open_folders(config.models)
     placement_of(checkpoint, config)
+    check_manner(settings, config.models, checkpoint)
     return ModelFacts(checkpoint.architecture.layers, checkpoint.architecture.hidden,
                       generation_defaults(config.models[0]))
+
+
+def check_manner(
+    settings: Settings, models: tuple[Path, ...], checkpoint: Checkpoint
+) -> None:
+    """Whether rows can be written and tokens guessed so; raises what keeps them from that."""
+    if settings.speculate == "exit":
+        check_exit(models, checkpoint)
+    if settings.encoding == AUTO:
+        find(checkpoint, models)
 
 
 class SettingsFile:

@@ -28,6 +28,15 @@ class Tone(StrEnum):
 
 
 @dataclass(frozen=True)
+class Guesses:
+    """What guessing ahead brings an answer; None is not known yet."""
+
+    round_trips: int | None  # after the first token
+    per_trip: float | None  # tokens
+    accepted: float | None  # share of guesses that came true; None also where none was made
+
+
+@dataclass(frozen=True)
 class StripView:
     """What the strip shows. Times in seconds."""
 
@@ -41,6 +50,7 @@ class StripView:
     round_trip: float | None
     slice: str | None
     minute: Minute
+    guesses: Guesses | None = None  # None: nothing is guessed
 
 
 def duration(seconds: float | None) -> tuple[str, str]:
@@ -94,7 +104,19 @@ def strip_html(view: StripView) -> str:
     return (f'<div class="as-strip" data-tone="{view.tone}" role="status" aria-live="off">'
             f'<div class="as-head"><em></em><strong>{html.escape(view.state)}</strong>'
             f'<span class="as-place">{html.escape(view.place)}</span></div>'
-            f'<div class="as-cells">{cells}</div>{_plot(view.minute)}</div>')
+            f'<div class="as-cells">{cells}</div>{_guessed(view.guesses)}'
+            f"{_plot(view.minute)}</div>")
+
+
+def _guessed(guesses: Guesses | None) -> str:
+    if guesses is None:
+        return ""
+    trips = UNKNOWN if guesses.round_trips is None else f"{guesses.round_trips:,}"
+    each = UNKNOWN if guesses.per_trip is None else f"{guesses.per_trip:.1f}"
+    true = UNKNOWN if guesses.accepted is None else f"{guesses.accepted:.0%}"
+    parts = ((trips, "round trips"), (each, "tokens each"), (true, "of guesses came true"))
+    return '<div class="as-guesses">' + "".join(
+        f"<span><b>{number}</b> {words}</span>" for number, words in parts) + "</div>"
 
 
 def _plot(minute: Minute) -> str:

@@ -35,10 +35,11 @@ def test_options_given_stand_above_what_was_kept(tmp_path: Path) -> None:
     config = app_config(parsed("--data", str(tmp_path), "--edge", "http://a:1", "--edge",
                                "http://b:2", "--model", "head", "--private", "--dtype", "int8",
                                "--split", "0", "--token-file", str(token), "--encoding",
-                               "auto", "--max-ppl-increase", "2"))
+                               "auto", "--max-ppl-increase", "2", "--speculate"))
     assert config.overrides == {"edges": ("http://a:1", "http://b:2"), "models": ("head",),
                                 "private": True, "precision": "int8", "split": 0, "token": "secret",
-                                "encoding": "auto", "max_ppl_increase": 2.0}
+                                "encoding": "auto", "max_ppl_increase": 2.0,
+                                "speculate": "auto"}
     assert config.settings_file == tmp_path / "settings.json"
     assert config.edge_command == EDGE_COMMAND
     assert config.default_model == BUNDLED_MODEL

@@ -32,6 +32,7 @@ from tests.ue_app.scripted import (
     welcome,
 )
 from ue_app.client import MAX_FAULTS, EdgeLink
+from ue_app.encoding import RowEncoder
 from ue_app.errors import Interrupted, LinkLost, LinkTimeout, PhoneError
 from ue_app.link import LinkState
 from ue_app.wire import LinkConfig
@@ -630,6 +631,35 @@ def ask_for_ever(link: EdgeLink) -> None:
     link.send(0, ROWS, Flags.RESULT_WANTED)
     while True:
         link.receive()
+
+
+@pytest.mark.parametrize("code", [ErrorCode.BAD_FRAME, ErrorCode.TOO_LARGE])
+@pytest.mark.parametrize(("encoding", "drafts", "said"), [
+    ("raw", (5, 6), "does not take guesses: No. Switch guessing off"),
+    ("int8", (), "does not take rows in int8: No. Send rows as they are"),
+    ("raw", (), "^No. Do.$")])
+def test_what_an_edge_does_not_take_is_named(
+    encoding: str, drafts: tuple[int, ...], said: str, code: ErrorCode, edge_that: EdgeThat
+) -> None:
+    """An edge of another make or version: the one way out is to leave it."""
+    def behave(wire: ServerConnection) -> None:
+        welcome(wire)
+        while get(wire).type is not FrameType.ROWS:
+            pass
+        refuse(wire, code)
+        wait_for_the_end(wire)
+
+    link = EdgeLink(edge_that(behave), HELLO, encoder=RowEncoder(encoding))
+    link.start(Sampling(), 0, 1)
+    with pytest.raises(SessionError, match=said) as caught:
+        exchange(link, drafts)
+    assert caught.value.code == code
+    link.close()
+
+
+def exchange(link: EdgeLink, drafts: tuple[int, ...]) -> None:
+    link.send(0, ROWS[: 1 + len(drafts)], Flags.RESULT_WANTED, drafts)
+    link.receive()
 
 
 def test_a_result_makes_up_for_faults(edge_that: EdgeThat) -> None:

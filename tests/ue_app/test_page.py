@@ -45,8 +45,8 @@ def make_app(
 
 
 @pytest.fixture
-def app(
-    make_app: Callable[..., PhoneApp], running_edge: RunEdge, checkpoint_folder: MakeCheckpoint
+def app(  # the edge first: it ends last
+    running_edge: RunEdge, checkpoint_folder: MakeCheckpoint, make_app: Callable[..., PhoneApp]
 ) -> PhoneApp:
     return make_app(running_edge(checkpoint_folder("gemma3"), "--backend", "reference").url)
 

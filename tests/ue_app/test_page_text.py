@@ -9,6 +9,7 @@ from ue_app.page_text import (
     answer_html,
     error_html,
     figures_text,
+    missing_html,
     plain_markdown,
     question_html,
 )
@@ -62,3 +63,16 @@ def test_figures_leave_out_what_was_not_measured() -> None:
                          "bytes_up_per_token": 552.0, "finish": "cancelled"}) == (
         "3 tokens · first after 200 ms · 552 B up a token · stopped")
     assert figures_text({"tokens": 3, "finish": "eos"}) == "3 tokens"
+
+
+def test_figures_of_guesses_where_there_were_any() -> None:
+    figures = {"tokens": 9, "tokens_per_round_trip": 2.0, "drafted": 0, "accepted": 0}
+    assert figures_text(figures) == "9 tokens"
+    assert figures_text(figures | {"drafted": 8, "accepted": 4}) == (
+        "9 tokens · 2.0 tokens a round trip, 4 of 8 guesses true")
+
+
+def test_what_cannot_be_chosen_says_why_and_nothing_in_it_acts() -> None:
+    text = missing_html(["Exit head", "Both"], "/a/<b> has none.", 'Say "x".')
+    assert "<b>Exit head and Both</b>: not available. /a/&lt;b&gt; has none." in text
+    assert 'title="Say &quot;x&quot;."' in text

@@ -53,7 +53,9 @@ def make_app(tmp_path: Path, checkpoint_folder: MakeCheckpoint) -> Iterator[Make
 
 
 @pytest.fixture
-def app(make_app: MakeApp, running_edge: RunEdge, checkpoint_folder: MakeCheckpoint) -> PhoneApp:
+def app(  # the edge first: it ends last
+    running_edge: RunEdge, checkpoint_folder: MakeCheckpoint, make_app: MakeApp
+) -> PhoneApp:
     edge = running_edge(checkpoint_folder("gemma3"), "--backend", "reference", "--sessions", "2")
     return make_app(edges=(edge.url,))
 

@@ -20,6 +20,7 @@ from ue_app.settings import (
     default_settings_file,
     from_values,
     lines,
+    manner_of,
     phone_config,
     sampling_of,
     without_token,
@@ -33,6 +34,7 @@ from ue_app.settings import (
     ({"token": "schlüssel"}, "token"),
     ({"precision": "fp8"}, "There is no precision 'fp8'"),
     ({"backend": "gpu"}, "There is no backend 'gpu'"),
+    ({"speculate": "tarot"}, "There is no drafter 'tarot'"),
     ({"temperature": 0.001}, "temperature is out of range"),
     ({"temperature": "hot"}, "temperature: 'hot' is not a value"),
     ({"top_p": 0.0}, "top-p is out of range"),
@@ -96,6 +98,11 @@ def test_the_phone_is_what_the_settings_say(tmp_path: Path) -> None:
     assert (config.split, config.private, config.tail) == (2, True, 3)
     assert (config.engine.precision, config.engine.threads) == ("int8", 1)
     assert (config.encoding, config.max_ppl_increase) == ("auto", 1.0)
+    assert config.drafts is None
+    config = phone_config(Settings(speculate="lookup"), tmp_path, ("http://e:1",))
+    assert config.drafts is not None
+    assert config.drafts.drafter == "lookup"
+    assert config.manner == manner_of(Settings(speculate="lookup"))
 
 
 def test_a_split_is_checked_against_the_model(checkpoint_folder: MakeCheckpoint) -> None:
@@ -106,6 +113,10 @@ def test_a_split_is_checked_against_the_model(checkpoint_folder: MakeCheckpoint)
         check_model(Settings(split=facts.layers + 1), folder)
     with pytest.raises(EdgeError):
         check_model(Settings(models=(str(folder / "nowhere"),)), folder)
+    with pytest.raises(EdgeError, match="has no exit head"):
+        check_model(Settings(speculate="exit"), folder)
+    with pytest.raises(EdgeError, match="Nobody has measured"):
+        check_model(Settings(encoding="auto", max_ppl_increase=1.0), folder)
 
 
 def test_settings_survive_and_are_readable_by_their_owner_alone(tmp_path: Path) -> None:

@@ -8,7 +8,17 @@ from dataclasses import replace
 import pytest
 
 from ue_app.meter import Bar, Minute
-from ue_app.strip import UNKNOWN, StripView, Tone, duration, height, rate, size, strip_html
+from ue_app.strip import (
+    UNKNOWN,
+    Guesses,
+    StripView,
+    Tone,
+    duration,
+    height,
+    rate,
+    size,
+    strip_html,
+)
 
 EMPTY = StripView(Tone.IDLE, "Not connected", "", None, None, None, None, None, None,
                   Minute((None,) * 4, None, None))
@@ -47,6 +57,16 @@ def test_nothing_known_is_all_dashes() -> None:
     assert re.findall(r"<b>(.*?)<i>", text) == [UNKNOWN] * 6
     assert text.count("<u></u>") == 4
     assert 'data-tone="idle"' in text
+
+
+def test_what_guessing_brings_is_shown_where_it_is_on() -> None:
+    assert "as-guesses" not in strip_html(EMPTY)
+    for guesses, said in (
+            (Guesses(None, None, None), [UNKNOWN] * 3),
+            (Guesses(4, 1.0, None), ["4", "1.0", UNKNOWN]),
+            (Guesses(1234, 3.26, 0.4567), ["1,234", "3.3", "46%"])):
+        text = strip_html(replace(EMPTY, guesses=guesses))
+        assert re.findall(r"<span><b>(.*?)</b> (?:round|tokens|of)", text) == said
 
 
 def test_everything_known_is_shown() -> None:

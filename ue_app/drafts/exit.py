@@ -22,6 +22,7 @@ from edge_server.engine.checkpoint import (
 )
 from edge_server.engine.identity import identity_of
 from edge_server.engine.load import EngineOptions, open_engine
+from edge_server.engine.parts import held
 from edge_server.errors import ConfigurationError, DamagedFile, HashMismatch
 from ue_app.drafts.model import ModelDrafter
 
@@ -67,6 +68,12 @@ def open_exit(folder: Path, checkpoint: Checkpoint) -> Checkpoint:
         raise HashMismatch(f"The exit head in {folder} belongs to another model than "
                            f"{checkpoint.folder}.",
                            "Use the one that was trained for it, or --speculate lookup.")
+    part = held(checkpoint)
+    if part.ranges[0].start or part.ranges[0].end < note.after:
+        raise ConfigurationError(
+            f"The exit head in {folder} goes on after {note.after} layers, and "
+            f"{checkpoint.folder} does not hold all of these.",
+            f"Split the model at {note.after} or later, or use --speculate lookup.")
     own = {name: entry for file in tensor_files(folder)
            for name, entry in canonical_names(read_header(file), checkpoint.names).items()}
     shared = {name: entry for name, entry in checkpoint.tensors.items()

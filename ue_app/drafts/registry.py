@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from edge_server.engine.load import EngineOptions
     from ue_app.drafts.drafter import Drafter
 
-AUTO = "auto"
+AUTO, OFF = "auto", "off"
+CHOICES = (OFF, AUTO, "exit", "lookup")  # for who names no folder: these need the model alone
 LONGEST_DRAFT = 8  # tokens: what a good drafter uses on a slow link
 
 
@@ -69,12 +70,26 @@ def _model(surroundings: Surroundings) -> Drafter:
 def _exit(surroundings: Surroundings) -> Drafter:
     from ue_app.drafts.exit import open_exit_drafter
 
-    folder = surroundings.config.folder or _exit_of(surroundings.models)
+    folder = surroundings.config.folder or _own_exit(surroundings.models)
+    return open_exit_drafter(folder, surroundings.checkpoint, surroundings.engine)
+
+
+def check_exit(models: tuple[Path, ...], checkpoint: Checkpoint) -> None:
+    """Raise what keeps the exit head that came with a model from guessing; loads no weights."""
+    from ue_app.drafts.exit import open_exit
+
+    small = open_exit(_own_exit(models), checkpoint)
+    for name in small.expected:
+        small.entry(name)
+
+
+def _own_exit(models: tuple[Path, ...]) -> Path:
+    folder = _exit_of(models)
     if folder is None:
-        raise ConfigurationError(f"{surroundings.models[0]} has no exit head.",
+        raise ConfigurationError(f"{models[0]} has no exit head.",
                                  "Train one with `python -m testbed.train_draft`, name another "
                                  "folder with --draft-model, or use --speculate lookup.")
-    return open_exit_drafter(folder, surroundings.checkpoint, surroundings.engine)
+    return folder
 
 
 def _auto(surroundings: Surroundings) -> Drafter:
