@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from xapp.errors import ConfigurationError
 
@@ -62,15 +62,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
 
 
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() else -1
+
+
 def _function(text: str) -> int:
-    number = int(text)
+    number = _number(text)
     if not 0 <= number <= 4095:
         raise argparse.ArgumentTypeError(f"{text} is no RAN function; give 0 to 4095")
     return number
 
 
 def _count(text: str) -> int:
-    number = int(text)
+    number = _number(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is no number of PDUs; give 1 or more")
     return number
@@ -125,22 +129,29 @@ def _given(arguments: argparse.Namespace) -> dict[int, str]:
 def _items(given: str) -> Iterator[Item]:
     """The PDUs of the argument."""
     if given == "-":
-        content = sys.stdin.buffer.read(MOST_FILE + 1)
-        yield from (_of_capture("-", io.BytesIO(content)) if content.startswith(MAGIC)
-                    else _of_content(content, "standard input"))
+        yield from _of_stream(sys.stdin.buffer, "standard input")
         return
     path = Path(given)
     try:
-        there = path.is_file()
+        there, pipe = path.is_file(), path.is_fifo()  # such as the shell's <(...)
     except (OSError, ValueError):  # digits make a name too long for a file
-        there = False
+        there = pipe = False
     if there:
         yield from _of_file(path)
+    elif pipe:
+        with path.open("rb") as stream:
+            yield from _of_stream(stream, given)
     elif DIGITS.fullmatch(given):
         yield Item(_octets(given, "The argument"))
     else:
         raise ConfigurationError(f"{given!r} is no file, and no hexadecimal digits.",
                                  "Give the path of a capture or of a PDU, or the PDU's digits.")
+
+
+def _of_stream(stream: IO[bytes], name: str) -> Iterator[Item]:
+    content = stream.read(MOST_FILE + 1)
+    yield from (_of_capture("-", io.BytesIO(content)) if content.startswith(MAGIC)
+                else _of_content(content, name))
 
 
 def _of_file(path: Path) -> Iterator[Item]:
@@ -205,12 +216,23 @@ def _of_capture(path: Path | str, stdin: io.BytesIO | None = None) -> Iterator[I
     from pcap_tools.read import open_captures
     from xapp.e2.capture_reading import PduFinder
 
-    finder = PduFinder()
+    finder = PduFinder(_is_pdu)
     with open_captures([path], stdin=stdin) as reader:
         yield from _found(reader, finder)
         tell([str(warning) for warning in reader.warnings], "xapp decode")
     if finder.lost:
         print(f"airsplit xapp decode: of {finder.lost:,} PDUs a piece is missing", file=sys.stderr)
+
+
+def _is_pdu(data: bytes) -> bool:
+    from xapp.e2.e2ap import decode
+    from xapp.errors import ProtocolError
+
+    try:
+        decode(data)
+    except ProtocolError:
+        return False
+    return True
 
 
 def _found(reader: CaptureReader, finder: Any) -> Iterator[Item]:

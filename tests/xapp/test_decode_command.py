@@ -6,6 +6,7 @@ import argparse
 import gzip
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,35 @@ def test_input_that_is_none(given: str, problem: str) -> None:
         run(given)
 
 
+def test_a_capture_of_a_gnb_in_one_piece_at_a_port_of_the_ric_s_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has neither E2's PPIDs nor its port: what it says tells, from its first message on."""
+    path = tmp_path / "e2.pcap"
+    with Capture(path, print) as writer:
+        ends = writer.association(Endpoint("192.0.2.1", 4711), Endpoint("192.0.2.9", 50000))
+        ends.received(b"no E2", 0)
+        ends.received(encode(SETUPS[0]), 0)
+        ends.sent(encode(EXAMPLES[24]), 0)
+        writer.association(Endpoint("192.0.2.1", 38412), Endpoint("192.0.2.9", 50001)).received(
+            encode(SETUPS[0]), 60)  # by its PPID another protocol's, whatever it looks like
+    assert run(str(path), "--brief") == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split()[7].rstrip(",") for line in shown] == ["E2SetupRequest", "ResetRequest"]
+
+
+def test_a_pipe_of_the_shell(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for content, name in ((RESET.encode(), "ResetRequest"), (capture.read_bytes(), "Indication")):
+        out, into = os.pipe()
+        with os.fdopen(into, "wb") as stream:
+            stream.write(content)
+        try:
+            assert run(f"/dev/fd/{out}") == 0
+        finally:
+            os.close(out)
+        assert name in capsys.readouterr().out
+
+
 def test_a_capture_without_e2_is_told(tmp_path: Path) -> None:
     empty = tmp_path / "empty.pcap"
     with Capture(empty, print):
@@ -141,9 +171,12 @@ def test_a_capture_without_e2_is_told(tmp_path: Path) -> None:
         run(str(empty))
 
 
-@pytest.mark.parametrize("words", [("00", "--kpm", "5000"), ("00", "--limit", "0"), ()])
-def test_options_that_cannot_be(words: tuple[str, ...], capsys: pytest.CaptureFixture[str],
-                                ) -> None:
+@pytest.mark.parametrize(("words", "said"), [
+    (("00", "--kpm", "5000"), "5000 is no RAN function"), (("00", "--rc", "two"), "two is no RAN"),
+    (("00", "--limit", "0"), "0 is no number of PDUs"), (("00", "--limit", "all"), "all is no n"),
+    ((), "required")])
+def test_options_that_cannot_be(words: tuple[str, ...], said: str,
+                                capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         run(*words)
-    assert "error: " in capsys.readouterr().err
+    assert said in capsys.readouterr().err

@@ -2,18 +2,21 @@
 
 It looks through Ethernet (VLANs too), Linux's cooked headers and raw IP, IPv4 and IPv6, and SCTP in
 UDP on port 9899. What is sent again counts once. Frames are a stranger's: lengths are checked, and
-what is kept for pieces that never come is capped. It knows neither files nor E2AP.
+what is kept for pieces that never come is capped. Without E2's PPIDs or ports, `is_pdu` is asked
+once about a message whose PPID says nothing. It knows neither files nor E2AP.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 E2_PPIDS = (70, 71, 72)
 E2_PORTS = (36421, 36422)  # of RICs; some nodes send with another PPID
+NO_PPID = 0  # of a gNB in one piece; other protocols over SCTP have theirs
+WHOLE = 3  # flags of a DATA chunk that is all of a message
 ETHERNET, SLL, SLL2, NULL = 1, 113, 276, 0  # LINKTYPE_
 RAW = (101, 12, 14, 228, 229)
 SCTP_ALONE = 248
@@ -55,7 +58,9 @@ class _Way:
 class PduFinder:
     """Takes frames in their order."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_pdu: Callable[[bytes], bool] = lambda data: False) -> None:
+        self._is_pdu = is_pdu
+        self._known: set[frozenset[str]] = set()  # associations that were found to be E2's
         self.others = 0  # DATA chunks of other protocols
         self.lost = 0  # PDUs of which a piece is missing
         self.repeated = 0  # DATA chunks sent again
@@ -75,12 +80,21 @@ class PduFinder:
             known = source_port in E2_PORTS or destination_port in E2_PORTS
             for chunk in _data_chunks(segment):
                 ppid = int.from_bytes(chunk[12:16])
-                if ppid not in E2_PPIDS and not known:
+                if ppid not in E2_PPIDS and not known and not self._speaks_e2(ends, chunk):
                     self.others += 1
                     continue
                 data = self._whole(self._way((*ends, tag)), chunk)
                 if data is not None:
                     yield FoundPdu(time, *ends, ppid, data)
+
+    def _speaks_e2(self, ends: tuple[str, str], chunk: bytes) -> bool:
+        """Whether the association is E2's at a port of its own: one message tells for all."""
+        pair = frozenset(ends)
+        if (pair not in self._known and len(self._known) < MOST_WAYS
+                and int.from_bytes(chunk[12:16]) == NO_PPID and chunk[1] & WHOLE == WHOLE
+                and self._is_pdu(chunk[HEADER:])):
+            self._known.add(pair)
+        return pair in self._known
 
     def _way(self, key: tuple[str, str, int]) -> _Way:
         way = self._ways.get(key)
