@@ -18,12 +18,12 @@ from testbed.deploy import claims_core, facts
 from testbed.deploy.claim import Claim, number, snssai, sorted_slices
 from testbed.deploy.folder import Folder
 from testbed.deploy.oai_carrier import carrier_of
-from testbed.deploy.site import FUNCTIONS, GnbKind, Radio, SiteConfig, UeConfig, UeKind
+from testbed.deploy.site import FUNCTIONS, GnbKind, Radio, RicKind, SiteConfig, UeConfig, UeKind
 from xapp.errors import ConfigurationError
 from xapp.observations import Snssai
 
 GNB, OAI_GNB, RADIO, XAPP = "gnb/gnb.yaml", "gnb/gnb.conf", "radio/radio.yaml", "xapp/xapp.yaml"
-OSC = "osc/config-file.json"
+OSC, FLEXRIC = "osc/config-file.json", "flexric/flexric.conf"
 _OAI_CARRIER = {
     "dl_frequencyBand": "band", "ul_frequencyBand": "band", "absoluteFrequencySSB": "SSB",
     "dl_absoluteFrequencyPointA": "point A", "dl_carrierBandwidth": "resource blocks",
@@ -95,6 +95,9 @@ def claims(folder: Folder) -> Iterator[Claim]:
             yield from _nrue(folder, ue)
     if site.gnb.radio is Radio.ZMQ:
         yield from _radio(folder)
+    if site.ric.kind is RicKind.FLEXRIC:
+        yield Claim("E2 address", folder.at(FLEXRIC, "NEAR-RIC", "near_ric_ip"), FLEXRIC,
+                    "[NEAR-RIC] NEAR_RIC_IP")
     yield from _xapp(folder)
 
 

@@ -3,7 +3,8 @@
     folder, findings = read(Path("lab"))
     folder.documents["open5gs/amf.yaml"]
 
-YAML and JSON become trees, srsUE's files sections, OAI's and scripts stay text. It judges nothing.
+YAML and JSON become trees, srsUE's and FlexRIC's files sections, OAI's and scripts stay text. It
+judges nothing.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def _take(folder: Folder, file: Path, name: str) -> None:
             folder.documents[name] = json.loads(text)
         except (ValueError, RecursionError) as wrong:
             raise DeployError(f"It is no JSON: {wrong}.") from None
-    elif name.startswith("ue/") and "uicc0" not in text:
+    elif name.startswith(("ue/", "flexric/")) and "uicc0" not in text:
         parser = configparser.ConfigParser(interpolation=None)
         try:
             parser.read_string(text)
