@@ -104,12 +104,14 @@ def run_serve(arguments: argparse.Namespace) -> int:
     from edge_server.engine.checkpoint import Checkpoint
     from edge_server.engine.load import EngineOptions, open_engine
     from testbed.modes.errors import ModesError
+    from testbed.modes.gpu import check_device
     from testbed.modes.server import ModesServer, ServerConfig
     from testbed.modes.serving import Served
 
     if arguments.host not in ("127.0.0.1", "::1", "localhost") and not arguments.allow_anyone:
         raise ModesError("The modes' server has no password.",
                          "Leave out --host, or say --allow-anyone.")
+    check_device(arguments.device)  # before a large model is loaded
     engine = open_engine(Checkpoint.open(arguments.model), EngineOptions(
         arguments.backend, arguments.dtype, arguments.slots, arguments.context,
         arguments.threads))

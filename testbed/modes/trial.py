@@ -27,13 +27,13 @@ from testbed.modes import capture
 from testbed.modes.asking import Asked, Ready, asking, converse
 from testbed.modes.errors import ModesError
 from testbed.modes.figures import Far, Measured, Turn
-from testbed.modes.gpu import gpu_use
+from testbed.modes.gpu import GpuMeter, GpuUse
 from testbed.modes.opening import ModeConfig, open_mode
 from testbed.modes.places import Place, Places
 from testbed.modes.policies import Mode
 from testbed.modes.programs import Server
 from testbed.modes.server import peak_bytes, reset_peak
-from testbed.modes.settings import ModesSettings
+from testbed.modes.settings import LinkKind, ModesSettings
 from testbed.modes.wire import Kind, Message
 from ue_app.link import Traffic
 
@@ -128,6 +128,8 @@ class _Watch:
         self._capture = None
         if settings.capture and far is not None:
             self._capture = capture.begin(place.ends.device, far.port)
+        # Another host's GPU is not this one's.
+        self._gpu = None if settings.link is LinkKind.HOST else GpuMeter()
         sent, received = _traffic(opened)
         self._before = _Before(sent, received, _own_cpu(), self._far_cpu(), metrics)
 
@@ -135,7 +137,8 @@ class _Watch:
         sent, received = _traffic(self._opened)
         cpu, far_cpu = _own_cpu(), self._far_cpu()
         captured = None if self._capture is None else self._capture.end()
-        use, before, first = gpu_use(), self._before, self._opened[0]
+        use = GpuUse() if self._gpu is None else self._gpu.end()
+        before, first = self._before, self._opened[0]
         return Measured(
             turns, seconds, _less(sent, before.sent), _less(received, before.received),
             self._counted(_less(far_cpu, before.far_cpu)), captured, first.offset,
