@@ -21,6 +21,7 @@ from testbed.experiments.results import TRIALS, Row
 from testbed.experiments.scenario import Levels
 from testbed.experiments.statistics import Contrast, paired
 from testbed.experiments.verdicts import Outcome, Verdict, said
+from testbed.modes.growing import batching_of, batchings, by_value, growing, values_of
 from testbed.modes.policies import Mode
 
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ def findings(report: Report, folder: Path) -> Findings:
     rows = [row for row in report.rows if row.done and FACTOR in row.levels]
     if not rows:
         return Findings()
-    return Findings(answers(report, rows), pictures(rows, list(report.scenario.factors[FACTOR]),
-                                                    folder))
+    levels = list(report.scenario.factors[FACTOR])
+    return Findings([*answers(report, rows), *growing(rows, levels)],
+                    pictures(rows, levels, folder))
 
 
 def answers(report: Report, rows: Sequence[Row]) -> list[Verdict]:
@@ -135,7 +137,7 @@ def pictures(rows: Sequence[Row], levels: Sequence[str], folder: Path
     steps = {mode: _mean_by_step(rows, mode, folder) for mode in modes}
     if any(steps.values()):
         found.append(("Bytes of each step, both ways", _by_step(steps, colours)))
-    if len({row.settings.get("steps") for row in rows}) > 1:
+    if len(values_of(rows, "steps")) > 1:
         found.append(("An answer's time by its steps", _over(
             rows, colours, "steps", "answer_ms", "steps of an answer", "ms")))
     return found + _batches(rows, colours)
@@ -144,22 +146,22 @@ def pictures(rows: Sequence[Row], levels: Sequence[str], folder: Path
 def _batches(rows: Sequence[Row], colours: Mapping[str, str]) -> list[tuple[str, Draw]]:
     """One for each way in which batches were answered."""
     found = []
-    for name in dict.fromkeys(str(row.settings.get("batching", "side_by_side")) for row in rows):
-        mine = [row for row in rows if row.settings.get("batching", "side_by_side") == name]
-        if len({row.settings.get("batch") for row in mine}) > 1:
+    for name in batchings(rows):
+        mine = [row for row in rows if batching_of(row) == name]
+        if len(values_of(mine, "batch")) > 1:
             found.append((f"Tokens a second by batch, {name}", _over(
                 mine, colours, "batch", "tokens_per_second", "sequences", "tokens/s, all of them")))
     return found
 
 
 def _drawing(fill: Callable[[Axes, Look], None]) -> Draw:
-    """A figure with one pair of axes, and its legend above: what its words are, they say."""
+    """A figure with one pair of axes, and its legend above, under the line that its title takes."""
     def draw(look: Look) -> Figure:
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(look.width, 3.2), layout="constrained")
         fill(figure.subplots(), look)
-        figure.legend(loc="outside upper left", ncols=4)
+        figure.legend(title=" ", loc="outside upper left", ncols=4)
         return figure
 
     return draw
@@ -209,14 +211,8 @@ def _over(rows: Sequence[Row], colours: Mapping[str, str], setting: str, column:
     """A line a mode: means of a column over a setting's values."""
     lines = {}
     for mode in colours:
-        found: dict[int, list[float]] = {}
-        for row in of_levels(rows, {FACTOR: mode}):
-            value, at = row.figures.get(column), row.settings.get(setting)
-            if isinstance(value, int | float) and isinstance(at, int):
-                found.setdefault(at, []).append(float(value))
-        if found:
-            places = sorted(found)
-            lines[mode] = (places, [_mean(found[one]) or 0.0 for one in places])
+        if found := by_value(rows, mode, setting, column):
+            lines[mode] = (list(found), [_mean(values) or 0.0 for values in found.values()])
     return _lines(lines, colours, across, up, "o")
 
 
