@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +47,7 @@ class Gate:
         self._changed = threading.Condition()
         self._free = True
         self._allowed = 0
+        self._delay = 0.0  # seconds that each message takes on its way down
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
@@ -60,9 +62,13 @@ class Gate:
             self._allowed += count
             self._changed.notify_all()
 
+    def slow(self, seconds: float) -> None:
+        """A long way: each message takes so long, until the gate is opened again."""
+        self._delay = seconds
+
     def open(self) -> None:
         with self._changed:
-            self._free = True
+            self._free, self._delay = True, 0.0
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -76,6 +82,7 @@ class Gate:
             self._changed.wait_for(lambda: self._free or self._allowed > 0)
             if not self._free:
                 self._allowed -= 1
+        time.sleep(self._delay)  # as a link does; nothing is waited for
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -287,6 +294,62 @@ def test_the_edge_goes_away_and_comes_back(world: World, visit: OpenPage) -> Non
     assert answer(page).startswith(begun)
     assert len(answer(page)) > len(begun)
     assert page.locator('[role="alert"]').count() == 0
+
+
+def test_guessing_and_the_encoding_are_switched_between_answers(
+    world: World, visit: OpenPage
+) -> None:
+    """Over a slow link, where guesses pay; what they bring is seen while the answer is written."""
+    page = visit()
+    page.click(".st-key-link summary")
+    choose(page, "Exit head", "guessing ahead")
+    world.gate.slow(0.04)
+    ask(page)
+    page.wait_for_selector(".as-guesses b:has-text('%')")
+    assert page.locator("textarea").is_disabled()  # it is being written
+    world.gate.open()
+    wait_for_the_end(page)
+    trips, each, _ = page.locator(".as-guesses b").all_inner_texts()
+    assert int(trips.replace(",", "")) > 0
+    assert float(each) > 1.0
+    assert "guesses true" in page.locator(".as-figures").last.inner_text()
+    page.click(".st-key-link-encoding .react-aria-ComboBox button")
+    page.click("[role=option]:has-text('int8') >> nth=0")
+    choose(page, "Off", "7 of 8 layers there")
+    page.click("button:has-text('Regenerate')")
+    page.wait_for_selector(".as-figures:not(:has-text('guesses true'))")
+    page.wait_for_selector(".as-place:has-text('rows in int8')")
+    assert page.locator(".as-guesses").count() == 0
+    assert page.locator('[role="alert"]').count() == 0
+
+
+def choose(page: Page, label: str, place: str) -> None:
+    """In the side bar, until the strip knows."""
+    page.click(f".st-key-link label:has-text('{label}')")
+    page.wait_for_selector(f".as-place:has-text('{place}')")
+    page.wait_for_function("""(label) => [...document.querySelectorAll('.st-key-link label')].find(
+        (one) => one.innerText.includes(label))?.querySelector('input').checked""", arg=label)
+
+
+def test_the_link_is_set_on_a_narrow_screen(world: World, visit: OpenPage) -> None:
+    """Everything fits, and what is chosen there holds here."""
+    page = visit("", viewport={"width": NARROW, "height": 844})
+    page.click('[data-testid="stExpandSidebarButton"]')
+    page.click(".st-key-link summary")
+    page.click(".st-key-link label:has-text('Prompt lookup')")
+    page.wait_for_selector(".as-guesses", state="attached")
+    widest = page.evaluate("""() => Math.max(...[...document.querySelectorAll('.st-key-link *')]
+        .map((e) => e.getBoundingClientRect()).filter((box) => box.width && box.height)
+        .map((box) => box.right))""")
+    assert widest <= NARROW
+    page.click('[data-testid="stSidebarCollapseButton"] button')
+    ask(page)
+    wait_for_the_end(page)
+    assert page.locator(".as-guesses").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW
+    page.click('[data-testid="stExpandSidebarButton"]')
+    page.click(".st-key-link label:has-text('Off')")
+    page.wait_for_selector(".as-place:not(:has-text('guessing ahead'))", state="attached")
 
 
 @pytest.mark.parametrize("path", ["", "/settings", "/recordings"])
