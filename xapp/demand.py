@@ -103,13 +103,18 @@ def _after_grant(budget: float, limits: Limits) -> float:
 
 
 def up_kbps(flows: Sequence[Flow], policy: SlicePolicy, limits: Limits) -> float | None:
-    """What they have to send; None unless it is known of one at least."""
-    rates = [rate for flow in flows if (rate := _flow_up(flow, policy, limits)) is not None]
-    if not rates:
+    """What they have to send; None unless it is known of one at least.
+
+    That is what all send on average, and so much more that the largest row is over in its time:
+    rows of several seldom come in the same moment, and there is headroom for when they do.
+    """
+    known = [rates for flow in flows if (rates := _flow_up(flow, policy, limits)) is not None]
+    if not known:
         return None
     # Of those that nothing is known of, each is taken to be like the others.
-    total = sum(rates) * len(flows) / len(rates)
-    return max(total, _prompt_kbps(flows, policy, limits))
+    mean = sum(mean for mean, _ in known) * len(flows) / len(known)
+    return max(mean + max(peak - mean for mean, peak in known),
+               _prompt_kbps(flows, policy, limits))
 
 
 def wanted_kbps(flows: Sequence[Flow], policy: SlicePolicy) -> float | None:
@@ -149,15 +154,17 @@ def _usual_up(flows: Sequence[Flow], policy: SlicePolicy) -> float | None:
     return sum(rates) if rates else None
 
 
-def _flow_up(flow: Flow, policy: SlicePolicy, limits: Limits) -> float | None:
+def _flow_up(flow: Flow, policy: SlicePolicy, limits: Limits) -> tuple[float, float] | None:
+    """Its mean at the target, and its peak, in kbit/s."""
     row = _row_bytes(flow, policy)
     if row is not None:
-        within_target = row * BITS_PER_BYTE / row_ms(policy, limits)
-        on_average = (flow.steps_per_second or 0.0) * row * BITS_PER_BYTE / 1000
-        return max(within_target, on_average)
+        steps = max(flow.steps_per_second or 0.0, 1000 / policy.inter_token_ms)
+        mean = steps * row * BITS_PER_BYTE / 1000
+        return mean, max(row * BITS_PER_BYTE / row_ms(policy, limits), mean)
     if flow.up_bytes_per_second is None:
         return None
-    return flow.up_bytes_per_second * BITS_PER_BYTE / 1000 * limits.peak
+    mean = flow.up_bytes_per_second * BITS_PER_BYTE / 1000
+    return mean, mean * limits.peak
 
 
 def _prompt_kbps(flows: Sequence[Flow], policy: SlicePolicy, limits: Limits) -> float:

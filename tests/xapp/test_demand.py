@@ -39,7 +39,15 @@ def test_a_row_has_to_be_over_within_its_share_of_the_target() -> None:
     assert up_kbps([flow(step_bytes=1000.0)], ROWS, LIMITS) == 160  # what a tap saw goes first
     fast = flow(step_bytes=1000.0, steps_per_second=100.0)
     assert up_kbps([fast], ROWS, LIMITS) == 800  # faster than the target asks for
-    assert up_kbps([flow(), flow("b")], ROWS, LIMITS) == 2 * 4096 * 8 / 50
+
+
+def test_rows_of_several_do_not_all_come_at_once() -> None:
+    mean, peak = 4096 * 8 / 100, 4096 * 8 / 50
+    assert up_kbps([flow(), flow("b")], ROWS, LIMITS) == pytest.approx(mean + peak)
+    small = flow("b", step_bytes=1000.0)
+    assert up_kbps([flow(), small], ROWS, LIMITS) == pytest.approx(80 + peak)
+    many = up_kbps([flow(str(one)) for one in range(10)], ROWS, LIMITS)
+    assert many == pytest.approx(9 * mean + peak)
 
 
 def test_a_prompt_comes_at_once() -> None:
@@ -53,7 +61,7 @@ def test_rates_serve_where_rows_are_not_known() -> None:
     assert up_kbps([flow(up_bytes_per_second=1000.0)], PLAIN, LIMITS) == 24  # peaks are higher
     assert up_kbps([flow()], PLAIN, LIMITS) is None
     # One of which nothing is known is taken to be like the other.
-    assert up_kbps([flow(up_bytes_per_second=1000.0), flow("b")], PLAIN, LIMITS) == 48
+    assert up_kbps([flow(up_bytes_per_second=1000.0), flow("b")], PLAIN, LIMITS) == 32
 
 
 def test_what_slow_flows_would_send_at_their_target() -> None:

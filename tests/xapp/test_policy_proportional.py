@@ -31,7 +31,7 @@ def wanted(*groups: tuple[SlicePolicy, list[Flow], list[Flow]], minimum: int = 0
 
 def test_demand_and_headroom() -> None:
     assert wanted((ROWS, [flow()], [])) == 9  # 6.6 %, and a third more
-    assert wanted((ROWS, [flow(), flow("b")], [])) == 18
+    assert wanted((ROWS, [flow(), flow("b")], [])) == 13  # their rows seldom meet
 
 
 def test_low_use_says_nothing_about_bursts() -> None:

@@ -50,7 +50,9 @@ def test_the_cell_takes_its_file(channel: RadioChannel, sessions: Sessions,
     assert config.way.name == "other"
     phone = plane_config(config).ues[0]
     assert phone.sessions[-1].address == settings.phone_address
-    assert config.phones[0].sessions[-1].slice == Snssai.parse(LLM)
+    two = sessions is Sessions.TWO
+    assert config.phones[0].sessions[-1].slice == Snssai.parse(LLM if two else INTERNET)
+    assert (config.remap is None) == two
     assert not load(written(cell_document(settings), tmp_path)).traffic
 
 
@@ -74,7 +76,30 @@ def test_the_xapp_takes_its_file(arm: Arm, tmp_path: Path) -> None:
     assert (config.ue_map.file is not None) == (arm is Arm.WRONG_SLICE)
 
 
+def test_the_xapp_is_told_what_is_wanted_and_how_long_a_grant_takes(tmp_path: Path) -> None:
+    settings = LoopSettings(inter_token_ms=50.0, first_token_ms=120.0, grant_ms=15.0, headroom=1.5)
+    config = load_xapp(written(xapp_document(settings, "ipc:///tmp/labels", tmp_path), tmp_path))
+    policy, = config.policies
+    assert (policy.inter_token_ms, policy.first_token_ms) == (50.0, 120.0)
+    assert (config.limits.grant_ms, config.limits.headroom) == (15.0, 1.5)
+
+
 def test_the_wrong_map_puts_the_phone_into_the_crowds_slice(tmp_path: Path) -> None:
     settings = LoopSettings()
     entry, = read(written(wrong_map_document(settings), tmp_path))
     assert (entry.address, entry.slice) == (settings.phone_address, Snssai.parse(INTERNET))
+
+
+@pytest.mark.parametrize("arm", Arm)
+def test_with_one_session_the_xapp_asks_for_its_flow_where_the_cell_listens(
+        arm: Arm, tmp_path: Path) -> None:
+    settings = LoopSettings(arm=arm, sessions=Sessions.ONE, pcf_port=1234)
+    config = load_xapp(written(xapp_document(settings, "ipc:///tmp/labels", tmp_path), tmp_path))
+    promotion, remap = config.actuators.promotion, cell(settings, tmp_path).remap
+    assert remap is not None
+    if arm is Arm.WRONG_SLICE:  # the slice that it is told to help is where the flow stays
+        assert promotion is None
+        return
+    assert promotion is not None
+    assert promotion.pcf == f"http://127.0.0.1:{remap.pcf_port}" == "http://127.0.0.1:1234"
+    assert promotion.slice == remap.slice == Snssai.parse(LLM)
