@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from xapp.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from testbed.ran.e2_node_run import Options
     from testbed.ran.emulator_config import EmulatorConfig
 
 PROFILES = ("spec", "srsran", "ocudu", "oai", "oai-old", "flexric")
@@ -94,12 +95,6 @@ def run(arguments: argparse.Namespace) -> int:
             raise ConfigurationError(f"There is no fault {name!r}.",
                                      "`--fault list` shows those that there are.")
     config = _config(arguments)
-    if arguments.check:
-        import json
-
-        from xapp.operating import plain
-        print(json.dumps(plain(config), indent=2))
-        return 0
     import asyncio
 
     from testbed.ran.e2_node_run import Options, serve
@@ -109,7 +104,24 @@ def run(arguments: argparse.Namespace) -> int:
         _port(arguments.remote_port, "--remote-port"), _port(arguments.map_port, "--map-port"),
         _port(arguments.tap_port, "--tap-port"),
         arguments.e2_capture, not arguments.quiet and sys.stderr.isatty())
+    if arguments.check:
+        return _check(config, options)
     asyncio.run(serve(config, options))
+    return 0
+
+
+def _check(config: EmulatorConfig, options: Options) -> int:
+    """Print it, where nothing in it or in the options would end a start."""
+    import json
+
+    from testbed.ran.e2_profiles import BEHAVIOURS
+    from testbed.ran.node_config import units_of
+    from xapp.operating import plain
+    from xapp.ric.address import Address
+
+    Address.parse(options.ric)
+    units_of(config.node, BEHAVIOURS[config.node.profile])
+    print(json.dumps(plain(config), indent=2))
     return 0
 
 
@@ -134,7 +146,8 @@ def _config(arguments: argparse.Namespace) -> EmulatorConfig:
                    else replace(carried, seed=arguments.seed))
     node = replace(node, cu_up=node.cu_up or arguments.cu_up,
                    test_mode=node.test_mode or arguments.test_mode,
-                   report_period=arguments.report_period or node.report_period)
+                   report_period=(node.report_period if arguments.report_period is None
+                                  else arguments.report_period))
     if arguments.late_ack is not None:
         if not 0 <= arguments.late_ack <= 3600:
             raise ConfigurationError(f"--late-ack {arguments.late_ack:g} is no time to wait.",

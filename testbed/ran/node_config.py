@@ -55,8 +55,8 @@ class NodeConfig:
         if not 22 <= self.gnb_id_bits <= 32 or not 0 <= self.gnb_id < 1 << self.gnb_id_bits:
             raise ConfigurationError(f"gNB {self.gnb_id} of {self.gnb_id_bits} bits cannot be.",
                                      "A gNB's number has 22 to 32 bits.")
-        if self.report_period is not None and self.report_period < 0.01:
-            raise ConfigurationError("report_period is 0.01 s at least.", "Leave it out for 1 s.")
+        if self.report_period is not None and not 0.01 <= self.report_period <= 3600:
+            raise ConfigurationError("report_period is 0.01 to 3600 s.", "Leave it out for 1 s.")
         if self.restart_seconds < 0:
             raise ConfigurationError("restart_seconds is not below 0.", "Leave it out for 3.")
 

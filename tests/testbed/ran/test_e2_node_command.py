@@ -60,11 +60,13 @@ def test_faults_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     (["--remote-port", "-1"], "--remote-port"), (["--cells", "0"], "0 cells"),
     (["--config", "/no/such/file"], "/no/such/file"), (["--ric", "ftp://x"], "ftp"),
     (["--gnb-id", "99999999"], "gNB"), (["--profile", "oai", "--cu-up", "--ric", "tcp://[::1]:1"],
-                                        "one association")])
+                                        "one association"),
+    (["--report-period", "0"], "report_period"), (["--report-period", "nan"], "report_period")])
+@pytest.mark.parametrize("check", [True, False], ids=["check", "run"])
 def test_mistakes_are_one_line(
-    options: list[str], named: str, capsys: pytest.CaptureFixture[str]
+    options: list[str], named: str, check: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["e2-node", *options]) == 1
+    assert main(["e2-node", *options, *(["--check"] if check else [])]) == 1
     text = capsys.readouterr().err
     assert named in text
     assert text.count("\n") == 1

@@ -26,7 +26,7 @@ def test_its_name_is_the_one_that_the_xapp_gives_it(number: int, bits: int) -> N
 
 @pytest.mark.parametrize("wrong", [
     {"profile": "nokia"}, {"gnb_id": 1 << 22}, {"gnb_id_bits": 21}, {"report_period": 0.001},
-    {"restart_seconds": -1.0}])
+    {"report_period": float("nan")}, {"restart_seconds": -1.0}])
 def test_what_cannot_be_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError):
         NodeConfig(**wrong)  # type: ignore[arg-type]  # each is right but for its value
