@@ -27,7 +27,8 @@ INSPECT_EXAMPLES = """examples:
 
 def configure_split(parser: argparse.ArgumentParser) -> None:
     """Add the options of `airsplit split`."""
-    parser.description = "Cut a checkpoint folder into parts, each usable by itself."
+    parser.description = ("Cut a checkpoint folder into parts, each usable by itself. An exit head "
+                          "in the folder goes with the phone's part, if it fits there.")
     parser.epilog = SPLIT_EXAMPLES
     parser.add_argument("model", type=Path, metavar="PATH", help="checkpoint folder")
     parser.add_argument("--at", required=True, metavar="WHERE",
@@ -59,6 +60,7 @@ def run_split(arguments: argparse.Namespace) -> int:
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
     from edge_server.engine.checkpoint import Checkpoint
+    from edge_server.engine.exit_parts import misfit
     from edge_server.engine.parts import parse_cuts, plan_parts, write_parts
 
     checkpoint = Checkpoint.open(arguments.model)
@@ -74,11 +76,24 @@ def run_split(arguments: argparse.Namespace) -> int:
         written = Checkpoint.open(folder)
         assert written.manifest is not None  # it was written a moment ago
         print(f"{folder}: {written.manifest.describe()}, {part.bytes(checkpoint):,} B")
+        _say_exit(folder, misfit(checkpoint, part, written.manifest.identity))
     if len(folders) == 2:
         phone, edge = folders
         print(f"\nserve:  airsplit edge --model {edge}\nask:    airsplit ue --model {phone} "
               "\"Once upon a time\"")
     return 0
+
+
+def _say_exit(folder: Path, misfit: str | None) -> None:
+    """What became of the model's exit head, where it has one and `folder` is the phone's."""
+    from edge_server.engine.exit_note import EXIT_FOLDER
+
+    if misfit:
+        print(f"{folder}: without the model's exit head: {misfit}")
+    elif misfit is not None:
+        size = sum(file.stat().st_size for file in (folder / EXIT_FOLDER).iterdir())
+        print(f"{folder / EXIT_FOLDER}: the model's exit head, which guesses for it "
+              f"(airsplit ue --speculate), {size:,} B")
 
 
 def run_inspect(arguments: argparse.Namespace) -> int:

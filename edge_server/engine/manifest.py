@@ -21,7 +21,7 @@ MANIFEST_FORMAT = 1
 class FileRecord:
     """One file of a part, as it was written."""
 
-    name: str
+    name: str  # within the folder, with / between
     size: int  # bytes
     sha256: str
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_server.engine.checkpoint import CONFIG_NAME, Checkpoint, layer_of, model_identity
+from edge_server.engine.exit_parts import copy_exit, misfit
 from edge_server.engine.family import PROJECTION, PROJECTION_BIAS
 from edge_server.engine.manifest import MANIFEST_NAME, FileRecord, Manifest
 from edge_server.errors import ConfigurationError, HashMismatch
@@ -126,6 +127,8 @@ def write_parts(
             hashes[name] = checkpoint.hash_tensor(name)
         identity = model_identity(checkpoint, hashes.__getitem__)
         for part, folder in zip(parts, staged, strict=True):
+            if misfit(checkpoint, part, identity) == "":
+                copy_exit(checkpoint.folder, folder)
             _write_manifest(checkpoint, part, folder, identity)
         for folder, target in zip(staged, targets, strict=True):
             if target.is_symlink() or target.is_file():
@@ -176,8 +179,9 @@ def _write_weights(
 
 
 def _write_manifest(checkpoint: Checkpoint, part: Part, folder: Path, identity: str) -> None:
-    files = tuple(FileRecord(file.name, file.stat().st_size, hash_file(file))
-                  for file in sorted(folder.iterdir()))
+    files = tuple(
+        FileRecord(file.relative_to(folder).as_posix(), file.stat().st_size, hash_file(file))
+        for file in sorted(folder.rglob("*")) if file.is_file())
     manifest = Manifest(identity, checkpoint.architecture.layers, part.ranges, part.embedding,
                         part.output, files)
     (folder / MANIFEST_NAME).write_text(manifest.to_json(), encoding="utf-8")

@@ -16,9 +16,9 @@ import torch
 from safetensors.torch import save_file
 from transformers import Gemma3ForCausalLM
 
+from edge_server.engine.exit_note import EXIT_NAME, ExitNote
 from testbed.training.checkpoint import History
 from testbed.training.draft_settings import DraftSettings
-from ue_app.drafts.exit import EXIT_NAME, ExitNote
 
 CARD_NAME = "MODEL_CARD.md"
 

@@ -7,8 +7,6 @@ they are a small model of the same family, and `model` runs them. It knows no tr
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edge_server.engine.architecture import text_part
@@ -17,48 +15,14 @@ from edge_server.engine.checkpoint import (
     canonical_names,
     layer_of,
     read_header,
-    read_json,
     tensor_files,
 )
+from edge_server.engine.exit_note import read_note
 from edge_server.engine.identity import identity_of
 from edge_server.engine.load import EngineOptions, open_engine
 from edge_server.engine.parts import held
-from edge_server.errors import ConfigurationError, DamagedFile, HashMismatch
+from edge_server.errors import ConfigurationError, HashMismatch
 from ue_app.drafts.model import ModelDrafter
-
-EXIT_FOLDER = "exit"  # inside the model's own, where there is one
-EXIT_NAME = "exit.json"
-EXIT_FORMAT = 1
-MAX_EXIT_LAYERS = 64  # far more than would be quick
-
-
-@dataclass(frozen=True)
-class ExitNote:
-    """What an exit head belongs to."""
-
-    identity: str  # hash of the whole model, hexadecimal
-    after: int  # layers of the model that run before the exit's own
-    layer_types: tuple[str, ...]  # kind of attention of all these layers, as config.json names it
-
-    def to_json(self) -> str:
-        return json.dumps({"format": EXIT_FORMAT} | asdict(self), indent=2) + "\n"
-
-
-def read_note(folder: Path) -> ExitNote:
-    """The note of an exit head's folder; one error whatever is wrong with it."""
-    file = folder / EXIT_NAME
-    document = read_json(file)
-    if document.get("format") != EXIT_FORMAT:
-        raise DamagedFile(f"{file} has format {document.get('format')!r}; this version reads "
-                          f"{EXIT_FORMAT}.", "Train the exit head again with this version.")
-    identity, after, kinds = (document.get(name) for name in ("identity", "after", "layer_types"))
-    good = (isinstance(identity, str) and isinstance(after, int) and isinstance(kinds, list)
-            and 0 < after < len(kinds) <= MAX_EXIT_LAYERS
-            and all(isinstance(kind, str) for kind in kinds))
-    if not good:
-        raise DamagedFile(f"{file} does not say what the exit head belongs to.",
-                          "Train the exit head again.")
-    return ExitNote(str(identity), after, tuple(kinds))  # type: ignore[arg-type]  # checked above
 
 
 def open_exit(folder: Path, checkpoint: Checkpoint) -> Checkpoint:

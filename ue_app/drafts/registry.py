@@ -93,8 +93,8 @@ def _own_exit(models: tuple[Path, ...]) -> Path:
 
 
 def _auto(surroundings: Surroundings) -> Drafter:
+    from edge_server.engine.exit_note import EXIT_NAME
     from ue_app.drafts.auto import AutoDrafter
-    from ue_app.drafts.exit import EXIT_NAME
 
     folder = surroundings.config.folder
     if folder is not None and not (folder / EXIT_NAME).is_file():
@@ -106,10 +106,9 @@ def _auto(surroundings: Surroundings) -> Drafter:
 
 def _exit_of(models: tuple[Path, ...]) -> Path | None:
     """The exit head that came with the model, if one did."""
-    from ue_app.drafts.exit import EXIT_FOLDER, EXIT_NAME
+    from edge_server.engine.exit_note import exit_of
 
-    found = (model / EXIT_FOLDER for model in models)
-    return next((folder for folder in found if (folder / EXIT_NAME).is_file()), None)
+    return next((folder for folder in map(exit_of, models) if folder is not None), None)
 
 
 DRAFTERS: Mapping[str, Callable[[Surroundings], Drafter]] = {

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from edge_server.engine.checkpoint import Checkpoint
+from edge_server.engine.exit_note import EXIT_FOLDER
 from edge_server.engine.load import EngineOptions
 from edge_server.errors import ConfigurationError
 from edge_server.frame import MAX_DRAFTS
 from tests.conftest import MakeCheckpoint
 from tests.ue_app.drafts.test_exit import write_own_exit
-from ue_app.drafts.exit import EXIT_FOLDER
 from ue_app.drafts.registry import (
     DRAFTERS,
     LONGEST_DRAFT,
