@@ -17,7 +17,7 @@ EXAMPLES = """examples:
   airsplit demo --keep                leave all of it up until Ctrl-C, to play with
   airsplit demo --quick --no-pages    half a minute, without the pages in the browser
   airsplit demo --load saturation     packet after packet in the place of phones' traffic
-  airsplit demo --sessions one        the phone has one session alone
+  airsplit demo --sessions one        one session, whose flow the emulator moves to its slice
   airsplit demo --mode relay          without namespaces: loopback relays, the same scheduler
 
   Everything is real but the radio: packets between network namespaces through an emulated cell,
@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser, model: Path) -> None:
     """Add this command's options."""
     from testbed.loop.loop_command import add_options
     from testbed.loop.ordinary import add_mode
-    from testbed.loop.settings import Load, Sessions
+    from testbed.loop.settings import Load
 
     parser.description = (
         "A phone asks a split model over a cell. A crowd comes, tokens wait; the classifier names\n"
@@ -49,9 +49,6 @@ def configure(parser: argparse.ArgumentParser, model: Path) -> None:
     parser.add_argument("--load", choices=[one.value for one in Load if one is not Load.NONE],
                         default=Load.PHONES.value,
                         help="what the crowd does (default: %(default)s)")
-    parser.add_argument("--sessions", choices=[one.value for one in Sessions],
-                        default=Sessions.TWO.value,
-                        help="PDU sessions of the phone (default: %(default)s)")
     add_options(parser, model)
     parser.add_argument("--no-pages", action="store_true",
                         help="without the phone's page and the operator's console")

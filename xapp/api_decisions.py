@@ -8,7 +8,7 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from xapp.api_views import QuotaModel
-from xapp.decisions import Expectation, SetQuotas
+from xapp.decisions import Expectation, MapFlows, SetQuotas
 from xapp.observations import CellKey, UeKey
 from xapp.operations import Clock, DecisionView, Effect
 
@@ -46,12 +46,12 @@ class DecisionModel(BaseModel):
 
     number: int
     at: float
-    kind: str = Field(description="set_quotas or hand_over")
+    kind: str = Field(description="set_quotas, hand_over or map_flows")
     cell: str = Field(description="that it acts on; of a handover, the source")
     target: str | None = Field(description="cell that a UE is handed to")
     changes: list[ChangeModel]
     ues: list[str]
-    flows: list[str]
+    flows: list[str] = Field(description="keys of flows it is for; of map_flows, 5-tuples")
     reason: str
     policy: str
     state: str = Field(description="planned, sent, acknowledged, confirmed, unproven, "
@@ -70,6 +70,11 @@ class DecisionModel(BaseModel):
                 snssai=str(snssai), after=QuotaModel.of(after),
                 before=QuotaModel.of(view.before[snssai]) if snssai in view.before else None)
                 for snssai, after in decision.quotas.items()]
+        elif isinstance(decision, MapFlows):
+            kind, cell, target = "map_flows", decision.cell, None
+            moved = (*decision.flows, *decision.back)
+            ues = tuple(dict.fromkeys(one.ue for one in moved))
+            flows = tuple(str(one.flow) for one in moved)
         else:
             kind, cell, ues, flows = "hand_over", decision.source, (decision.ue,), ()
             target = str(decision.target)

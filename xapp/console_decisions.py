@@ -42,6 +42,8 @@ def decision_html(one: DecisionModel) -> str:
 def title_text(one: DecisionModel) -> str:
     if one.kind == "hand_over":
         return f"Move {short(one.ues[0] if one.ues else '')} to {short(one.target)}"
+    if one.kind == "map_flows":
+        return f"Single flows in {short(one.cell)}"
     return f"Quotas of {short(one.cell)}"
 
 

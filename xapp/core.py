@@ -22,7 +22,7 @@ from xapp.actuators.base import Actuator, E2Control, NodeFacts, RemoteRequest
 from xapp.actuators.registry import for_node
 from xapp.base_stations import Answered, BaseStations, Gone, Heard, Ready, Reported
 from xapp.core_config import CoreConfig, Outward
-from xapp.decisions import Decision, HandOver, SetQuotas
+from xapp.decisions import Decision, HandOver, SetQuotas, cell_of
 from xapp.doubting import doubts, weighed
 from xapp.e2.common import CCC_OIDS
 from xapp.e2.nodes import NodeEvent, Nodes
@@ -36,6 +36,7 @@ from xapp.matching import Matching
 from xapp.observations import CellKey, Observations, Quota, Snssai, UeKey
 from xapp.observing import Observer
 from xapp.policy import STRATEGIES, decide, standing
+from xapp.promoting import placed, promoted
 from xapp.sampling import samples
 from xapp.slice_policy import SlicePolicy, check_all
 from xapp.steering import Steering
@@ -69,7 +70,7 @@ class Core:
         self._taps = Taps(self.flows, Matching() if config.correlate else None,
                           config.limits.silent)
         self._handles: dict[int, tuple[int, str, float]] = {}  # E2 handle: call, actuator, sent
-        self._wishes: dict[CellKey, tuple[object, float]] = {}
+        self._wishes: dict[tuple[CellKey, type[Decision]], tuple[object, float]] = {}
         self._sampled = self._stood = float("-inf")
         self.looking = Looking(config.evaluate_every)
         self._adopted: float | None = None  # when what the last run left was taken over
@@ -168,6 +169,7 @@ class Core:
         flows = self.flows.flows(self.ue_map, now)
         if self._kpi is not None:
             flows |= self._kpi.flows()
+        flows = placed(flows, self.steering.held(), self.config.actuators.promotion)
         # Taps that have not spoken since the start are silent ones: nothing they said is over.
         heard = self._adopted if self.flows.heard is None else self.flows.heard
         self.observations = self.observer.observe(flows, self.ue_map, heard, now,
@@ -221,22 +223,28 @@ class Core:
 
     def _decide(self, moving: Collection[CellKey], now: float) -> None:
         limits = self._bounds()
-        for decision in decide(self.observations, self.policies, limits, now):
-            cell = decision.cell if isinstance(decision, SetQuotas) else decision.source
+        moved, settled = self._promoted(limits)
+        for decision in (*moved, *decide(settled, self.policies, limits, now)):
+            cell = cell_of(decision)
             if (cell not in moving and not self.steering.busy(cell)
                     and self._is_new(cell, decision, now)):
                 if isinstance(decision, HandOver):
                     self.observer.moves(decision.ue, self.ue_map.addresses_of(decision.ue), now)
                 self._do(self.steering.decide(decision, now), now)
 
+    def _promoted(self, limits: Limits) -> tuple[Sequence[Decision], Observations]:
+        """Flows that are to move or come back, and all but those that have yet to."""
+        return promoted(self.observations, self.policies, limits, self.config.actuators.promotion,
+                        self.steering.held(), self._taps.sessions.carried)
+
     def _is_new(self, cell: CellKey, decision: Decision, now: float) -> bool:
         """The same wish again and again says nothing, where it could not be fulfilled."""
         wish: object = (tuple(sorted(decision.quotas.items(), key=str))
                         if isinstance(decision, SetQuotas) else decision)
-        before = self._wishes.get(cell)
+        before = self._wishes.get((cell, type(decision)))
         if before is not None and before[0] == wish and now - before[1] < self.config.repeat_every:
             return False
-        self._wishes[cell] = wish, now
+        self._wishes[cell, type(decision)] = wish, now
         return True
 
     def _bounds(self) -> Limits:
@@ -369,7 +377,8 @@ class Core:
 
     def _standing(self, now: float) -> dict[str, str]:
         """Why policies are not in effect, after a look at what nothing has proven yet."""
-        known = self.observations, self.policies, self._bounds(), now
+        limits = self._bounds()
+        known = self._promoted(limits)[1], self.policies, limits, now
         for cell, evidence in weighed(self.steering.doubted(), *known).items():
             self._do(self.steering.weigh(cell, evidence, now), now)
         reasons = standing(*known)

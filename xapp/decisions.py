@@ -10,6 +10,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from xapp.flow_ends import FlowEnds
 from xapp.observations import CellKey, Quota, Snssai, UeKey
 
 
@@ -46,6 +47,7 @@ class Expectation:
     under: float | None = None
     instead: tuple[Expectation, ...] = ()  # any of these will do in its place
     needed: bool = True  # else it would prove an effect, and that it is missing proves nothing
+    silence: bool = False  # that nothing is sent in a slice is no pause, but what must not be
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +75,34 @@ class HandOver:
     expected: tuple[Expectation, ...] = ()
 
 
-Decision = SetQuotas | HandOver
+@dataclass(frozen=True, slots=True)
+class MovedFlow:
+    """A flow that leaves its session's slice, or comes back to it."""
+
+    flow: FlowEnds
+    ue: UeKey
+    home: Snssai  # of the session
+
+    def __str__(self) -> str:
+        return str(self.flow)
+
+
+@dataclass(frozen=True, slots=True)
+class MapFlows:
+    """Put single flows of a cell's UEs into another slice than their sessions', and others back."""
+
+    cell: CellKey
+    into: Snssai
+    flows: tuple[MovedFlow, ...]
+    back: tuple[MovedFlow, ...]
+    reason: str
+    policy: str
+    expected: tuple[Expectation, ...] = ()
+
+
+Decision = SetQuotas | HandOver | MapFlows
+
+
+def cell_of(decision: Decision) -> CellKey:
+    """Where it acts; of a handover, the source."""
+    return decision.source if isinstance(decision, HandOver) else decision.cell

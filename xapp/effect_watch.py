@@ -134,7 +134,8 @@ def is_idle(expected: Expectation, observations: Observations) -> bool:
             return True
     load = load_of(expected.subject, observations)
     sent: float | None = getattr(load, DIRECTIONS[expected.metric].replace("prbs", "kbps"), None)
-    if isinstance(expected.subject, tuple) and expected.at_most != expected.at_least and sent == 0:
+    if (isinstance(expected.subject, tuple) and expected.at_most != expected.at_least and sent == 0
+            and not expected.silence):
         return True  # a pause, or nobody is left
     value = value_of(expected, load)
     return (expected.metric in (Metric.UP_PRBS, Metric.DOWN_PRBS) and expected.at_most is not None
@@ -204,8 +205,14 @@ def watch(expected: tuple[Expectation, ...], settings: Settings, observations: O
     """Begin to look."""
     return Watch(told, stale, tuple(
         Effect(one, value_of(one, load_of(one.subject, observations)),
-               new=is_met(one, observations) is False) for one in expected),
+               new=_is_new(one, observations)) for one in expected),
         _places(settings), within)
+
+
+def _is_new(expected: Expectation, observations: Observations) -> bool:
+    """Whether it is not so yet; of a slice that nobody is reported in, nothing is."""
+    met = is_met(expected, observations)
+    return met is False or (met is None and expected.silence)
 
 
 def undone(before: Watch, settings: Settings, told: float, within: float) -> Watch:

@@ -9,7 +9,9 @@
     ├── StoreError            what must survive cannot be kept or read
     ├── PolicyError           a policy that contradicts itself, its schema or the limits
     ├── BadLabel              bytes that are no flow label
-    ├── CoreError             the core's information APIs do not answer as they should
+    ├── CoreError             the core's APIs do not answer as they should
+    │   └── PromotionRefused    its policy function said no, or nothing
+    │       └── PolicyFunctionAway  nothing
     └── OperatorError         what an operator asked for cannot be done as asked
         ├── NotAllowed          it needs the operator's token
         ├── NotFound            it names something that is not there
@@ -63,11 +65,15 @@ class BadLabel(XappError):
 
 
 class CoreError(XappError):
-    """The core's information APIs do not answer as they should."""
+    """The core's APIs do not answer as they should."""
 
 
 class PromotionRefused(CoreError):
     """The core's policy function said no, or nothing."""
+
+
+class PolicyFunctionAway(PromotionRefused):
+    """The core's policy function does not answer."""
 
 
 class OperatorError(XappError):

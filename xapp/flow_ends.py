@@ -65,8 +65,11 @@ def _bracketed(address: str) -> str:
 
 
 def ends_of(protocol: int, ue: str, ue_port: int, peer: str, peer_port: int) -> FlowEnds | None:
-    """The 5-tuple that a tap saw; None of what has no ports."""
+    """The 5-tuple that a tap saw; None of what is none, such as what has no ports."""
     name = NAMES.get(protocol)
     if name is None or not ue_port or not peer_port:
         return None
-    return FlowEnds(ue, ue_port, peer, peer_port, name)
+    try:
+        return FlowEnds(ue, ue_port, peer, peer_port, name)
+    except ConfigurationError:  # a tap that says so is a stranger, and its flow stays where it is
+        return None

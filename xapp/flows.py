@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from classifier.labels import LLM_SPLIT
 from classifier.messages import AddressRates, Gaps, Labelled, Message, TapStatus
 from xapp.errors import ConfigurationError
+from xapp.flow_ends import FlowEnds, ends_of
 from xapp.flow_room import Known, Room, Stretch
 from xapp.observations import Flow, Snssai, UeKey
 from xapp.ue_map import UeMap
@@ -227,7 +228,8 @@ class FlowTable:
             up_bytes_per_second=up if began else down,
             down_bytes_per_second=down if began else up,
             steps_per_second=1e6 / message.step_us if stepping and message.step_us else None,
-            step_bytes=float(message.step_bytes) if stepping and message.step_bytes else None)
+            step_bytes=float(message.step_bytes) if stepping and message.step_bytes else None,
+            ends=_ends(message, began))
 
     def _ue_end(self, known: Known, ue_map: UeMap) -> tuple[str | None, bool]:
         """The UE's address, and whether the UE began the flow; None where neither end is one's."""
@@ -252,3 +254,10 @@ class FlowTable:
 def _rate(told: int, message: Labelled) -> float | None:
     """Bytes a second, where the message rests on long enough to tell."""
     return float(told) if told and message.stage in TELLING else None
+
+
+def _ends(message: Labelled, began: bool) -> FlowEnds | None:
+    """The 5-tuple, the UE's side first."""
+    ue, peer = (message.source, message.source_port), (message.destination,
+                                                       message.destination_port)
+    return ends_of(message.protocol, *(ue if began else peer), *(peer if began else ue))

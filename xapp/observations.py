@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from xapp.errors import ConfigurationError
+from xapp.flow_ends import FlowEnds
 
 _SNSSAI = re.compile(r"(\d{1,3})(?:-([0-9a-fA-F]{6}))?")
 
@@ -105,6 +106,7 @@ class Flow:
     down_bytes_per_second: float | None = None
     steps_per_second: float | None = None  # activation rows up, each answered by a token
     step_bytes: float | None = None  # of such a row on the link
+    ends: FlowEnds | None = None  # its 5-tuple, where it has ports
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,18 @@ from contextlib import suppress
 from typing import Any
 
 from xapp.actuators.targets import SliceTarget, read_target, read_value
-from xapp.decisions import Decision, Expectation, HandOver, Metric, SetQuotas
+from xapp.decisions import (
+    Decision,
+    Expectation,
+    HandOver,
+    MapFlows,
+    Metric,
+    MovedFlow,
+    SetQuotas,
+)
 from xapp.errors import ConfigurationError, StoreError
 from xapp.events import Code, Event, Level
+from xapp.flow_ends import FlowEnds
 from xapp.observations import CellKey, Quota, Snssai, UeKey
 from xapp.operations import (
     AuditEntry,
@@ -72,11 +81,20 @@ def decision_of(body: Row) -> Decision:
     if body["do"] == "hand_over":
         return HandOver(ue_of(body["ue"]), cell_of(body["source"]), cell_of(body["target"]),
                         body["reason"], body["policy"], expected)
+    if body["do"] == "map_flows":
+        return MapFlows(cell_of(body["cell"]), Snssai.parse(body["into"]),
+                        _moved(body.get("moved", ())), _moved(body.get("back", ())),
+                        body["reason"], body["policy"], expected)
     return SetQuotas(
         cell_of(body["cell"]),
         {Snssai.parse(name): quota_of(one) for name, one in body["quotas"].items()},
         body["reason"], body["policy"], expected, tuple(body.get("flows", ())),
         tuple(ue_of(one) for one in body.get("ues", ())))
+
+
+def _moved(rows: Iterable[Row]) -> tuple[MovedFlow, ...]:
+    return tuple(MovedFlow(FlowEnds.parse(one["flow"]), ue_of(one["ue"]),
+                           Snssai.parse(one["home"])) for one in rows)
 
 
 def decision_view(row: Row, steps: Iterable[Row], actions: Iterable[Row],

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from xapp.errors import ConfigurationError, PromotionRefused
+from xapp.errors import ConfigurationError, PolicyFunctionAway, PromotionRefused
 from xapp.flow_ends import FlowEnds
 from xapp.observations import Snssai
 from xapp.promotion import (
@@ -51,6 +51,9 @@ class PromotionClient:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._client.close()
 
     def promote(self, flow: FlowEnds, dnn: str, wish: Wish | None = None, *,
@@ -74,6 +77,6 @@ class PromotionClient:
                                                f"{MOST_ANSWER >> 10} KiB: it is no PCF.")
                 return answer.status_code, dict(answer.headers), bytes(body)
         except httpx.HTTPError as error:
-            raise PromotionRefused(
+            raise PolicyFunctionAway(
                 f"{self._url} does not answer: {error or type(error).__name__}. See that the PCF "
                 "runs there, and that it speaks HTTP/2.") from error

@@ -70,6 +70,11 @@ class SessionRates:
                 prbs_over=_part(load.prbs_over, received + sent, down + up) or 0.0)
         return parts
 
+    def carried(self, address: str) -> int | None:
+        """Bytes a second to and from an address, in its tap's latest second; None: not known."""
+        rate = self._latest(address)
+        return None if rate is None else rate.up + rate.down
+
     def _latest(self, address: str) -> _Rate | None:
         """As of when its tap last spoke: nothing was counted of whom it did not name then."""
         rate = self._rates.get(address)

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from xapp.actuators.base import Actuator, NodeFacts
 from xapp.decisions import Decision, SetQuotas
+from xapp.decisions import cell_of as where
 from xapp.effects import Evidence
 from xapp.events import Code, error, info, warning
 from xapp.observations import CellKey, Observations, Quota, Snssai
@@ -124,7 +125,7 @@ class Steering:
     def decide(self, decision: Decision, now: float) -> list[Command]:
         """A policy wants this."""
         self._at(now)
-        cell = decision.cell if isinstance(decision, SetQuotas) else decision.source
+        cell = where(decision)
         case = Case(self._new_id(), decision, cell)
         self._actions.remember(Record(
             Kind.DECISION, case.id, decision.policy, decision.reason,

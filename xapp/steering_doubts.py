@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from xapp.decisions import MapFlows
 from xapp.effects import Evidence
 from xapp.events import Code, info, warning
 from xapp.observations import CellKey, Quota, Snssai
@@ -33,6 +34,8 @@ class Doubts:
 
     def over(self, action: Action) -> None:
         """A decision's action came to its end."""
+        if action.case is not None and isinstance(action.case.decision, MapFlows):
+            return  # flows that moved guard nobody, and say nothing of quotas
         if action.stage is Stage.KEPT and _amends(action):
             name = action.actuator.name
             self._actions.book.prove(action.cell, name, f"{name} was seen to work here before")

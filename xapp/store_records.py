@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from xapp import decisions
 from xapp.actuators.targets import (
+    RuleTarget,
     Settings,
     Target,
     Value,
@@ -20,7 +22,7 @@ from xapp.actuators.targets import (
     target_document,
     value_document,
 )
-from xapp.decisions import Decision, Expectation, HandOver, SetQuotas
+from xapp.decisions import Decision, Expectation, HandOver, MapFlows, MovedFlow
 from xapp.effect_watch import Effect, text_of
 from xapp.events import Event
 
@@ -86,7 +88,8 @@ class Held:
     @property
     def doubted(self) -> bool:
         """It was acknowledged, it guards somebody, and no report could tell."""
-        return self.certain and not self.proven and not self.resting
+        return (self.certain and not self.proven and not self.resting
+                and not isinstance(self.target, RuleTarget))  # it guards nobody
 
     def record(self, who: str = "xapp", why: str = "") -> Record:
         return Record(Kind.TARGET, str(self.target), who, why, {
@@ -132,11 +135,19 @@ def decision_document(decision: Decision) -> dict[str, Any]:
     if isinstance(decision, HandOver):
         return document | {"do": "hand_over", "ue": str(decision.ue),
                            "source": str(decision.source), "target": str(decision.target)}
+    if isinstance(decision, MapFlows):
+        return document | {"do": "map_flows", "cell": str(decision.cell),
+                           "into": str(decision.into), "moved": moved_document(decision.flows),
+                           "back": moved_document(decision.back)}
     return document | {
         "do": "set_quotas", "cell": str(decision.cell),
         "quotas": {str(snssai): value_document(quota)
                    for snssai, quota in decision.quotas.items()},
         "flows": list(decision.flows), "ues": [str(one) for one in decision.ues]}
+
+
+def moved_document(flows: tuple[MovedFlow, ...]) -> list[dict[str, str]]:
+    return [{"flow": str(one.flow), "ue": str(one.ue), "home": str(one.home)} for one in flows]
 
 
 def expectation_document(one: Expectation) -> dict[str, Any]:
@@ -159,7 +170,7 @@ def effect_document(one: Effect) -> dict[str, Any]:
 
 
 def cell_of(decision: Decision) -> str:
-    return str(decision.cell if isinstance(decision, SetQuotas) else decision.source)
+    return str(decisions.cell_of(decision))
 
 
 def event_record(event: Event) -> Record:

@@ -13,6 +13,7 @@ from xapp.actuators.base import Actuator, NodeFacts, Refusal, Steps
 from xapp.actuators.targets import (
     FlowTarget,
     PlaceTarget,
+    RuleTarget,
     Settings,
     SliceTarget,
     Target,
@@ -163,6 +164,8 @@ def found_value(target: Target, observations: Observations, configured: Mapping[
         return assumed, True
     if isinstance(target, FlowTarget):
         return usual_drb, False
+    if isinstance(target, RuleTarget):
+        return target.home, False
     return assumed, not isinstance(target, UeTarget)
 
 

@@ -36,8 +36,8 @@ WRONG_MAP = "wrong-ues.yaml"  # what the operator of the control arm believes
 
 def cell_document(settings: LoopSettings) -> dict[str, Any]:
     """A cell without traffic, with E2."""
-    sessions = ([{"dnn": "internet", "slice": INTERNET}, {"dnn": "llm", "slice": LLM}]
-                if settings.sessions is Sessions.TWO else [{"dnn": "internet", "slice": LLM}])
+    one = {"dnn": "internet", "slice": INTERNET}
+    sessions = [one, {"dnn": "llm", "slice": LLM}] if settings.sessions is Sessions.TWO else [one]
     slices: list[dict[str, Any]] = [{"slice": INTERNET}, {"slice": LLM}]
     if settings.steering is Steering.STATIC:
         slices = [{"slice": INTERNET, "minimum": settings.floor},
@@ -56,7 +56,7 @@ def cell_document(settings: LoopSettings) -> dict[str, Any]:
         "way": {"name": settings.name},
         "e2": {"ric": settings.ric, "map_port": settings.map_port, "node": {"profile": "spec"}},
         "seed": settings.seed,
-    }
+    } | ({"remap": {"slice": LLM, "pcf_port": settings.pcf_port}} if settings.remaps else {})
 
 
 def crowd_document(settings: LoopSettings) -> dict[str, Any]:
@@ -103,7 +103,9 @@ def xapp_document(settings: LoopSettings, labels: str, folder: Path) -> dict[str
                    "grant_ms": settings.grant_ms, "headroom": settings.headroom},
         "steering": {"found": {one["slice"]: {"minimum": one.get("minimum", 0)}
                                for one in cell_document(settings)["slices"]}},
-    }
+    } | ({"actuators": {"promotion": {"pcf": f"http://127.0.0.1:{settings.pcf_port}",
+                                      "slice": LLM}}}
+         if settings.remaps and settings.arm is not Arm.WRONG_SLICE else {})
 
 
 def wrong_map_document(settings: LoopSettings) -> dict[str, Any]:

@@ -11,6 +11,7 @@ EXAMPLES = """examples:
   airsplit testbed loop                         about two minutes
   airsplit testbed loop --crowd 40 --out report
   airsplit testbed loop --quick                 short phases, to see that it runs
+  airsplit testbed loop --sessions one          one session; the emulator moves the flow
   airsplit testbed loop --mode relay            without namespaces and root
 
   Everything is real but the radio: packets between network namespaces through an emulated cell, a
@@ -35,10 +36,17 @@ def configure(parser: argparse.ArgumentParser, model: Path) -> None:
 
 def add_options(parser: argparse.ArgumentParser, model: Path) -> None:
     """What can be said of any run of the loop."""
+    from testbed.loop.settings import Sessions
+
     parser.add_argument("--crowd", type=int, default=24, metavar="N",
                         help="phones that load the cell (default: %(default)s)")
     parser.add_argument("--model", type=Path, default=model, metavar="FOLDER",
                         help="checkpoint (default: the bundled one)")
+    parser.add_argument("--sessions", choices=[one.value for one in Sessions],
+                        default=Sessions.TWO.value,
+                        help="of the phone: two, one in each slice, as on a real core; or one in "
+                             "the others', of which the emulator moves the model's flow "
+                             "(default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of all that is by chance")
     parser.add_argument("--quick", action="store_true", help="phases of some seconds")
 
@@ -51,11 +59,12 @@ def run(arguments: argparse.Namespace) -> int:
     from testbed.loop.parts import written_to
     from testbed.loop.report import show, write
     from testbed.loop.run import run_loop
-    from testbed.loop.settings import LoopSettings
+    from testbed.loop.settings import LoopSettings, Sessions
 
     quick: dict[str, Any] = {"calm_seconds": 5.0, "congested_seconds": 7.0,
                              "steered_seconds": 10.0, "after_seconds": 5.0}
     settings = LoopSettings(crowd=arguments.crowd, seed=arguments.seed,
+                            sessions=Sessions(arguments.sessions),
                             **(quick if arguments.quick else {}))
     settings, status = standing(settings, arguments.mode, arguments.inside)
     if status is not None:

@@ -16,6 +16,7 @@ PORTS: Mapping[str, tuple[str, int]] = {
     "ric_port": ("the xApp's E2", socket.SOCK_DGRAM),
     "udp_port": ("SCTP in UDP", socket.SOCK_DGRAM),
     "map_port": ("the cell's UE map", socket.SOCK_STREAM),
+    "pcf_port": ("the cell's policy function", socket.SOCK_STREAM),
     "api_port": ("the xApp's API", socket.SOCK_STREAM),
     "page_port": ("the phone's page", socket.SOCK_STREAM),
     "console_port": ("the operator's console", socket.SOCK_STREAM)}

@@ -63,6 +63,7 @@ def sentences(result: LoopResult) -> list[str]:
         lines.append("The classifier recognised the flow "
                      f"{labels.first_right_seconds:.2f} s after its first packet "
                      f"({labels.right} of {len(labels.flows)} flows right at the end).")
+    lines += _moved(result)
     if result.quota_at is None:
         lines.append("Nobody guaranteed the slice of the split model anything.")
     else:
@@ -77,6 +78,18 @@ def sentences(result: LoopResult) -> list[str]:
                  "The others' floor was BROKEN." if violated else
                  f"The others kept their floor of {result.settings.floor} %.")
     return lines
+
+
+def _moved(result: LoopResult) -> list[str]:
+    """What no real network does is said."""
+    if not result.settings.remaps:
+        return []
+    moves = [one for one in result.decisions if one.get("kind") == "map_flows"]
+    done = [one for one in moves if one.get("state") == "confirmed"]
+    what = ("nobody asked for that" if not moves else f"asked for {len(moves)} times, "
+            f"{len(done)} confirmed by reports")
+    return ["The phone has one session, in everybody's slice. That its model's flow moves into "
+            f"another one is the emulator's own, as no real network does it: {what}."]
 
 
 def _release(result: LoopResult) -> str:

@@ -50,7 +50,8 @@ class Sessions(enum.StrEnum):
     """PDU sessions of the phone."""
 
     TWO = "two"  # one in each slice, as cores of today have it
-    ONE = "one"  # one alone, which the cell has put into the slice for split models
+    ONE = "one"  # one alone, in the others' slice, as phones have it; the emulator moves single
+    # flows into the other slice when the xApp asks for it, which no real network does
 
 
 class Arm(enum.StrEnum):
@@ -93,6 +94,7 @@ class LoopSettings:
     ric_port: int = 36421
     udp_port: int = 9899  # of SCTP in UDP
     map_port: int = 8002
+    pcf_port: int = 8004  # where the xApp asks for single flows; only with one session
     api_port: int = 8480
     page: bool = False  # a second phone with the app's page, and the operator's console
     page_port: int = 8501
@@ -114,10 +116,16 @@ class LoopSettings:
         if not 0 <= self.rest_seconds <= 600:
             raise TestbedFailure(f"A rest of {self.rest_seconds:g} s cannot be.",
                                  "Give 0 to 600 seconds.")
+        if not 0 <= self.grant_ms <= 1000 or not 1 <= self.headroom <= 100:
+            raise TestbedFailure("What the xApp is told of grants or headroom cannot be.",
+                                 "Give a grant_ms of 0 to 1000, and a headroom of 1 or more.")
         if not 0 <= self.floor <= 90 or not 0 <= self.static_percent <= 90:
             raise TestbedFailure("A floor or a static share cannot be.", "Give 0 to 90 percent.")
-        ports = (self.ric_port, self.udp_port, self.map_port, self.api_port, self.page_port,
-                 self.console_port)
+        if self.remaps and self.steering is Steering.STATIC:
+            raise TestbedFailure("With one session, nobody moves its flow into a static slice.",
+                                 "Give `sessions: two`, or another `steering`.")
+        ports = (self.ric_port, self.udp_port, self.map_port, self.pcf_port, self.api_port,
+                 self.page_port, self.console_port)
         if not all(0 < one < 65536 for one in ports) or len(set(ports)) < len(ports):
             raise TestbedFailure(f"Ports {', '.join(map(str, ports))} cannot be.",
                                  "Give different ones, 1 to 65535.")
@@ -151,6 +159,11 @@ class LoopSettings:
         if not self.acts:
             return None
         return self.ends[1] if self.watch else 0.0
+
+    @property
+    def remaps(self) -> bool:
+        """Whether single flows leave their session's slice: in an emulator alone."""
+        return self.sessions is Sessions.ONE
 
     @property
     def ric(self) -> str:

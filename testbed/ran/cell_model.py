@@ -51,7 +51,7 @@ class UeFacts:
     ran_id: int  # RAN UE id: OpenAirInterface's
     cell: int  # NR cell identity of the serving cell
     sessions: tuple[Session, ...]
-    others: tuple[Snssai, ...] = ()  # slices where it has a bearer for single flows, no session
+    others: tuple[Snssai, ...] = ()  # slices where single flows of it are, and no session
 
     @property
     def slices(self) -> frozenset[Snssai]:

@@ -35,6 +35,7 @@ from testbed.ran.ran_view import Extras
 from testbed.ran.relay_plane import RelayPlane
 from testbed.ran.relay_traffic import relay_traffic
 from testbed.ran.traffic.arrivals import Mix
+from xapp.flow_ends import FlowEnds
 
 PACKETS = 1 << 17  # inside at most in simulated time, where they have no bytes
 DIRECTIONS = ("down", "up")
@@ -171,6 +172,8 @@ class PacketCell:
         self._ran = ran_of(config, mac, time.monotonic)
         self._places = {ue.name: place for place, ue in enumerate(config.phones)}
         plane.attachment = self._attachment
+        self._mapped: dict[FlowEnds, int] = {}  # flows in second bearers: places of their UEs
+        self._ran.mapped = self._mapped_places
         self.carrier = SlotCarrier(config, mac, self._ran, plane, traffic.move)
         self._paused = 0  # times that were told of
         names = f"{plane.n6} and {plane.n6.removesuffix('n6')}<UE>"
@@ -185,7 +188,23 @@ class PacketCell:
     @property
     def pcf(self) -> PcfAt | None:
         remap = self.config.remap
-        return None if remap is None else PcfAt(self.plane, remap.slice, remap.pcf_port)
+        return None if remap is None else PcfAt(self, remap.slice, remap.pcf_port)
+
+    def map_flow(self, flow: FlowEnds) -> str:
+        """Into its UE's second bearer, which is reported from then on; the UE's name."""
+        ue = self.plane.map_flow(flow)
+        self._mapped[flow] = self._places[ue]
+        return ue
+
+    def unmap_flow(self, flow: FlowEnds) -> bool:
+        there = self.plane.unmap_flow(flow)
+        self._mapped.pop(flow, None)
+        return there
+
+    def _mapped_places(self) -> frozenset[int]:
+        """UEs with flows that are elsewhere; the plane knows of those that left."""
+        return frozenset(place for flow in self.plane.mapped
+                         if (place := self._mapped.get(flow)) is not None)
 
     def _attachment(self, ue: str, there: bool) -> None:
         """Who is gone has nothing in the scheduler either."""

@@ -6,7 +6,16 @@ import dataclasses
 
 import pytest
 
-from xapp.decisions import Decision, Expectation, HandOver, Metric, Scope, SetQuotas
+from xapp.decisions import (
+    Decision,
+    Expectation,
+    HandOver,
+    MapFlows,
+    Metric,
+    Scope,
+    SetQuotas,
+    cell_of,
+)
 from xapp.e2.profiles import Scope as ProfileScope
 from xapp.observations import CellKey, Load, Quota, Snssai, UeKey
 
@@ -24,11 +33,18 @@ def test_scopes_are_those_of_profiles() -> None:
 
 @pytest.mark.parametrize("decision", [
     SetQuotas(CELL, {Snssai(1): Quota(5)}, "why", "llm"),
-    HandOver(UeKey("gnb", "amf:3"), CELL, OTHER, "why", "llm")])
+    HandOver(UeKey("gnb", "amf:3"), CELL, OTHER, "why", "llm"),
+    MapFlows(CELL, Snssai(1), (), (), "why", "llm")])
 def test_a_decision_is_frozen_and_expects_nothing_unless_it_says_so(decision: Decision) -> None:
     assert decision.expected == ()
     with pytest.raises(dataclasses.FrozenInstanceError):
         decision.reason = "another"  # type: ignore[misc]  # it is frozen
+
+
+def test_each_acts_in_one_cell() -> None:
+    assert cell_of(SetQuotas(CELL, {}, "why", "llm")) == CELL
+    assert cell_of(HandOver(UeKey("gnb", "amf:3"), CELL, OTHER, "why", "llm")) == CELL
+    assert cell_of(MapFlows(OTHER, Snssai(1), (), (), "why", "llm")) == OTHER
 
 
 def test_an_expectation_has_no_bound_that_it_does_not_name() -> None:

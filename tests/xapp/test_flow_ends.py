@@ -10,9 +10,10 @@ from xapp.errors import ConfigurationError
 from xapp.flow_ends import FlowEnds, ends_of
 
 PORTS = st.integers(1, 65535)
-ENDS = st.sampled_from([4, 6]).flatmap(lambda version: st.builds(
-    FlowEnds, st.ip_addresses(v=version).map(str), PORTS, st.ip_addresses(v=version).map(str),
-    PORTS, st.sampled_from(["tcp", "udp"])))
+NAMES = st.sampled_from(["tcp", "udp"])
+FOUR, SIX = st.ip_addresses(v=4).map(str), st.ip_addresses(v=6).map(str)
+ENDS = st.builds(FlowEnds, FOUR, PORTS, FOUR, PORTS, NAMES) | st.builds(
+    FlowEnds, SIX, PORTS, SIX, PORTS, NAMES)
 
 
 @given(ENDS)

@@ -9,8 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.xapp.test_flow_ends import ENDS
 from xapp.actuators.targets import SliceTarget, target_document, value_document
-from xapp.decisions import Decision, Expectation, HandOver, Metric, SetQuotas
+from xapp.decisions import (
+    Decision,
+    Expectation,
+    HandOver,
+    MapFlows,
+    Metric,
+    MovedFlow,
+    SetQuotas,
+)
 from xapp.effect_watch import Effect as Watched
 from xapp.errors import StoreError
 from xapp.events import Code, Level, warning
@@ -40,10 +49,12 @@ EXPECTED = st.lists(st.builds(
     Expectation, st.tuples(CELLS, SLICES) | UES | CELLS, st.sampled_from(Metric),
     st.floats(0, 60), FIGURES, FIGURES), max_size=3).map(tuple)
 TEXTS = st.text(max_size=20)
+MOVED = st.lists(st.builds(MovedFlow, ENDS, UES, SLICES), max_size=2).map(tuple)
 DECISIONS: st.SearchStrategy[Decision] = st.builds(
     SetQuotas, CELLS, st.dictionaries(SLICES, QUOTAS, max_size=4), TEXTS, TEXTS, EXPECTED,
     st.lists(TEXTS, max_size=2).map(tuple), st.lists(UES, max_size=2).map(tuple),
-) | st.builds(HandOver, UES, CELLS, CELLS, TEXTS, TEXTS, EXPECTED)
+) | st.builds(HandOver, UES, CELLS, CELLS, TEXTS, TEXTS, EXPECTED) | st.builds(
+    MapFlows, CELLS, SLICES, MOVED, MOVED, TEXTS, TEXTS, EXPECTED)
 CELL, LLM = CellKey("gnb_00101_00019b", "00066c000"), Snssai(1, 5)
 DECISION = SetQuotas(CELL, {LLM: Quota(40)}, "It is needed.", "llm", (
     Expectation((CELL, LLM), Metric.DOWN_PRBS, 3.0, at_least=35.0),))

@@ -29,7 +29,7 @@ from tests.xapp.policy_networks import (
     slice_,
     ue,
 )
-from xapp.decisions import Decision, HandOver, Metric, SetQuotas
+from xapp.decisions import Decision, HandOver, Metric, SetQuotas, cell_of
 from xapp.effect_watch import alive
 from xapp.limits import FREE, Limits
 from xapp.observations import CellKey, Observations, Quota, Snssai
@@ -93,7 +93,7 @@ def test_what_every_decision_keeps_to(
     decisions = decide(observations, wanted, bounds, NOW)
     for one in decisions:
         assert one.reason.endswith(".")
-        where = observations.cells[one.cell if isinstance(one, SetQuotas) else one.source]
+        where = observations.cells[cell_of(one)]
         ages = [NOW - where.load.at, *(NOW - part.load.at for part in where.slices.values())]
         assert min(ages) <= bounds.stale
     for changed in quotas_of(decisions):

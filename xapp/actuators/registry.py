@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from xapp.actuators.base import Actuator, Function, function_of
 from xapp.actuators.ccc import CccQuota
+from xapp.actuators.flow_promotion import FlowPromotion, PromotionConfig
 from xapp.actuators.handover import RcHandover
 from xapp.actuators.qos_flow import FlowConfig, QosFlow
 from xapp.actuators.rc_quota import RcQuota
@@ -36,6 +37,7 @@ class ActuatorConfig:
     order: tuple[str, ...] = ()  # names, first tried first; empty: by scope and trust
     off: tuple[str, ...] = ()  # names that are never used
     flow: FlowConfig | None = None  # for RC 1/2
+    promotion: PromotionConfig | None = None  # of single flows, by the core
     remote: bool = False  # srsRAN's remote control has an address
 
     def __post_init__(self) -> None:
@@ -54,7 +56,8 @@ def for_node(profile: Profile, functions: Sequence[Function],
         Lever.RC_SLICE_QUOTA: RcQuota(profile), Lever.CCC_SLICE_QUOTA: CccQuota(profile),
         Lever.WEBSOCKET_SLICE_QUOTA: SrsranWebsocket(profile),
         Lever.RC_FLOW_MAPPING: QosFlow(profile, config.flow),
-        Lever.RC_HANDOVER: RcHandover(profile)}
+        Lever.RC_HANDOVER: RcHandover(profile),
+        Lever.CORE_FLOW_PROMOTION: FlowPromotion(config.promotion)}
     usable = [(lever, actuator) for lever, actuator in every.items()
               if actuator.name not in config.off and _there(lever, profile, functions, config)]
 
@@ -71,6 +74,8 @@ def for_node(profile: Profile, functions: Sequence[Function],
 
 def _there(lever: Lever, profile: Profile, functions: Sequence[Function],
            config: ActuatorConfig) -> bool:
+    if lever is Lever.CORE_FLOW_PROMOTION:  # whatever the base station is
+        return config.promotion is not None
     known = profile.actuator(lever)
     if known is None or not known.usable:
         return False

@@ -1,7 +1,8 @@
 """What can be set on a base station, and to what; each with one text form that survives a restart.
 
-A slice's and a UE's quota, the DRB of a QoS flow, the cell of a UE. `cell` says where a UE was when
-it was acted on; it is no part of its identity. It does not know how anything is set.
+A slice's and a UE's quota, the DRB of a QoS flow, the cell of a UE, the slice of one flow. `cell`
+says where a UE was when it was acted on; it is no part of its identity. It does not know how
+anything is set.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from xapp.errors import StoreError
+from xapp.errors import ConfigurationError, StoreError
+from xapp.flow_ends import FlowEnds
 from xapp.observations import CellKey, Quota, Snssai, UeKey
 
 
@@ -59,10 +61,25 @@ class PlaceTarget:
         return f"place {self.ue}"
 
 
-Target = SliceTarget | UeTarget | FlowTarget | PlaceTarget
-Value = Quota | int | CellKey  # of a slice or UE; DRB of a flow; place of a UE
+@dataclass(frozen=True, slots=True)
+class RuleTarget:
+    """The slice that one flow of a UE goes through."""
+
+    ue: UeKey
+    flow: FlowEnds
+    home: Snssai = field(compare=False)  # its session's
+    cell: CellKey = field(compare=False)
+
+    def __str__(self) -> str:
+        return f"rule {self.ue}/{self.flow}"
+
+
+Target = SliceTarget | UeTarget | FlowTarget | PlaceTarget | RuleTarget
+# Of a slice or UE; DRB of a QoS flow; place of a UE; slice of one flow.
+Value = Quota | int | CellKey | Snssai
 Settings = Mapping[Target, Value]
-_KINDS = {SliceTarget: "slice", UeTarget: "ue", FlowTarget: "flow", PlaceTarget: "place"}
+_KINDS = {SliceTarget: "slice", UeTarget: "ue", FlowTarget: "flow", PlaceTarget: "place",
+          RuleTarget: "rule"}
 
 _PLACES = {"place": PlaceTarget}
 
@@ -78,6 +95,8 @@ def target_document(target: Target) -> dict[str, Any]:
     if isinstance(target, SliceTarget):
         return document | {"slice": str(target.snssai)}
     document["ue"] = target.ue.ue
+    if isinstance(target, RuleTarget):
+        return document | {"flow": str(target.flow), "home": str(target.home)}
     return document | ({"qfi": target.qfi} if isinstance(target, FlowTarget) else {})
 
 
@@ -91,8 +110,11 @@ def read_target(document: Mapping[str, Any]) -> Target:
         ue = UeKey(node, document["ue"])
         if kind == "flow":
             return FlowTarget(ue, int(document["qfi"]), cell)
+        if kind == "rule":
+            return RuleTarget(ue, FlowEnds.parse(document["flow"]),
+                              Snssai.parse(document["home"]), cell)
         return UeTarget(ue, cell) if kind == "ue" else _PLACES[kind](ue, cell)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, ConfigurationError) as error:
         raise StoreError(f"{document!r} is nothing that can be set.",
                          "The store was written by another program or version.") from error
 
@@ -101,6 +123,8 @@ def value_document(value: Value) -> Any:
     """For JSON."""
     if isinstance(value, Quota):
         return {"minimum": value.minimum, "maximum": value.maximum, "dedicated": value.dedicated}
+    if isinstance(value, Snssai):
+        return {"slice": str(value)}
     return value if isinstance(value, int) else {"node": value.node, "cell": value.cell}
 
 
@@ -111,7 +135,9 @@ def read_value(document: Any) -> Value:
             return document
         if "cell" in document:
             return CellKey(document["node"], document["cell"])
+        if "slice" in document:
+            return Snssai.parse(document["slice"])
         return Quota(document["minimum"], document["maximum"], document["dedicated"])
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ConfigurationError) as error:
         raise StoreError(f"{document!r} is no value.",
                          "The store was written by another program or version.") from error

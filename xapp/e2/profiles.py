@@ -43,6 +43,7 @@ class Lever(enum.Enum):
     RC_FLOW_MAPPING = "rc_flow_mapping"  # RC style 1 action 2
     CCC_SLICE_QUOTA = "ccc_slice_quota"  # CCC style 2, O-RRMPolicyRatio
     WEBSOCKET_SLICE_QUOTA = "websocket_slice_quota"  # srsRAN's own remote control
+    CORE_FLOW_PROMOTION = "core_flow_promotion"  # no base station's: the core's policy function
 
 
 @dataclass(frozen=True, slots=True)

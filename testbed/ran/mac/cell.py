@@ -9,7 +9,7 @@ which the loop obeys at the begin of its next slot; counters are read as they ar
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -58,6 +58,9 @@ class SlotCell:
         self._others = [tuple(self._slices[int(mac.bearer_slice[one])]
                               for one in bearers[len(self._sessions[place]):])
                         for place, bearers in enumerate(self._bearers)]
+        # Places of UEs that have single flows in bearers beyond their sessions' now; no report
+        # tells of such a bearer else.
+        self.mapped: Callable[[], Collection[int]] = lambda: ()
 
     # What E2 sees.
 
@@ -71,11 +74,11 @@ class SlotCell:
 
     @property
     def ues(self) -> Sequence[UeFacts]:
-        first = 1 + GENERATION_STEP * self._generation
+        first, mapped = 1 + GENERATION_STEP * self._generation, self.mapped()
         return tuple(
             UeFacts(first + place, first + place + 100, first + place,
                     self._cells[int(self._mac.ues[place, Ue.CELL])].nci, sessions,
-                    self._others[place])
+                    self._others[place] if place in mapped else ())
             for place, sessions in enumerate(self._sessions))
 
     @property

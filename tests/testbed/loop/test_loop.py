@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ from testbed import namespaces
 from testbed.loop.chronicle import Event, What
 from testbed.loop.labels import FlowLabels, LabelFigures
 from testbed.loop.outcome import LoopResult
-from testbed.loop.report import show, write
-from testbed.loop.settings import LLM, PHASES, LoopSettings
+from testbed.loop.report import sentences, show, write
+from testbed.loop.settings import LLM, PHASES, LoopSettings, Sessions
 from testbed.loop.story import Token, phase_figures
 
 NO_QUOTA = {"minimum": 0, "maximum": 100, "dedicated": 0}
@@ -38,6 +39,16 @@ def result() -> LoopResult:
         cell_quotas=[(0.0, {LLM: NO_QUOTA}), (39.5, QUOTA), (70.0, {LLM: NO_QUOTA})],
         congestion_at=15.0, congestion_end=60.0, allowed_at=35.0,
         events=[Event(15.0, What.CONGESTION, "the crowd comes: <24> phones")])
+
+
+def test_a_report_says_what_the_emulator_alone_can_do() -> None:
+    one = result()
+    assert not any("no real network" in line for line in sentences(one))
+    one.settings = replace(one.settings, sessions=Sessions.ONE)
+    assert any("nobody asked for that" in line for line in sentences(one))
+    one.decisions = [{"kind": "map_flows", "state": state} for state in ("confirmed", "recorded")]
+    assert any("no real network does it: asked for 2 times, 1 confirmed" in line
+               for line in sentences(one))
 
 
 def test_a_report_is_left_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,9 @@ def test_phases_follow_each_other() -> None:
 
 @pytest.mark.parametrize("wrong", [
     {"crowd": 0}, {"calm_seconds": 0.5}, {"floor": 95}, {"static_percent": -1},
-    {"map_port": 8480}, {"api_port": 0}, {"name": ""}, {"name": "x" * 25}], ids=str)
+    {"sessions": Sessions.ONE, "steering": Steering.STATIC}, {"map_port": 8480},
+    {"api_port": 0}, {"name": ""}, {"name": "x" * 25}, {"grant_ms": -1},
+    {"headroom": 0.9}], ids=str)
 def test_what_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(TestbedFailure):
         LoopSettings(**wrong)

@@ -141,7 +141,8 @@ def test_single_flows_cross_the_scheduler_in_the_other_slice(tmp_path: Path) -> 
     other[20:22] = b"\x00\x09"  # another flow of the same phone
     with remapped(tmp_path / "devices") as (cell, phone, core):
         assert cell.pcf is not None
-        assert cell.plane.map_flow(FLOW) == "phone"
+        assert cell.ran.ues[0].slices == {Snssai(1)}
+        assert cell.map_flow(FLOW) == "phone"
         phone.send(packet("10.45.0.2", "10.45.0.1", 100))
         phone.send(bytes(other))
         assert sorted(len(received(core)) for _ in range(2)) == [100, 200]
@@ -151,11 +152,12 @@ def test_single_flows_cross_the_scheduler_in_the_other_slice(tmp_path: Path) -> 
         assert cell.ran.ues[0].slices == {Snssai(1), LLM}
         assert [one.slice for one in cell.ran.ues[0].sessions] == [Snssai(1)]
         assert cell.account()["mapped_flows"] == [str(FLOW)]
-        assert cell.plane.unmap_flow(FLOW)
-        assert not cell.plane.unmap_flow(FLOW)
+        assert cell.unmap_flow(FLOW)
+        assert not cell.unmap_flow(FLOW)
         phone.send(packet("10.45.0.2", "10.45.0.1", 100))
         received(core)
         until(lambda: carried(cell) == (2400, 800))
+        assert cell.ran.ues[0].slices == {Snssai(1)}
 
 
 def test_a_flow_that_moves_to_and_fro_loses_and_doubles_nothing(tmp_path: Path) -> None:
@@ -167,7 +169,7 @@ def test_a_flow_that_moves_to_and_fro_loses_and_doubles_nothing(tmp_path: Path) 
                 data = packet("10.45.0.2", "10.45.0.1", 120, round_ * MANY + number)
                 phone.send(data)
                 sent.append(data)
-            _ = cell.plane.map_flow(FLOW) if round_ % 2 == 0 else cell.plane.unmap_flow(FLOW)
+            _ = cell.map_flow(FLOW) if round_ % 2 == 0 else cell.unmap_flow(FLOW)
         got = [received(core) for _ in sent]
         assert sorted(got) == sorted(sent)
         assert not select.select([core], [], [], 0)[0]
@@ -179,19 +181,19 @@ def test_a_flow_that_moves_to_and_fro_loses_and_doubles_nothing(tmp_path: Path) 
 def test_flows_of_nobody_and_of_a_phone_that_left_are_refused(tmp_path: Path) -> None:
     with remapped(tmp_path / "devices") as (cell, _, _):
         with pytest.raises(ConfigurationError, match="No UE has"):
-            cell.plane.map_flow(FlowEnds("10.45.0.99", 1, "10.45.0.1", 2))
-        cell.plane.map_flow(FLOW)
+            cell.map_flow(FlowEnds("10.45.0.99", 1, "10.45.0.1", 2))
+        cell.map_flow(FLOW)
         cell.carrier.leave("phone")
         assert cell.plane.mapped == ()
         with pytest.raises(ConfigurationError, match="No UE has"):
-            cell.plane.map_flow(FLOW)
+            cell.map_flow(FLOW)
         cell.carrier.come_back("phone", False)
-        cell.plane.map_flow(FLOW)
+        cell.map_flow(FLOW)
         for number in range(1, MOST_RULES):
-            cell.plane.map_flow(FlowEnds("10.45.0.2", number, "10.45.0.1", 3))
+            cell.map_flow(FlowEnds("10.45.0.2", number, "10.45.0.1", 3))
         with pytest.raises(ConfigurationError, match="is the most"):
-            cell.plane.map_flow(FlowEnds("10.45.0.2", 1, "10.45.0.1", 4))
-        cell.plane.map_flow(FLOW)  # what is there is no more
+            cell.map_flow(FlowEnds("10.45.0.2", 1, "10.45.0.1", 4))
+        cell.map_flow(FLOW)  # what is there is no more
         assert cell.plane.statistics().orders_refused == 0
 
 
@@ -200,4 +202,4 @@ def test_without_a_second_bearer_flows_stay(tmp_path: Path) -> None:
         assert isinstance(cell, PacketCell)
         assert cell.pcf is None
         with pytest.raises(ConfigurationError, match="remap"):
-            cell.plane.map_flow(FLOW)
+            cell.map_flow(FLOW)

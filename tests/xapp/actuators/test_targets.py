@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.xapp.steering_scene import CELL
+from tests.xapp.test_flow_ends import ENDS
 from xapp.actuators.targets import (
     FlowTarget,
     PlaceTarget,
+    RuleTarget,
     SliceTarget,
     Target,
     UeTarget,
@@ -31,9 +33,11 @@ UE = st.builds(UeKey, st.just(CELL.node), st.sampled_from(["du:1", "amf:99"]))
 TARGET = st.one_of(
     st.builds(SliceTarget, st.just(CELL), SNSSAI), st.builds(UeTarget, UE, st.just(CELL)),
     st.builds(FlowTarget, UE, st.integers(0, 63), st.just(CELL)),
-    st.builds(PlaceTarget, UE, st.just(CELL)))
+    st.builds(PlaceTarget, UE, st.just(CELL)),
+    st.builds(RuleTarget, UE, ENDS, SNSSAI, st.just(CELL)))
 PERCENT = st.integers(0, 100)
-VALUE = st.one_of(st.builds(Quota, PERCENT, PERCENT, PERCENT), st.integers(1, 32), st.just(CELL))
+VALUE = st.one_of(st.builds(Quota, PERCENT, PERCENT, PERCENT), st.integers(1, 32), st.just(CELL),
+                  SNSSAI)
 
 
 @given(TARGET, VALUE)
