@@ -23,6 +23,11 @@ def acknowledges_alone(packet: bytes) -> bool:
     return packet[HEADER] == SACK and HEADER + length >= len(packet)
 
 
+def association_of(packet: bytes) -> bytes:
+    """What names the association that a packet is of: ports, and the receiver's tag."""
+    return packet[:8]
+
+
 def is_sound(packet: bytes | bytearray, begin: int, end: int) -> bool:
     """Whether `packet[begin:end]` may be given to the library."""
     at = begin + HEADER

@@ -122,7 +122,7 @@ class Acceptor:
         self.port = port
         stack.users[self._handle] = _acceptors[port] = self
 
-    def look(self) -> None:
+    def look(self) -> bool:
         """Take who waits."""
         while self.listeners and (found := self._library.accept(self._handle)) is not None:
             handle, number, port = found
@@ -132,6 +132,7 @@ class Acceptor:
                 self._library.close(handle)  # one whose way has no listener at this port
             else:
                 listener.take(handle, peer, port)
+        return True
 
     def remove(self, way: Way) -> None:
         """No listener there any more; with the last, the port is free again."""
@@ -248,23 +249,23 @@ class UsrsctpAssociation(QueuedAssociation):
         self._peer.way.release(self._own_port)
         self._stack.end_if_unused()
 
-    def look(self) -> None:
+    def look(self) -> bool:
         """Go on with what waits to be sent, and with what came."""
         if self._outbox:
             self._writable()
-        for _ in range(MESSAGES_AT_ONCE):
+        for count in range(MESSAGES_AT_ONCE):
             if self._gone or self._paused:
-                return
+                return count > 0
             try:
                 data, ppid, flags = self._library.read(self._handle)
             except BlockingIOError:
                 if self._lost_it:
                     self._lost("aborted by its peer")
-                return
+                return count > 0
             except OSError as error:
                 if error.errno != errno.ENOTCONN:  # not yet
                     self._lost(reason_of(error))
-                return
+                return count > 0
             if flags & usrsctp_library.NOTIFICATION:
                 self._notified(data)
             elif not data:
@@ -272,6 +273,7 @@ class UsrsctpAssociation(QueuedAssociation):
             else:
                 self._part(data, ppid, bool(flags & usrsctp_library.END_OF_MESSAGE))
         self._read_on()  # when others had their turn
+        return True
 
     def _notified(self, data: bytes) -> None:
         if len(data) < usrsctp_library.CHANGE.size:

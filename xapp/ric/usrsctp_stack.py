@@ -2,9 +2,7 @@
 from its clock, and whoever has something to do is looked at.
 
 The library is one for the whole process, so that only one event loop can use it at a time. It is
-there while something uses it. That messages came is told their sender behind what they lead to at
-once: that takes some milliseconds at most, and no message waits until the kernel took its
-acknowledgement. What an association is, is not known here.
+there while something uses it. What an association is, is not known here.
 """
 
 from __future__ import annotations
@@ -18,10 +16,13 @@ from xapp.errors import ConfigurationError, TransportError
 from xapp.ric.address import Address
 from xapp.ric.association import reason_of
 from xapp.ric.encapsulation import Peers, Way
-from xapp.ric.sctp_packet import acknowledges_alone
+from xapp.ric.sctp_packet import acknowledges_alone, association_of
 from xapp.ric.usrsctp_library import Library
 
 TICK_SECONDS = 0.01  # between calls for the library's timers, whose least is ten times that
+# For which an acknowledgement waits, unless a message is not whole yet: what a report leads to goes
+# first, and is not held up while the kernel takes this. SCTP lets it wait for 200 ms.
+ACKNOWLEDGED_SECONDS = 0.003
 FREE_PORTS = range(49152, 65536)  # that nobody has by name
 FREE_PORT_TRIES = 100
 
@@ -29,8 +30,8 @@ FREE_PORT_TRIES = 100
 class User(Protocol):
     """Who has a socket of the library."""
 
-    def look(self) -> None:
-        """Something happened there."""
+    def look(self) -> bool:
+        """Something happened there; whether it took anything."""
 
 
 class Stack:
@@ -42,8 +43,9 @@ class Stack:
         self.peers = Peers(self.library.know, self.library.forget)
         self.users: dict[int, User] = {}  # by the library's handle
         self._answering = False  # the library is being given a packet
-        # Acknowledgements of what was taken in at one go, of which there are fewer than packets.
-        self._answers: list[tuple[int, bytes]] = []
+        self._acknowledging = False  # it acknowledged that one
+        # Acknowledgements that wait, by peer and association: a newer one says all of an older.
+        self._acknowledgements: dict[tuple[int, bytes], bytes] = {}
         self._ways: dict[tuple[str, int], Way] = {}
         self._ticked = self.loop.time()
         self._timer = self.loop.call_later(TICK_SECONDS, self._tick)
@@ -73,17 +75,16 @@ class Stack:
 
     def _transmit(self, number: int, packet: bytes) -> None:
         if self._answering and acknowledges_alone(packet):
-            if not self._answers:
-                # Whoever waits for a message goes on next; this comes behind.
-                self.loop.call_soon(self.loop.call_soon, self._answer)
-            self._answers.append((number, packet))
-            return
-        self._answer()  # packets of one association stay in their order
-        self._send(number, packet)
+            if not self._acknowledgements:
+                self.loop.call_later(ACKNOWLEDGED_SECONDS, self._acknowledge)
+            self._acknowledgements[number, association_of(packet)] = packet
+            self._acknowledging = True
+        else:
+            self._send(number, packet)
 
-    def _answer(self) -> None:
-        answers, self._answers = self._answers, []
-        for number, packet in answers:
+    def _acknowledge(self) -> None:
+        waiting, self._acknowledgements = self._acknowledgements, {}
+        for (number, _), packet in waiting.items():
             self._send(number, packet)
 
     def _send(self, number: int, packet: bytes) -> None:
@@ -93,12 +94,15 @@ class Stack:
 
     def look(self) -> None:
         """Let those go on whose sockets have something."""
-        ready = self.library.ready
+        ready, took = self.library.ready, False
         while ready:
             handle, _ = ready.popitem()
             user = self.users.get(handle)
             if user is not None:
-                user.look()
+                took |= user.look()
+        if self._acknowledging and not took:
+            self._acknowledge()  # what came is a part of a message, and the rest may wait for it
+        self._acknowledging = False
 
     def _tick(self) -> None:
         now = self.loop.time()
@@ -126,7 +130,7 @@ class Stack:
             raise ConfigurationError("SCTP of this process is in use by another event loop.",
                                      "Close its listeners and associations first.")
         self._timer.cancel()
-        self._answers.clear()
+        self._acknowledgements.clear()
         self.loop, self._ticked = loop, loop.time()
         self._timer = loop.call_later(TICK_SECONDS, self._tick)
 
