@@ -11,7 +11,7 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,10 +21,16 @@ from transformers import Gemma3ForCausalLM
 
 from testbed.training.errors import BadTrainingInput
 from testbed.training.model import Optimisers, optimiser_tensors, restore_optimisers
-from testbed.training.settings import TrainingSettings
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
 MODEL_PREFIX = "model:"
+
+
+class Identified(Protocol):
+    """Settings of a run."""
+
+    def identity(self) -> dict[str, Any]:
+        """The fields that must stay the same when it is resumed."""
 
 
 @dataclass
@@ -43,7 +49,7 @@ def save_checkpoint(
     model: Gemma3ForCausalLM,
     optimisers: Optimisers,
     history: History,
-    settings: TrainingSettings,
+    settings: Identified,
 ) -> None:
     """Write the checkpoint after a number of finished steps."""
     tensors = {MODEL_PREFIX + name: value.detach() for name, value in model.named_parameters()}
@@ -66,7 +72,7 @@ def load_checkpoint(
     folder: Path,
     model: Gemma3ForCausalLM,
     optimisers: Optimisers | None,
-    settings: TrainingSettings,
+    settings: Identified,
 ) -> tuple[int, History]:
     """Restore a checkpoint into model and optimisers; gives the finished steps and the history."""
     path = folder / CHECKPOINT_NAME
@@ -98,7 +104,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return notes, tensors
 
 
-def _refuse_other_settings(path: Path, saved: object, settings: TrainingSettings) -> None:
+def _refuse_other_settings(path: Path, saved: object, settings: Identified) -> None:
     wanted = settings.identity()
     if not isinstance(saved, dict) or saved != wanted:
         known = saved if isinstance(saved, dict) else {}

@@ -37,6 +37,19 @@ class DraftOptions:
     save_every: int  # steps
 
 
+@dataclass(frozen=True)
+class Run:
+    """What fixes a run: its settings, and the shape of the model that it is for."""
+
+    settings: DraftSettings
+    teacher: Gemma3ForCausalLM
+
+    def identity(self) -> dict[str, Any]:
+        config = self.teacher.config
+        return self.settings.identity() | {"model": [
+            config.vocab_size, config.hidden_size, config.num_hidden_layers]}
+
+
 def build_student(teacher: Gemma3ForCausalLM, settings: DraftSettings) -> Gemma3ForCausalLM:
     """The model's first layers, then the exit's; what the exit does not own is frozen."""
     config = copy.deepcopy(teacher.config)
@@ -68,8 +81,9 @@ def train_draft(
     plain = settings.training(teacher.config.hidden_size)
     optimisers = build_optimisers(student, plain)
     step, history = 0, History()
+    run = Run(settings, teacher)
     if (options.folder / CHECKPOINT_NAME).is_file():
-        step, history = load_checkpoint(options.folder, student, optimisers, plain)
+        step, history = load_checkpoint(options.folder, student, optimisers, run)
     lesson = Lesson(teacher, student, settings, options.compiled)
     started, before, saved_at = time.monotonic(), history.seconds, step
     while step < settings.steps and not stop_asked():
@@ -81,11 +95,11 @@ def train_draft(
         history.cooldown_steps = max(0, step - settings.steps + settings.cooldown_steps)
         history.seconds = before + time.monotonic() - started
         if step % options.save_every == 0:
-            save_checkpoint(options.folder, step, student, optimisers, history, plain)
+            save_checkpoint(options.folder, step, student, optimisers, history, run)
             saved_at = step
         listener(StepReport(step, loss, None, speed), history)
     if saved_at != step:
-        save_checkpoint(options.folder, step, student, optimisers, history, plain)
+        save_checkpoint(options.folder, step, student, optimisers, history, run)
     return student, step, history
 
 

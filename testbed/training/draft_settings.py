@@ -7,7 +7,8 @@ Does not know: files, tensors, the command line.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from testbed.training.errors import BadTrainingInput
 from testbed.training.settings import TrainingSettings
@@ -31,6 +32,12 @@ class DraftSettings:
     seed: int = 17  # fixes the rows and their order
     steps: int = 1200  # steps in all, cool-down included
     cooldown_steps: int = 400  # last steps, over which the learning rate falls to zero
+
+    def identity(self) -> dict[str, Any]:
+        """The fields that must stay the same when a run is resumed."""
+        values = asdict(self)
+        del values["steps"], values["cooldown_steps"]
+        return values | {"sources": list(self.sources)}  # as it comes back from a file
 
     def training(self, hidden_size: int) -> TrainingSettings:
         """The same for the training's other modules."""
