@@ -12,7 +12,11 @@ from testbed.cli import main
 from testbed.experiments.errors import BadScenario
 from testbed.experiments.modes_kind import Modes
 from testbed.modes.errors import ModesError
-from testbed.modes.modes_command import run_serve
+from testbed.modes.modes_command import _servers, run_serve
+from testbed.modes.places import Ends, Place
+from testbed.modes.policies import Mode
+from testbed.modes.programs import Server
+from testbed.modes.settings import BUNDLED_MODEL, LinkKind, ModesSettings
 from tests.conftest import MakeCheckpoint
 
 END_SECONDS = 60.0  # on a machine where much else runs
@@ -64,6 +68,38 @@ def test_a_trial_with_a_server_of_its_own(tmp_path: Path, checkpoint_folder: Mak
         kind.close()
     assert server.process is not None
     assert not Path(f"/proc/{server.process}").exists()
+
+
+def test_asking_over_ssh_starts_what_the_mode_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    from argparse import Namespace
+
+    seen: list[ModesSettings] = []
+
+    class Started:
+        def place(self, settings: ModesSettings) -> Place:
+            seen.append(settings)
+            server = Server("::1", 81, None)
+            return Place(Ends(), server if settings.needs_server else None,
+                         server if settings.needs_edge else None)
+
+        def close(self) -> None:
+            seen.clear()
+
+    monkeypatch.setattr("testbed.modes.places.Places", Started)
+    arguments = Namespace(ssh="me@far", ssh_command="nice airsplit", ssh_model="/m", server="h:1",
+                          edge="http://h:2", model=BUNDLED_MODEL, backend="auto", dtype="auto",
+                          threads=1, context=64)
+    for mode, wanted in ((Mode.SEMANTIC, (("::1", 81), None)),
+                         (Mode.SPLIT, (None, "http://[::1]:81"))):
+        with _servers(arguments, mode) as found:
+            assert found == wanted
+            (one,) = seen
+            assert (one.link, one.ssh, one.ssh_command, one.ssh_model) == (
+                LinkKind.HOST, "me@far", "nice airsplit", "/m")
+        assert not seen
+    arguments.ssh = None
+    with _servers(arguments, Mode.SEMANTIC) as found:
+        assert found == (("h", 1), "http://h:2")
 
 
 def test_settings_that_cannot_be() -> None:
