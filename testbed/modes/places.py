@@ -30,6 +30,7 @@ from testbed.modes.programs import END, READY_SECONDS, Server, Started, program,
 from testbed.modes.remote import Remote, server_over_ssh
 from testbed.modes.settings import BUNDLED_MODEL, LinkKind, ModesSettings
 
+LEAST_PLACES = 8  # conversations of a server: trials of smaller batches share one
 CELL = "airsplit-modes"  # namespaces of the emulated cell
 _Result = TypeVar("_Result")
 
@@ -104,9 +105,10 @@ def command_for(settings: ModesSettings, name: str, ends: Ends) -> list[str]:
               settings.precision, "--threads", str(settings.threads), "--context",
               str(settings.context), "--host", address, "--port", "0", "--allow-anyone",
               "--end-with-stdin"]
+    places = str(max(LEAST_PLACES, settings.batch))
     if name == "edge":
-        return ["edge", *common]
-    return ["modes", "serve", *common, "--slots", str(max(8, settings.batch))]
+        return ["edge", *common, "--sessions", places]
+    return ["modes", "serve", *common, "--slots", places]
 
 
 def _start(settings: ModesSettings, ends: Ends, command: Sequence[str]

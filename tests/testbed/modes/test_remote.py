@@ -174,6 +174,9 @@ def test_what_is_started_there() -> None:
     assert str(BUNDLED_MODEL.parent) in command_for(other, "edge", Ends())
     there = command_for(replace(other, ssh_model="/there"), "edge", Ends())
     assert there[:3] == ["edge", "--model", "/there"]
+    for name, option in (("edge", "--sessions"), ("modes", "--slots")):
+        words = command_for(replace(SETTINGS, batch=16), name, Ends())
+        assert words[words.index(option) + 1] == "16"  # a conversation for each sequence
     with pytest.raises(ConfigurationError, match="ssh"):
         ModesSettings(Mode.SEMANTIC, link=LinkKind.HOST)
 
