@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import signal
 import sys
 import time
@@ -56,6 +57,8 @@ REQUESTOR = 1  # of our RIC request ids; an own termination has no other
 SWITCH_SECONDS = 0.0005  # that the store's thread may keep the loop waiting: Python's own is 5 ms
 TICK_LEAST = 0.001  # seconds between ticks
 FAULT_SECONDS = 0.5  # after one that failed
+# Signals so close together are one, sent to the process and to its group as `timeout` does it.
+ONE_SIGNAL_SECONDS = 0.03
 LEVELS = {Level.INFO: logging.INFO, Level.WARNING: logging.WARNING, Level.ERROR: logging.ERROR}
 _log = logging.getLogger("xapp")
 
@@ -69,7 +72,7 @@ class XappServer:
         self._now, self._wall = time.monotonic, time.time
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._signals = 0
+        self._signals, self._signalled_at = 0, -math.inf
         self._owed = False  # `_after` is, as soon as nothing more is to be taken in
         self._sweep: Sweep | None = None  # from when it is up
         self._over = asyncio.Event()
@@ -172,6 +175,9 @@ class XappServer:
             _log.error("The xApp ends before everything is put back; its next start goes on.")
 
     def _signalled(self) -> None:
+        before, self._signalled_at = self._signalled_at, self._now()
+        if self._signalled_at - before < ONE_SIGNAL_SECONDS:
+            return
         self._signals += 1
         self._over.set()
         if self._signals > 1:

@@ -27,6 +27,7 @@ def again():
 
 class Signalled(XappServer):
     async def _close_tasks(self):
+        await asyncio.sleep(0.1)  # later than what was sent twice at once
         again()
         await asyncio.sleep(0)
         await asyncio.sleep(0.05)
@@ -58,6 +59,22 @@ def test_signals_while_it_closes_are_answered_and_the_run_is_marked_as_ended(
     assert "closing already" in done.stderr
     with Reader(store) as reader:
         assert reader.left().clean
+
+
+TWICE = SCRIPT.partition("asyncio.run(Signalled")[0] + """
+server = XappServer(config, started=lambda server: (again(), again()))
+asyncio.run(server.run())
+print("ended", flush=True)
+"""
+
+
+def test_a_signal_to_the_process_and_to_its_group_is_one(tmp_path: Path) -> None:
+    """`timeout` sends both: the second must not keep it from putting quotas back."""
+    done = subprocess.run([sys.executable, "-c", TWICE, str(tmp_path / "xapp.db"), "SIGINT"],
+                          cwd=ROOT, capture_output=True, text=True, timeout=HANG_SECONDS,
+                          check=False)
+    assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr
+    assert "closing already" not in done.stderr
 
 
 SCHEDULED = """
