@@ -2,10 +2,13 @@
 
 Same random Gemma-shaped weights, same prompt, same steps, over loopback and over a link of 20 ms
 and 20 Mbit/s between two namespaces (root). Ours: `split` and `semantic`, with the product's
-kernels. Others compute with transformers in bf16: torch RPC (over TCP: shared memory would go round
-the link) without and with a cache at the server, and activations pickled over HTTP. Peers take
-turns, in rounds; figures are medians. Bytes are of IP packets, as a capture at the client's end saw
-them, acknowledgements included; a token's are those of a long answer less those of a short one.
+kernels. Others: torch RPC (over TCP: shared memory would go round the link) without and with a
+cache at the server and by RemoteModule, and activations pickled over HTTP, all with transformers in
+bf16; llama.cpp's RPC; Petals, on Llama's shape. The last two need an environment of their own, and
+are left out with the reason where there is none. Peers take turns, in rounds; figures are medians.
+Bytes are of IP packets, as a capture at the client's end saw them, acknowledgements included; a
+token's are those of a long answer less those of a short one. "same" is how many tokens of the
+answer are the unsplit model's, up to the first that differs: arithmetic differs by peer.
 
 `split` is to send at most 1.05 x the physical minimum: one row, its frame (32 B), the WebSocket's
 head (8 B), and one TCP/IP header with time stamps (52 B). Its tokens are to come within 5 % of what
@@ -13,20 +16,31 @@ the model takes here unsplit and one round trip of the same link, by the clocks'
 
     python -m tests.benchmarks.bench_peers --quick
     python -m tests.benchmarks.bench_peers --shape gemma3-270m --cache /tmp/shapes
+    python -m tests.benchmarks.bench_peers --shape tiny --llama-python LLAMA/bin/python \\
+        --petals-python PETALS/bin/python
+
+The environment for llama.cpp is built from source, some ten minutes on two cores:
+
+    python3.11 -m venv LLAMA
+    CMAKE_ARGS="-DGGML_NATIVE=ON -DGGML_RPC=ON" LLAMA/bin/pip install gguf llama-cpp-python \\
+        --no-binary llama-cpp-python
+
+The one for Petals, whose last release pins a hivemind that no longer builds:
+
+    python3.11 -m venv PETALS
+    PETALS/bin/pip install -r tests/benchmarks/peers_petals.txt
+    PETALS/bin/pip install --no-deps petals==2.2.0.post1
 """
 
 from __future__ import annotations
 
 import argparse
 import ipaddress
-import json
 import statistics
-import subprocess
-import sys
-import threading
+import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,24 +52,23 @@ from edge_server.engine.family import Architecture
 from edge_server.errors import EdgeError
 from testbed import namespaces
 from testbed.modes import capture
-from testbed.modes.opening import open_mode
 from testbed.modes.places import Place, Places
 from testbed.modes.policies import Mode
 from testbed.modes.settings import LinkKind, ModesSettings
-from testbed.modes.trial import WARM_ID, cpu_of, mode_config
 from tests.benchmarks import report, shapes
+from tests.benchmarks.peers import OTHERS, Other, Ours, interpreters, model_for
+from tests.benchmarks.peers_loop import family_seconds
 
 OURS = (str(Mode.LOCAL), str(Mode.SPLIT), str(Mode.SEMANTIC))
-OTHERS = ("rpc-stateless", "rpc-stateful", "pickle-http")
 ABSENT = {  # named by whoever compares, and why they are not here
-    "accelerate": "its dispatch moves weights between devices of one machine; over a network "
-                  "people write the RPC that is above",
-    "llama.cpp RPC": "runs by ctypes where llama-cpp-python was built with GGML_RPC; not wired up",
-    "Petals": "installs beside an old hivemind and imports with a shim; no swarm was tried"}
+    "accelerate": "what it has over a network, prepare_pippy, cannot cut a model with rotary "
+                  "positions: 1.15 with torch 2.13 and 2.14 ends with \"Expected positional "
+                  "argument for parameter unsqueeze_default, but one was not passed in!\" "
+                  "(pytorch/pytorch#184361, open). Its dispatch is for devices of one machine"}
 FRAME, WEBSOCKET, TCP_IP = 32, 8, 52  # bytes
 MOST_BYTES, MOST_TIME = 1.05, 1.05
+CONTEXT = 1024  # tokens that each end has room for
 SHORT = 2  # tokens of the answer whose bytes are taken off
-READY_SECONDS = 120.0
 LATE_SECONDS = 0.3  # a delayed acknowledgement is of an answer, too
 
 
@@ -83,113 +96,46 @@ def bytes_of(place: Place, port: int | None, run: Callable[[], dict[str, Any]]
     return answer, int(packets["length"][away].sum()), int(packets["length"][~away].sum())
 
 
-class Ours:
-    """One of the product's modes."""
-
-    def __init__(self, mode: Mode, settings: ModesSettings, place: Place, stack: ExitStack) -> None:
-        self._opened = place.inside(lambda: stack.enter_context(
-            open_mode(mode_config(replace(settings, mode=mode), place))))
-        server = {Mode.SPLIT: place.edge, Mode.SEMANTIC: place.server}.get(mode)
-        self.port = None if server is None else server.port
-        self.process = None if server is None else server.process
-
-    def forget(self) -> None:
-        """What is held of the last prompt would be used again."""
-        self._opened.ask([WARM_ID], 1)
-
-    def ask(self, prompt: list[int], tokens: int) -> dict[str, Any]:
-        before = time.thread_time()  # one thread computes: this one
-        answer = self._opened.ask(prompt, tokens)
-        return {"times": [one - answer.started for one in answer.times],
-                "cpu": time.thread_time() - before}
-
-
-class Other:
-    """Two processes of `peers_worker`."""
-
-    def __init__(self, peer: str, model: Path, vocabulary: int, place: Place, stack: ExitStack
-                 ) -> None:
-        ends = place.ends
-        self._vocabulary = vocabulary
-        self.port = 8800 if peer == "pickle-http" else None  # RPC listens where it likes
-        words = [peer, str(model), ends.address, "--device", ends.device]
-        self._server = stack.enter_context(_process(ends.far, ["serve", *words]))
-        _until_ready(self._server)
-        self.process = self._server.pid
-        self._client = stack.enter_context(_process(ends.near, ["ask", *words]))
-        _until_ready(self._client)
-
-    def forget(self) -> None:
-        """Each of its answers begins anew."""
-
-    def ask(self, prompt: list[int], tokens: int) -> dict[str, Any]:
-        assert self._client.stdin is not None
-        assert self._client.stdout is not None
-        order = {"prompt": len(prompt), "vocabulary": self._vocabulary, "tokens": tokens}
-        self._client.stdin.write(json.dumps(order) + "\n")
-        self._client.stdin.flush()
-        line = self._client.stdout.readline()
-        if not line.startswith("{"):
-            raise EdgeError("The peer ended.", "Run peers_worker by itself.")
-        found: dict[str, Any] = json.loads(line)
-        return found
-
-
-@contextmanager
-def _process(namespace: str | None, words: list[str]) -> Iterator[subprocess.Popen[str]]:
-    inside = ["ip", "netns", "exec", namespace] if namespace else []
-    process = subprocess.Popen(
-        [*inside, sys.executable, "-m", "tests.benchmarks.peers_worker", *words],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        for one in (process.stdin, process.stdout):
-            if one is not None:
-                one.close()
-
-
-def _until_ready(process: subprocess.Popen[str]) -> None:
-    assert process.stdout is not None
-    patience = threading.Timer(READY_SECONDS, process.kill)
-    patience.start()
-    try:
-        for line in process.stdout:
-            if line.strip() == "ready":
-                return
-    finally:
-        patience.cancel()
-    raise EdgeError("The peer did not start.", "Run peers_worker by itself.")
-
-
 def main() -> None:
     options = arguments()
     rows: list[dict[str, Any]] = []
     targets: list[dict[str, Any]] = []
-    links = [LinkKind.LOOPBACK]
-    if namespaces.available():
-        links = [LinkKind.SHAPED] if options.quick else [*links, LinkKind.SHAPED]
     architecture = read_architecture(shapes.configuration(options.shape), options.shape)
     places = Places()
-    with shapes.checkpoint(options.shape, options.cache) as model:
+    with (shapes.checkpoint(options.shape, options.cache) as model,
+          tempfile.TemporaryDirectory(prefix="airsplit-peers-") as folder):
         try:
-            for link in links:
-                mine, judged = over(link, model, architecture, places, options)
+            others, missing = prepared(model, options.cache or Path(folder), options)
+            for link in options.links:
+                mine, judged = over(link, model, others, architecture, places, options)
                 rows, targets = rows + mine, [*targets, judged]
         finally:
             places.close()
-    rows += [{"link": None, "peer": name, "reason": why} for name, why in ABSENT.items()]
-    columns = ("tokens_per_second", "first_token_ms", "token_ms", "up_per_token", "down_per_token",
-               "cpu_client_ms", "cpu_server_ms")
+    rows += missing + [{"link": None, "peer": name, "reason": why} for name, why in ABSENT.items()]
+    show(rows, targets, options)
+
+
+COLUMNS = {"tokens_per_second": "1/s", "first_token_ms": "first ms", "token_ms": "token ms",
+           "up_per_token": "up B", "down_per_token": "down B", "cpu_client_ms": "CPU ms",
+           "cpu_server_ms": "its CPU", "same": "same"}
+
+
+def show(rows: list[dict[str, Any]], targets: list[dict[str, Any]], options: argparse.Namespace
+         ) -> None:
+    """Those that were measured, why the others were not, in what they differ, and the targets."""
     report.print_table(
         f"{options.shape}: {options.prompt} tokens of prompt, {options.tokens} of answer",
-        ["link", "peer", "1/s", "first ms", "token ms", "up B", "down B", "CPU ms", "its CPU"],
-        [[row["link"], row["peer"], *(row.get(one) for one in columns)] for row in rows])
+        ["link", "peer", *COLUMNS.values()],
+        [[row["link"], row["peer"], *(row.get(one) for one in COLUMNS)]
+         for row in rows if not row.get("reason")])
     for row in rows:
         if row.get("reason"):
-            print(f"  {row['peer']}: {row['reason']}")
+            where = f" over {row['link']}" if row["link"] else ""
+            print(f"  not measured{where}: {row['peer']}. {row['reason']}")
+    measured_ones = {row["peer"] for row in rows if not row.get("reason")}
+    for name, peer in OTHERS.items():
+        if name in measured_ones:
+            print(f"  {name}: {peer.note}")
     for one in targets:
         print(f"  {one['link']}: split sends {_text(one['bytes_ratio'])} x the minimum "
               f"({'met' if one['bytes_met'] else 'MISSED'}, at most {MOST_BYTES}); its tokens take "
@@ -203,54 +149,107 @@ def _text(value: float | None) -> str:
     return "?" if value is None else f"{value:.3f}"
 
 
-def over(link: LinkKind, model: Path, architecture: Architecture, places: Places,
-         options: argparse.Namespace) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def prepared(model: Path, folder: Path, options: argparse.Namespace
+             ) -> tuple[dict[str, tuple[str, Path]], list[dict[str, Any]]]:
+    """By name the others' interpreter and model, and the rows of those that cannot be had."""
+    found: dict[str, tuple[str, Path]] = {}
+    missing: list[dict[str, Any]] = []
+    by_module = interpreters(options.llama_python, options.petals_python)
+    for name in options.others:
+        python = by_module[OTHERS[name].module]
+        try:
+            found[name] = python, model_for(name, python, model, folder)
+        except EdgeError as error:
+            missing.append({"link": None, "peer": name, "reason": str(error)})
+    return found, missing
+
+
+def over(link: LinkKind, model: Path, others: dict[str, tuple[str, Path]],
+         architecture: Architecture, places: Places, options: argparse.Namespace
+         ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """All peers over one link, in turn, and the two targets."""
     settings = ModesSettings(model=model, link=link, rate_mbps=20.0, round_trip_ms=20.0,
-                             context=1024)
+                             context=CONTEXT)
     prompt = shapes.prompt_ids(options.prompt, architecture.vocabulary)
-    rows: list[dict[str, Any]] = []
-    found: dict[str, dict[str, Any]] = {}
+    reasons: dict[str, str] = {}
+    peers: dict[str, Ours | Other] = {}
     with ExitStack() as stack:
         place = places.place(replace(settings, mode=Mode.SPLIT))
         place = replace(place, server=places.place(
             replace(settings, mode=Mode.SEMANTIC)).server)
-        peers: dict[str, Any] = {}
-        for name in (*OURS, *(one for one in OTHERS if one in options.others)):
+        for name in (*OURS, *others):
+            report.progress(f"{link}: {name} starts")
             try:
-                peers[name] = (Other(name, model, architecture.vocabulary, place, stack)
-                               if name in OTHERS else Ours(Mode(name), settings, place, stack))
+                peers[name] = (Ours(Mode(name), settings, place, stack) if name in OURS else
+                               Other(name, *others[name], architecture.layers // 2 + 1, place,
+                                     stack))
             except (EdgeError, OSError) as error:
-                rows.append({"link": str(link), "peer": name, "reason": str(error)})
-        rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in peers}
-        trips = []
-        for _ in range(options.rounds):
-            trips.append(_round_trip(place))
-            for name, peer in peers.items():
-                rounds[name].append(measured(peer, prompt, place, options))
-        for name, ones in rounds.items():
-            found[name] = {key: report.middle([one[key] for one in ones]) for key in ones[0]}
-            rows.append({"link": str(link), "peer": name} | found[name])
+                reasons[name] = str(error)
+        rounds, trips = in_turn(peers, reasons, prompt, place, options)
+    found = {name: middles(ones) for name, ones in rounds.items() if name not in reasons}
+    alone = found.get(str(Mode.LOCAL), {}).get("ids")
+    rows = [{"link": str(link), "peer": name} | figures
+            | {"same": same(figures["ids"], alone) if comparable(name) else None}
+            for name, figures in found.items()]
+    rows += [{"link": str(link), "peer": name, "reason": why} for name, why in reasons.items()]
     return rows, judge(link, found, architecture.hidden, report.middle(trips))
 
 
-def measured(peer: Any, prompt: list[int], place: Place, options: argparse.Namespace
+def in_turn(peers: dict[str, Ours | Other], reasons: dict[str, str], prompt: list[int],
+            place: Place, options: argparse.Namespace
+            ) -> tuple[dict[str, list[dict[str, Any]]], list[float | None]]:
+    """Rounds of all peers, and a round trip of each; who fails is out, its reason is noted."""
+    rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in peers}
+    trips = []
+    for number in range(options.rounds):
+        trips.append(_round_trip(place))
+        for name, peer in peers.items():
+            if name in reasons:
+                continue
+            report.progress(f"round {number + 1}/{options.rounds}: {name}")
+            try:
+                rounds[name].append(measured(peer, prompt, place, options))
+            except (EdgeError, OSError) as error:
+                reasons[name] = str(error)
+    return rounds, trips
+
+
+def middles(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of each figure the median; the tokens are the first round's."""
+    return {key: rounds[0][key] if key == "ids" else report.middle([one[key] for one in rounds])
+            for key in rounds[0]}
+
+
+def comparable(name: str) -> bool:
+    return name in OURS or OTHERS[name].same_weights
+
+
+def same(ids: list[int], alone: list[int] | None) -> int | None:
+    """How many of the first tokens are those of the model unsplit."""
+    if alone is None:
+        return None
+    differs = (place for place, (one, other) in enumerate(zip(ids, alone, strict=False))
+               if one != other)
+    return next(differs, min(len(ids), len(alone)))
+
+
+def measured(peer: Ours | Other, prompt: list[int], place: Place, options: argparse.Namespace
              ) -> dict[str, Any]:
     """A warm answer, then a short and a long one, each counted."""
     peer.ask(prompt, SHORT)
     counts = []
     for tokens in (SHORT, options.tokens):
         peer.forget()
-        before = cpu_of(peer.process)
+        before = family_seconds(peer.process)
         answer, up, down = bytes_of(place, peer.port, lambda: peer.ask(prompt, tokens))  # noqa: B023 - called here
-        after = cpu_of(peer.process)
+        after = family_seconds(peer.process)
         counts.append((up, down))
     gaps = np.diff(answer["times"])
     (up_short, down_short), (up_long, down_long) = counts
     more = options.tokens - SHORT
     return {
         "tokens_per_second": 1 / float(np.mean(gaps)), "token_ms": float(np.median(gaps)) * 1e3,
-        "first_token_ms": answer["times"][0] * 1e3,
+        "first_token_ms": answer["times"][0] * 1e3, "ids": answer["ids"],
         "up_per_token": _gained(up_long, up_short, more),
         "down_per_token": _gained(down_long, down_short, more),
         "cpu_client_ms": answer["cpu"] / options.tokens * 1e3,
@@ -302,7 +301,7 @@ def judge(link: LinkKind, found: dict[str, dict[str, Any]], hidden: int,
             "time_ratio": by_time, "time_met": by_time is not None and by_time <= MOST_TIME}
 
 
-def arguments() -> argparse.Namespace:
+def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true",
@@ -310,18 +309,52 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--shape", help="of the model (default gemma3-270m; tiny)",
                         choices=sorted(shapes.SHAPES))
     parser.add_argument("--cache", type=Path, metavar="FOLDER",
-                        help="keep the shape's folder there")
+                        help="keep the shape's folder there, and the others' forms of it")
     parser.add_argument("--prompt", type=int, default=32, help="tokens (default: %(default)s)")
     parser.add_argument("--others", nargs="*", choices=OTHERS, default=list(OTHERS), metavar="PEER",
-                        help="beside ours (default: all). With a large vocabulary rpc-stateless "
-                             "takes minutes: it sends every position's scores for each token")
+                        help=f"beside ours, of {', '.join(OTHERS)} (default: all). With a large "
+                             "vocabulary rpc-stateless takes minutes: it sends every position's "
+                             "scores for each token")
+    parser.add_argument("--llama-python", metavar="PATH",
+                        help="interpreter that has llama_cpp, built with its RPC backend, and gguf "
+                             "(default: this one)")
+    parser.add_argument("--petals-python", metavar="PATH",
+                        help="interpreter that has petals (default: this one)")
+    parser.add_argument("--links", nargs="+", type=LinkKind, metavar="LINK",
+                        choices=[LinkKind.LOOPBACK, LinkKind.SHAPED],
+                        help="loopback, shaped (default: both; with --quick shaped; without root "
+                             "loopback)")
     parser.add_argument("--rounds", type=int, help="default 5; 1")
     parser.add_argument("--tokens", type=int, help="of an answer (default 64; 20)")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     options.shape = options.shape or ("tiny" if options.quick else "gemma3-270m")
-    options.rounds = options.rounds or (1 if options.quick else 5)
-    options.tokens = options.tokens or (20 if options.quick else 64)
+    given = options.rounds, options.tokens
+    options.rounds, options.tokens = (
+        usual if one is None else one
+        for one, usual in zip(given, (1, 20) if options.quick else (5, 64), strict=True))
+    options.links = options.links or usual_links(options.quick)
+    if problem := wrong(options):
+        parser.error(problem)
     return options
+
+
+def usual_links(quick: bool) -> list[LinkKind]:
+    if not namespaces.available():
+        return [LinkKind.LOOPBACK]
+    return [LinkKind.SHAPED] if quick else [LinkKind.LOOPBACK, LinkKind.SHAPED]
+
+
+def wrong(options: argparse.Namespace) -> str | None:
+    """What is wrong with the options together; None of nothing."""
+    if options.rounds < 1 or options.prompt < 1:
+        return "--rounds and --prompt have to be 1 or more"
+    if options.tokens <= SHORT:
+        return f"--tokens has to be more than {SHORT}: a short answer's bytes are taken off"
+    if options.prompt + options.tokens > CONTEXT:
+        return f"--prompt and --tokens together have to be at most {CONTEXT}"
+    if LinkKind.SHAPED in options.links and not namespaces.available():
+        return "a shaped link takes root, `ip` and /dev/net/tun; use --links loopback"
+    return None
 
 
 if __name__ == "__main__":

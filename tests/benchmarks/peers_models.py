@@ -58,6 +58,17 @@ class Tail:
             return self._output(self._norm(found.last_hidden_state[:, -1:]))[0, -1].float()
 
 
+class RemoteTail(torch.nn.Module):
+    """The same as a module, that torch's `RemoteModule` makes at the server by these arguments."""
+
+    def __init__(self, folder: str, split: int) -> None:
+        super().__init__()
+        self._tail = Tail(Path(folder), split)
+
+    def forward(self, hidden: Any, position: int) -> Any:
+        return self._tail.step(hidden, position)
+
+
 class Whole:
     """All of it, with or without a cache."""
 
