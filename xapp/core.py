@@ -18,8 +18,8 @@ from dataclasses import replace
 from classifier.messages import Labelled, Message
 from xapp.a1 import A1
 from xapp.a1_types import Document
-from xapp.actuators.base import Actuator, E2Control, NodeFacts, RemoteRequest
-from xapp.actuators.registry import for_node
+from xapp.actuators.base import E2Control, RemoteRequest
+from xapp.actuators.registry import OfNodes
 from xapp.base_stations import Answered, BaseStations, Gone, Heard, Ready, Reported
 from xapp.core_config import CoreConfig, Outward
 from xapp.decisions import Decision, HandOver, SetQuotas, cell_of
@@ -59,7 +59,7 @@ class Core:
         self.config, self._outward = config, outward
         self.observer = Observer(config.observing)
         self.stations = BaseStations(nodes, self.observer, config.ran, self._tell)
-        self.steering = Steering(config.steering, self._actuators, run)
+        self.steering = Steering(config.steering, OfNodes(config.actuators).of, run)
         self.flows, self.ue_map = FlowTable(config.flows), UeMap(config.ue_map)
         self.a1 = A1(config.limits, STRATEGIES)
         self.observations = Observations(0.0)
@@ -74,6 +74,7 @@ class Core:
         self._sampled = self._stood = float("-inf")
         self.looking = Looking(config.evaluate_every)
         self._adopted: float | None = None  # when what the last run left was taken over
+        self._sent: list[Remember] = []  # that something was, which is sent right after this
         self._cause: float | None = None  # when what led to what is on disk now came in
 
     # What happens.
@@ -239,8 +240,7 @@ class Core:
 
     def _is_new(self, cell: CellKey, decision: Decision, now: float) -> bool:
         """The same wish again and again says nothing, where it could not be fulfilled."""
-        wish: object = (tuple(sorted(decision.quotas.items(), key=str))
-                        if isinstance(decision, SetQuotas) else decision)
+        wish = dict(decision.quotas) if isinstance(decision, SetQuotas) else decision
         before = self._wishes.get((cell, type(decision)))
         if before is not None and before[0] == wish and now - before[1] < self.config.repeat_every:
             return False
@@ -257,10 +257,6 @@ class Core:
             self._limits = replace(self._limits, base=base)
         return self._limits
 
-    def _actuators(self, facts: NodeFacts) -> tuple[Actuator, ...]:
-        return for_node(facts.profile, facts.functions,
-                        replace(self.config.actuators, remote=facts.remote))
-
     # What follows from what was heard.
 
     def _heard(self, heard: Iterable[Heard], now: float) -> None:
@@ -268,8 +264,7 @@ class Core:
             if isinstance(one, Reported):
                 self._look_soon(now)
             elif isinstance(one, Answered):
-                known = self._handles.pop(one.handle, None)
-                if known is not None:
+                if (known := self._handles.pop(one.handle, None)) is not None:
                     call, actuator, sent = known
                     self.tally.acknowledgement(now - sent)
                     self._answered(call, actuator, one.acknowledged, one.why, one.answered, now)
@@ -301,10 +296,17 @@ class Core:
         for command in commands:
             if isinstance(command, SendStep):
                 self._send(command, now)
+                self._keep_sent(now)
             elif isinstance(command, Tell):
                 self._note(command.event, now)
+            elif command.record.kind is Kind.SENT:
+                self._sent.append(command)  # behind the sending, which waits for no other thread
             else:
                 self._remember(command, now)
+
+    def _keep_sent(self, now: float) -> None:
+        while self._sent:
+            self._remember(self._sent.pop(0), now)
 
     def _send(self, command: SendStep, now: float) -> None:
         if isinstance(command.step, RemoteRequest):
@@ -313,6 +315,7 @@ class Core:
         try:
             handle = self.stations.control(command.step, now)
         except XappError as problem:
+            self._keep_sent(now)
             self._do(self.steering.failed(command.call, str(problem), now), now)
             return
         self._handles[handle] = command.call, _name(command.step), now
@@ -389,9 +392,8 @@ class Core:
 
     def _covered(self, now: float) -> set[UeKey]:
         """UEs that a tap sees: whose address is known, while a tap speaks."""
-        if not self._taps.speak(now):
-            return set()
-        return {key for key, ue in self.observations.ues.items() if ue.address is not None}
+        return {key for key, ue in self.observations.ues.items()
+                if ue.address is not None} if self._taps.speak(now) else set()
 
 
 def _name(step: E2Control) -> str:

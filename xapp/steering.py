@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from xapp.actuators.base import Actuator, NodeFacts
 from xapp.decisions import Decision, SetQuotas
@@ -386,8 +385,8 @@ class Steering:
         return None if facts is None else self._view(facts)
 
     def _view(self, facts: NodeFacts) -> NodeFacts:
-        return replace(facts, in_force=self._book.in_force(facts.name),
-                       touched=self._book.touched(facts.name))
+        return facts.with_settings(self._book.in_force(facts.name),
+                                   self._book.touched(facts.name))
 
     def _lane(self, cell: CellKey) -> Lane:
         return self._lanes.setdefault(cell, Lane(cell))

@@ -44,6 +44,8 @@ def below_floor(quotas: Mapping[Snssai, Quota], floors: Mapping[Snssai, int]) ->
 def breaks_floor(cell: CellKey, settings: Settings, in_force: Settings,
                  floors: Mapping[Snssai, int], observations: Observations) -> str | None:
     """Which floor of a cell these settings, on top of those in force, would break."""
+    if not floors:
+        return None
     after = {**in_force, **settings}
     quotas = {target.snssai: value for target, value in after.items()
               if isinstance(target, SliceTarget) and target.cell == cell

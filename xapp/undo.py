@@ -22,7 +22,7 @@ from xapp.actuators.targets import (
     node_of,
 )
 from xapp.observations import CellKey, Observations, Quota, Snssai
-from xapp.store_records import Held, Kind, Record, uncertain
+from xapp.store_records import Held, Kind, Record
 
 
 class Book:
@@ -101,7 +101,7 @@ class Book:
                 held = Held(target, value, value, value, actuator, certain=True, resting=True,
                             assumed=assumed, since=now)
             before[target] = held
-            self.put(replace(uncertain(held), target=target), actuator)
+            self.put(replace(held, target=target, certain=False), actuator)
         return before
 
     def confirm(self, settings: Settings, actuator: str, now: float, why: str = "",

@@ -120,7 +120,7 @@ class RcQuota:
     def _sent(self, quota: Quota) -> Quota:
         """What to ask for, so that the guarantee holds where minimums are not obeyed."""
         guaranteed = quota.dedicated if "minimum" in self._obeys() else quota.minimum
-        return replace(quota, dedicated=guaranteed)
+        return Quota(quota.minimum, quota.maximum, guaranteed)
 
     def _effective(self, quota: Quota) -> Quota:
         """What such a request comes to."""

@@ -7,9 +7,9 @@ seen to work, what was read in source, what acknowledges anything. An operator m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from xapp.actuators.base import Actuator, Function, function_of
+from xapp.actuators.base import Actuator, Function, NodeFacts, function_of
 from xapp.actuators.ccc import CccQuota
 from xapp.actuators.flow_promotion import FlowPromotion, PromotionConfig
 from xapp.actuators.handover import RcHandover
@@ -70,6 +70,23 @@ def for_node(profile: Profile, functions: Sequence[Function],
                 _TRUST.index(known.trust) if known else len(_TRUST))
 
     return tuple(actuator for _, actuator in sorted(usable, key=rank))
+
+
+class OfNodes:
+    """The actuators of each node, worked out anew only where it announced another thing."""
+
+    def __init__(self, config: ActuatorConfig) -> None:
+        self._config = config
+        self._known: dict[str, tuple[NodeFacts, tuple[Actuator, ...]]] = {}
+
+    def of(self, facts: NodeFacts) -> tuple[Actuator, ...]:
+        known = self._known.get(facts.name)
+        if known is not None and known[0].profile is facts.profile and (
+                known[0].functions is facts.functions and known[0].remote == facts.remote):
+            return known[1]
+        found = for_node(facts.profile, facts.functions, replace(self._config, remote=facts.remote))
+        self._known[facts.name] = facts, found
+        return found
 
 
 def _there(lever: Lever, profile: Profile, functions: Sequence[Function],

@@ -124,8 +124,11 @@ class Profile:
 
     def actuator(self, lever: Lever | str) -> Actuator | None:
         """The way to act of that name, where this kind has it."""
-        lever = Lever(lever)
-        return next((one for one in self.actuators if one.lever is lever), None)
+        wanted = lever if type(lever) is Lever else Lever(lever)
+        for one in self.actuators:  # several times for each decision
+            if one.lever is wanted:
+                return one
+        return None
 
 
 COMMON_MEASUREMENTS = ("DRB.UEThpDl", "DRB.UEThpUl", "DRB.RlcSduDelayDl", "RRU.PrbTotDl",

@@ -10,7 +10,7 @@ from tests.xapp.e2.examples import RC_DEFINITION
 from tests.xapp.steering_scene import facts
 from xapp.actuators.base import Function, functions_of
 from xapp.actuators.qos_flow import FlowConfig
-from xapp.actuators.registry import ActuatorConfig, for_node
+from xapp.actuators.registry import ActuatorConfig, OfNodes, for_node
 from xapp.decisions import Scope
 from xapp.e2.announced import Announced
 from xapp.e2.common import RC_OIDS
@@ -47,6 +47,16 @@ def test_an_operator_orders_and_switches_off() -> None:
 def test_what_is_not_announced_or_configured_is_not_there() -> None:
     assert for_node(PROFILES["srsran"], ()) == ()
     assert for_node(PROFILES["oai"], facts("oai").functions)[-1].name == "rc_slice_quota"
+
+
+def test_they_are_found_anew_where_a_node_announces_another_thing() -> None:
+    node, of_nodes = replace(facts("srsran"), remote=False), OfNodes(ActuatorConfig())
+    first = of_nodes.of(node)
+    assert of_nodes.of(replace(node, in_force={}, touched={})) is first
+    assert "websocket_slice_quota" not in [one.name for one in first]
+    assert "websocket_slice_quota" in [one.name for one in of_nodes.of(replace(node, remote=True))]
+    assert of_nodes.of(replace(node, functions=())) == ()
+    assert [one.name for one in of_nodes.of(facts("oai"))] == ["rc_slice_quota"]
 
 
 QUOTA, HANDOVER, FLOW = (2, 6), (3, 1), (1, 2)
