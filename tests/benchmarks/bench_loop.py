@@ -101,7 +101,8 @@ ran:
   period_ms: 20
   nodes: [{{name: "{node}", profile: spec}}]
 ue_map: {{file: "{folder}/ues.yaml"}}
-limits: {{hold: 0.001, most_changes: 1000000, linger: 600, settle: 5, largest_step: 100}}
+limits:
+  {{hold: 0.001, most_changes: 1000000, linger: 600, settle: 5, largest_step: 100{at_once}}}
 policies: [{{name: llm, inter_token_ms: 80, row_bytes: 4096}}]
 steering:
   {{actions_per_minute: 1000000, actions_in_a_row: 1000000, effect_seconds: 2,
@@ -230,8 +231,10 @@ def xapp(folder: Path, tap: str, options: argparse.Namespace,
     """A running xApp: where base stations connect to, its API, its process."""
     way = options.transport
     listen = f"{way}://127.0.0.1:0" + ("?udp=any" if way == "usrsctp" else "")
+    limits = (checkout / "xapp" / "limits.py").read_text()
     (folder / "xapp.yaml").write_text(CONFIGURATION.format(
-        listen=listen, tap=tap, llm=LLM, node=NODE, folder=folder))
+        listen=listen, tap=tap, llm=LLM, node=NODE, folder=folder,
+        at_once=", lower_after: 0" if "lower_after" in limits else ""))  # older ones wait for none
     (folder / "ues.yaml").write_text(
         f"ues: [{{address: 10.45.0.2, node: {NODE}, ue: 'du:0', slice: {LLM}}}]\n")
     process = report.start([
