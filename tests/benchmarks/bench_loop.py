@@ -117,7 +117,7 @@ def main() -> None:
     checkouts = [report.ROOT] if options.before is None else [options.before.resolve(), report.ROOT]
     with report.quiet(options):
         for ues in options.ues:
-            for readers in (0, options.readers):
+            for readers in dict.fromkeys((0, options.readers)):  # without any, once
                 for checkout in checkouts:
                     report.progress(f"{ues} UEs, {readers} readers of the API, {checkout.name}")
                     rows.append(run(ues, readers, checkout, options))
