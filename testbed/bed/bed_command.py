@@ -45,6 +45,10 @@ def configure(add: Callable[[str, str], argparse.ArgumentParser], model: Path) -
                        help="how packets are carried (default: the best that works here)")
     start.add_argument("--crowd", type=int, metavar="N",
                        help="phones that load the cell as recorded ones did (default: none does)")
+    start.add_argument("--sessions", choices=("two", "one"),
+                       help="of the phone: two, one in each slice, as on a real core; or one in "
+                            "the others', of which the emulator moves the model's flow "
+                            "(default: two)")
     start.add_argument("--config", type=Path, metavar="FILE",
                        help="YAML with other settings: load, crowd, bandwidth_mhz, channel, "
                             "policy and ports")
@@ -60,14 +64,19 @@ def configure(add: Callable[[str, str], argparse.ArgumentParser], model: Path) -
 
 
 def _up(arguments: argparse.Namespace) -> int:
+    from dataclasses import replace
+
     from testbed.bed.compiled_code import make_ready
     from testbed.bed.layout import BedOrder, settings_of, with_crowd
     from testbed.bed.modes import HONEST, Mode, detect
     from testbed.bed.updown import up
+    from testbed.loop.settings import Sessions
 
     settings = settings_of(arguments.config)
     if arguments.crowd is not None:
         settings = with_crowd(settings, arguments.crowd)
+    if arguments.sessions is not None:
+        settings = replace(settings, sessions=Sessions(arguments.sessions))
     found = detect(None if arguments.mode is None else Mode(arguments.mode))
     _say(f"mode {found.mode}: {found.why or HONEST[found.mode]}")
     make_ready(_say)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable
 
-from testbed.loop.ports import HOST, PORTS, owner
+from testbed.loop.ports import HOST, PORTS, needed, owner
 from testbed.loop.settings import LoopSettings
 
 
 def taken(settings: LoopSettings, names: Iterable[str] | None = None) -> list[str]:
     """Of the named settings, or all; empty where every port is free."""
     found = []
-    for name in PORTS if names is None else names:
+    for name in needed(settings) if names is None else names:
         what, kind = PORTS[name]
         port = getattr(settings, name)
         if not _free(port, kind):

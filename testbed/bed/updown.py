@@ -132,7 +132,8 @@ def _check_ports(order: BedOrder) -> None:
     if found:
         raise TestbedFailure("; ".join(found) + ".",
                              "End it, or give other ports with --config: "
-                             "api_port, page_port, console_port, map_port, ric_port, udp_port.")
+                             "api_port, page_port, console_port, map_port, pcf_port, ric_port, "
+                             "udp_port.")
 
 
 def _started(folder: Path) -> subprocess.Popen[bytes]:

@@ -27,6 +27,7 @@ class What(enum.StrEnum):
     CONGESTION = "congestion"
     STALL = "stall"
     LABEL = "label"
+    MOVE = "flow moves"  # into another slice, in an emulator
     STEER = "steer"
     FLOW = "flow"
     CONGESTION_ENDS = "congestion ends"
@@ -56,6 +57,7 @@ class Facts:
     congestion_end: float | None
     put_away_at: float | None  # the phone
     load: str  # in words
+    moves: Sequence[tuple[float, str]] = ()  # flows that reports showed in another slice
 
 
 def chronicle(facts: Facts) -> list[Event]:
@@ -68,6 +70,8 @@ def chronicle(facts: Facts) -> list[Event]:
     if facts.put_away_at is not None:
         found.append(Event(facts.put_away_at, What.PUT_AWAY, "the phone's flow has ended"))
     found.extend(_labels(facts))
+    found.extend(Event(at, What.MOVE, f"the emulator moves flow {flow} into slice {LLM}, which no "
+                       "real network does") for at, flow in facts.moves)
     found.extend(_quotas(facts))
     found.extend(_waits(facts, found))
     return sorted(found, key=lambda one: one.at)

@@ -26,8 +26,9 @@ HEIGHT = 5  # lines of the chart
 EDGE_COLUMNS = 12  # beside the chart
 RECENT_SECONDS = 3.0  # that tokens a second are of
 STYLES = ("green", "red", "blue", "green")  # of the phases
-MARKS = {What.CONGESTION: "red", What.STALL: "red", What.LABEL: "magenta", What.STEER: "blue",
-         What.FLOW: "green", What.CONGESTION_ENDS: "green", What.RELEASE: "green"}
+MARKS = {What.CONGESTION: "red", What.STALL: "red", What.LABEL: "magenta", What.MOVE: "blue",
+         What.STEER: "blue", What.FLOW: "green", What.CONGESTION_ENDS: "green",
+         What.RELEASE: "green"}
 NAMES = {INTERNET: "everybody's", LLM: "the split model's"}
 MOST_EVENTS = 9
 

@@ -23,11 +23,17 @@ PORTS: Mapping[str, tuple[str, int]] = {
 _LISTENING, _UDP_BOUND = "0A", "07"  # states in /proc/net
 
 
+def needed(settings: LoopSettings) -> list[str]:
+    """Those that somebody will listen at."""
+    return [name for name in PORTS if name != "pcf_port" or settings.remaps]
+
+
 def with_free_ports(settings: LoopSettings, say: Callable[[str], None]) -> LoopSettings:
     """The settings, with others in the place of ports that are taken; each is told."""
     changes: dict[str, int] = {}
     with ExitStack() as stack:  # held until all are found, so that none is given twice
-        for name, (what, kind) in PORTS.items():
+        for name in needed(settings):
+            what, kind = PORTS[name]
             port = getattr(settings, name)
             held = _bound(port, kind)
             if held is None:

@@ -198,7 +198,10 @@ class Run:
                             and settings.phone_address in (one["source"], one["destination"])],
             self.cell_quotas, base_percent(settings), settings.ends[0], self.congestion_at,
             self.congestion_end, self.put_away_at,
-            f"{settings.crowd} phones with {LOADS[settings.load]}")
+            f"{settings.crowd} phones with {LOADS[settings.load]}",
+            [(one["at"] - self.wall_origin, flow) for one in reversed(self.decisions)
+             if one["kind"] == "map_flows" and one["state"] == "confirmed"
+             for flow in one["flows"]])
 
     def tokens(self) -> list[Token]:
         """Those that have come, by the run's time."""

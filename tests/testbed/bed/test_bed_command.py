@@ -15,7 +15,7 @@ from testbed.bed.layout import BedOrder, News
 from testbed.bed.modes import Choice, Mode
 from testbed.bed.status import Status
 from testbed.cli import main
-from testbed.loop.settings import Load
+from testbed.loop.settings import Load, Sessions
 
 Say = Callable[[str], None]
 
@@ -48,6 +48,20 @@ def test_up_is_an_order(
     assert "a page: http://127.0.0.1:1" in told.out
     order, = orders
     assert (order.mode, order.settings.load, order.settings.crowd) == (mode, load, crowd)
+
+
+def test_up_takes_one_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    orders: list[BedOrder] = []
+
+    def up(order: BedOrder, say: Say) -> News:
+        orders.append(order)
+        return News(layout.READY)
+
+    monkeypatch.setattr(modes, "detect", lambda forced: Choice(Mode.ROOT, "because"))
+    monkeypatch.setattr(updown, "up", up)
+    assert main(["testbed", "up", "--sessions", "one"]) == 0
+    assert main(["testbed", "up"]) == 0
+    assert [order.settings.sessions for order in orders] == [Sessions.ONE, Sessions.TWO]
 
 
 def test_an_unknown_mode_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,6 +54,15 @@ def test_events_bear_their_figures() -> None:
     assert "8 % of its resource blocks, 5 % before" in texts[What.STEER]
 
 
+def test_that_the_emulator_moved_a_flow_is_told_as_its_own() -> None:
+    moved = replace(STORY, moves=[(19.5, "tcp:10.45.0.2:40000:10.45.0.1:8470")])
+    told, = (one for one in chronicle(moved) if one.what is What.MOVE)
+    assert told.at == 19.5
+    assert "tcp:10.45.0.2:40000" in told.text
+    assert "no real network" in told.text
+    assert What.MOVE not in {one.what for one in chronicle(STORY)}
+
+
 def test_what_did_not_happen_is_not_told() -> None:
     calm = replace(STORY, tokens=tokens((0, 40, 0.03)), labels=[], cell_quotas=[(0.0, share(0))],
                    put_away_at=None)

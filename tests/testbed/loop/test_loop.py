@@ -88,10 +88,11 @@ def test_what_was_not_measured_is_none() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not namespaces.available(), reason="no network namespaces here")
-def test_the_loop_runs_and_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sessions", Sessions)
+def test_the_loop_runs_and_leaves_nothing(sessions: Sessions, tmp_path: Path) -> None:
     said = subprocess.run(
         [sys.executable, "-m", "testbed.cli", "testbed", "loop", "--quick", "--out",
-         str(tmp_path)], capture_output=True, text=True, timeout=280)
+         str(tmp_path), "--sessions", sessions], capture_output=True, text=True, timeout=280)
     assert said.returncode == 0, said.stderr
     found = json.loads((tmp_path / "summary.json").read_text())
     assert all(phase["tokens"] > 0 for phase in found["phases"])
