@@ -43,8 +43,15 @@ class Channel:
                 self._socket.sendall(piece)
                 self.sent += len(piece)
         except (OSError, ValueError) as error:
+            if isinstance(error, ConnectionError):
+                self._hear_why()
             raise ServerGone(f"The connection ended: {error}.", "See what the other side says."
                              ) from error
+
+    def _hear_why(self) -> None:
+        """What the other side said before it hung up explains more than a broken pipe."""
+        with suppress(ServerGone, BadMessage):  # it said nothing, or half of it
+            self.receive()
 
     def receive(self, most: int | None = None) -> Message:
         """The next message; the other side's refusal is raised as the error it is.

@@ -231,6 +231,36 @@ def test_tensors_are_taken_only_of_those_who_said_what_they_want(serving: Servin
     channel.close()
 
 
+def test_who_sends_too_much_hears_why(folder: Path) -> None:
+    """Whether the server hangs up while it is still being sent or after."""
+    serving = Serving(folder, ServerConfig(most_bytes=1000))
+    try:
+        for _ in range(3):
+            with open_mode(serving.config(Mode.NAIVE, folder)) as opened, \
+                    pytest.raises(Refused, match="more than is taken") as caught:
+                opened.ask(PROMPT, 1)
+            assert "--most-mib" in caught.value.remedy
+    finally:
+        serving.close()
+
+
+def test_a_broken_pipe_says_what_came_before_it() -> None:
+    near, far = tcp_pair()
+    channel, other = Channel(near, timeout=20.0), Channel(far, timeout=20.0)
+    other.send(Message(Kind.ERROR, {"problem": "No.", "remedy": "Ask others."}))
+    other.close()
+
+    def send() -> None:
+        for _ in range(1000):  # the first may still be taken by the system
+            channel.send(Message(Kind.STEP, {}, [torch.zeros(1000)]))
+
+    with pytest.raises(Refused, match=r"No\. Ask others\."):
+        send()
+    with pytest.raises(ServerGone):
+        channel.send(Message(Kind.STEP))
+    channel.close()
+
+
 def test_close_wakes_those_that_wait(folder: Path, serving: Serving) -> None:
     with open_mode(serving.config(Mode.HANDLE, folder)) as opened:
         waiting = list(serving.server._open.values())
