@@ -9,11 +9,11 @@ from ue_app.options import add_phone_options, phone_config
 
 EXAMPLES = """examples:
   airsplit gateway                                  the bundled model, over an edge on this machine
-  airsplit gateway --edge http://edge.example:8470 --model gemma-2-2b/head --port 8480
+  airsplit gateway --edge http://edge.example:8470 --model gemma-2-2b/head --port 8474
   airsplit gateway --local                          every layer here
 
   then, from any client made for that API:
-  curl http://127.0.0.1:8480/v1/chat/completions -H 'Content-Type: application/json' \\
+  curl http://127.0.0.1:8474/v1/chat/completions -H 'Content-Type: application/json' \\
     -d '{"messages": [{"role": "user", "content": "Tell me a story."}]}'
 """
 
@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser, default_model: Path) -> None:
     """Add this command's options to `parser`."""
     parser.description = "Serve an OpenAI-compatible API on this machine, run over the split."
     parser.epilog = EXAMPLES
-    parser.add_argument("--port", type=int, default=8480,
+    parser.add_argument("--port", type=int, default=8474,
                         help="port on 127.0.0.1 to listen on (default: %(default)s)")
     parser.add_argument("--log-level", default="warning",
                         choices=("debug", "info", "warning", "error"))
