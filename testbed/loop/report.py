@@ -84,10 +84,11 @@ def _moved(result: LoopResult) -> list[str]:
     """What no real network does is said."""
     if not result.settings.remaps:
         return []
-    moves = [one for one in result.decisions if one.get("kind") == "map_flows"]
-    done = [one for one in moves if one.get("state") == "confirmed"]
-    what = ("nobody asked for that" if not moves else f"asked for {len(moves)} times, "
-            f"{len(done)} confirmed by reports")
+    asked = [one for one in result.decisions if one.get("kind") == "map_flows"
+             and one.get("state") != "recorded"]  # the watch's are asked of nobody
+    done = [one for one in asked if one.get("state") == "confirmed"]
+    what = ("nobody asked for that" if not asked else f"asked for {len(asked)} x, there and back; "
+            f"{len(done)} x reports showed it")
     return ["The phone has one session, in everybody's slice. That its model's flow moves into "
             f"another one is the emulator's own, as no real network does it: {what}."]
 

@@ -46,8 +46,9 @@ def test_a_report_says_what_the_emulator_alone_can_do() -> None:
     assert not any("no real network" in line for line in sentences(one))
     one.settings = replace(one.settings, sessions=Sessions.ONE)
     assert any("nobody asked for that" in line for line in sentences(one))
-    one.decisions = [{"kind": "map_flows", "state": state} for state in ("confirmed", "recorded")]
-    assert any("no real network does it: asked for 2 times, 1 confirmed" in line
+    one.decisions = [{"kind": "map_flows", "state": state}
+                     for state in ("confirmed", "unproven", "recorded")]
+    assert any("no real network does it: asked for 2 x, there and back; 1 x reports" in line
                for line in sentences(one))
 
 
