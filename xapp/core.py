@@ -22,7 +22,7 @@ from xapp.actuators.base import E2Control, RemoteRequest
 from xapp.actuators.registry import OfNodes
 from xapp.base_stations import Answered, BaseStations, Gone, Heard, Ready, Reported
 from xapp.core_config import CoreConfig, Outward
-from xapp.decisions import Decision, HandOver, SetQuotas, cell_of
+from xapp.decisions import Decision, HandOver, cell_of
 from xapp.doubting import doubts, weighed
 from xapp.e2.common import CCC_OIDS
 from xapp.e2.nodes import NodeEvent, Nodes
@@ -46,6 +46,7 @@ from xapp.store_records import Kind, Left, Record, Sample, event_record
 from xapp.tally import Tally
 from xapp.taps import Taps
 from xapp.ue_map import CoreNames, Origin, UeEntry, UeMap
+from xapp.wishes import Wishes
 
 MOST_EVENTS = 1000  # of the last ones, for the console while the disk is away
 
@@ -70,7 +71,7 @@ class Core:
         self._taps = Taps(self.flows, Matching() if config.correlate else None,
                           config.limits.silent)
         self._handles: dict[int, tuple[int, str, float]] = {}  # E2 handle: call, actuator, sent
-        self._wishes: dict[tuple[CellKey, type[Decision]], tuple[object, float]] = {}
+        self._wishes = Wishes(config.repeat_every, config.limits.smallest_step)
         self._sampled = self._stood = float("-inf")
         self.looking = Looking(config.evaluate_every)
         self._adopted: float | None = None  # when what the last run left was taken over
@@ -206,14 +207,14 @@ class Core:
         self._look_soon(now)
 
     def set_dry_run(self, on: bool, who: str, now: float) -> None:
-        self._wishes.clear()
+        self._wishes.forget()
         self._do(self.steering.set_dry_run(on, who, now), now)
 
     def kill(self, who: str, why: str, now: float) -> None:
         self._do(self.steering.kill(who, why, now), now)
 
     def release(self, who: str, now: float) -> None:
-        self._wishes.clear()
+        self._wishes.forget()
         self._do(self.steering.release(who, now), now)
 
     def stop(self, now: float) -> None:
@@ -228,7 +229,7 @@ class Core:
         for decision in (*moved, *decide(settled, self.policies, limits, now)):
             cell = cell_of(decision)
             if (cell not in moving and not self.steering.busy(cell)
-                    and self._is_new(cell, decision, now)):
+                    and self._wishes.is_new(decision, now, self.steering.dry_run)):
                 if isinstance(decision, HandOver):
                     self.observer.moves(decision.ue, self.ue_map.addresses_of(decision.ue), now)
                 self._do(self.steering.decide(decision, now), now)
@@ -237,15 +238,6 @@ class Core:
         """Flows that are to move or come back, and all but those that have yet to."""
         return promoted(self.observations, self.policies, limits, self.config.actuators.promotion,
                         self.steering.held(), self._taps.sessions.carried)
-
-    def _is_new(self, cell: CellKey, decision: Decision, now: float) -> bool:
-        """The same wish again and again says nothing, where it could not be fulfilled."""
-        wish = dict(decision.quotas) if isinstance(decision, SetQuotas) else decision
-        before = self._wishes.get((cell, type(decision)))
-        if before is not None and before[0] == wish and now - before[1] < self.config.repeat_every:
-            return False
-        self._wishes[cell, type(decision)] = wish, now
-        return True
 
     def _bounds(self) -> Limits:
         """The limits, with what slices had when they were found."""

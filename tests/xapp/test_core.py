@@ -9,6 +9,7 @@ import pytest
 from tests.xapp.core_scene import ADDRESS, CELL, NODE, START, Gnb, Scene, ran
 from tests.xapp.steering_scene import LLM, REST
 from xapp.a1_types import SLICE_POLICY
+from xapp.actuators.registry import ActuatorConfig
 from xapp.actuators.targets import SliceTarget
 from xapp.core import MOST_EVENTS, Core
 from xapp.core_config import CoreConfig
@@ -256,12 +257,24 @@ def test_a_flow_that_is_over_gives_its_guarantee_back() -> None:
 
 
 def test_the_same_wish_is_not_uttered_again_before_its_time() -> None:
-    config = CoreConfig(ran=ran(), steering=SteeringConfig(dry_run=True), repeat_every=10.0)
+    config = CoreConfig(ran=ran(), repeat_every=10.0,
+                        actuators=ActuatorConfig(off=("rc_slice_quota",)))  # and it has no other
     scene = Scene(config=config)
     scene.steer(Gnb())
     scene.wait(9.0)
     assert len(scene.of(Kind.DECISION)) == 1
     scene.wait(2.0)
+    assert len(scene.of(Kind.DECISION)) == 2
+
+
+def test_a_dry_run_records_a_decision_once_until_it_is_another() -> None:
+    scene = Scene(config=CoreConfig(ran=ran(), steering=SteeringConfig(dry_run=True)))
+    scene.steer(Gnb())
+    scene.wait(60.0)
+    assert len(scene.of(Kind.DECISION)) == len(scene.of(Kind.DECISION_ENDED)) == 1
+    scene.core.put_policy(SLICE_POLICY, "floor", {"floors": {str(REST): 60}}, "anna", scene.now,
+                          7.0)
+    scene.wait(60.0)
     assert len(scene.of(Kind.DECISION)) == 2
 
 
