@@ -33,6 +33,7 @@ from xapp.kpi_flows import KpiFlows
 from xapp.limits import Limits
 from xapp.looking import Looking
 from xapp.matching import Matching
+from xapp.movable import movable
 from xapp.observations import CellKey, Observations, Quota, Snssai, UeKey
 from xapp.observing import Observer
 from xapp.policy import STRATEGIES, decide, standing
@@ -69,7 +70,7 @@ class Core:
         self.store_why: str | None = None  # why nothing can be kept
         self._kpi, self._limits = kpi_flows, config.limits
         self._taps = Taps(self.flows, Matching() if config.correlate else None,
-                          config.limits.silent)
+                          config.limits.silent, config.tapped)
         self._handles: dict[int, tuple[int, str, float]] = {}  # E2 handle: call, actuator, sent
         self._wishes = Wishes(config.repeat_every, config.limits.smallest_step)
         self._sampled = self._stood = float("-inf")
@@ -376,7 +377,8 @@ class Core:
         known = self._promoted(limits)[1], self.policies, limits, now
         for cell, evidence in weighed(self.steering.doubted(), *known).items():
             self._do(self.steering.weigh(cell, evidence, now), now)
-        reasons = standing(*known)
+        reasons = standing(*known, movable(self.observations, self.stations,
+                                           self.config.actuators))
         unsure = doubts(self.steering.doubted(), self.steering.unsettled(), *known)
         for name, why in unsure.items():
             reasons[name] = reasons.get(name) or why

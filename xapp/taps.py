@@ -15,16 +15,25 @@ from xapp.matching import Matching
 from xapp.sessions import SessionRates
 
 CROWDED_SECONDS = 30.0  # between two words on flows that were given up
+AWAITED_SECONDS = 15.0  # for a tap's first word, of which there is one each second
+NEVER_HEARD = (
+    f"No tap has spoken in the {AWAITED_SECONDS:g} s since the start. Start one (airsplit "
+    "tap) and see that its address under `taps` is right. Where there is to be none, write "
+    "`taps: []`: as long as one is waited for, quotas that the last run left are held for "
+    "`limits.abandon`, though nobody may need them.")
 
 
 class Taps:
     """Flows and rates, as taps tell them."""
 
-    def __init__(self, flows: FlowTable, matching: Matching | None, silent: float) -> None:
-        """`silent`: seconds after which a tap that says nothing is told of."""
+    def __init__(self, flows: FlowTable, matching: Matching | None, silent: float,
+                 awaited: bool = False) -> None:
+        """`silent`: seconds after which a tap that says nothing is told of; `awaited`: there is to
+        be one, by the configuration."""
         self.flows, self.matching, self.sessions = flows, matching, SessionRates()
         self._limit = silent
         self._silent = False
+        self._awaited, self._began = awaited, float("inf")
         self._lost = 0
         self._evicted, self._crowded = 0, float("-inf")
 
@@ -50,6 +59,11 @@ class Taps:
         silent, before = heard is not None and not self.speak(now), self._silent
         self._silent = silent
         events = []
+        self._began = min(self._began, now)
+        if self._awaited and (heard is not None or now - self._began >= AWAITED_SECONDS):
+            self._awaited = False
+            if heard is None:
+                events.append(warning(Code.TAP_SILENT, NEVER_HEARD))
         if silent and not before:
             events.append(warning(Code.TAP_SILENT, f"No tap has spoken for {self._limit:g} s: "
                                   "quotas stay as they are."))

@@ -6,7 +6,7 @@ from classifier.messages import AddressRates, Labelled, TapStatus
 from xapp.events import Code
 from xapp.flows import FlowsConfig, FlowTable
 from xapp.matching import Matching
-from xapp.taps import CROWDED_SECONDS, Taps
+from xapp.taps import AWAITED_SECONDS, CROWDED_SECONDS, Taps
 
 
 def status(sequence: int, labels: int = 0) -> TapStatus:
@@ -33,6 +33,21 @@ def test_silence_and_its_end_are_told_once() -> None:
     assert taps.watch(106.0) == []
     taps.heard(status(2), "tcp://tap", 107.0)
     assert [one.code for one in taps.watch(107.0)] == [Code.TAP_HEARD]
+
+
+def test_a_tap_that_is_waited_for_and_never_spoke_is_told_of_once() -> None:
+    taps = Taps(FlowTable(), None, 5.0, awaited=True)
+    assert taps.watch(100.0) == taps.watch(100.0 + AWAITED_SECONDS - 0.1) == []
+    told, = taps.watch(100.0 + AWAITED_SECONDS)
+    assert told.code is Code.TAP_SILENT
+    assert "taps: []" in told.sentence
+    assert taps.watch(200.0) == []
+    for awaited in (False, True):  # none is to be, and one spoke in time
+        others = Taps(FlowTable(), None, 5.0, awaited)
+        others.watch(100.0)
+        if awaited:
+            others.heard(status(1), "tcp://tap", 110.0)
+        assert others.watch(114.0) == others.watch(115.0) == []
 
 
 def test_rates_go_to_those_who_divide_and_match() -> None:
