@@ -35,12 +35,13 @@ The one for Petals, whose last release pins a hivemind that no longer builds:
 from __future__ import annotations
 
 import argparse
+import fcntl
 import ipaddress
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -185,7 +186,8 @@ def over(link: LinkKind, model: Path, others: dict[str, tuple[str, Path]],
                                      stack))
             except (EdgeError, OSError) as error:
                 reasons[name] = str(error)
-        rounds, trips = in_turn(peers, reasons, prompt, place, options)
+        with undisturbed(options.lock):
+            rounds, trips = in_turn(peers, reasons, prompt, place, options)
     found = {name: middles(ones) for name, ones in rounds.items() if name not in reasons}
     alone = found.get(str(Mode.LOCAL), {}).get("ids")
     rows = [{"link": str(link), "peer": name} | figures
@@ -193,6 +195,19 @@ def over(link: LinkKind, model: Path, others: dict[str, tuple[str, Path]],
             for name, figures in found.items()]
     rows += [{"link": str(link), "peer": name, "reason": why} for name, why in reasons.items()]
     return rows, judge(link, found, architecture.hidden, report.middle(trips))
+
+
+@contextmanager
+def undisturbed(lock: Path | None) -> Iterator[None]:
+    """Hold the lock of a file, which others that measure on this machine also take."""
+    if lock is None:
+        yield
+        return
+    with lock.open("a") as file:
+        report.progress(f"waits for {lock}")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        report.progress(f"has {lock}")
+        yield
 
 
 def in_turn(peers: dict[str, Ours | Other], reasons: dict[str, str], prompt: list[int],
@@ -324,6 +339,9 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
                         choices=[LinkKind.LOOPBACK, LinkKind.SHAPED],
                         help="loopback, shaped (default: both; with --quick shaped; without root "
                              "loopback)")
+    parser.add_argument("--lock", type=Path, metavar="FILE",
+                        help="hold this file's lock (as flock does) during the rounds, not while "
+                             "peers start")
     parser.add_argument("--rounds", type=int, help="default 5; 1")
     parser.add_argument("--tokens", type=int, help="of an answer (default 64; 20)")
     options = parser.parse_args(words)

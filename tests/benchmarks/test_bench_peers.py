@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +113,17 @@ def test_a_figure_that_no_round_has_stays_unknown() -> None:
     assert found["token_ms"] == 26.0
     assert found["cpu_server_ms"] is None
     assert found["ids"] == [1, 2, 3]
+
+
+def test_the_lock_is_held_during_the_rounds_and_free_afterwards(tmp_path: Path) -> None:
+    lock = tmp_path / "quiet.lock"
+
+    def free() -> bool:
+        return subprocess.run(["flock", "--nonblock", str(lock), "true"], check=False
+                              ).returncode == 0
+
+    with bench_peers.undisturbed(lock):
+        assert not free()
+    assert free()
+    with bench_peers.undisturbed(None):
+        assert free()
