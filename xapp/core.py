@@ -33,7 +33,6 @@ from xapp.kpi_flows import KpiFlows
 from xapp.limits import Limits
 from xapp.looking import Looking
 from xapp.matching import Matching
-from xapp.movable import movable
 from xapp.observations import CellKey, Observations, Quota, Snssai, UeKey
 from xapp.observing import Observer
 from xapp.policy import STRATEGIES, decide, standing
@@ -377,8 +376,7 @@ class Core:
         known = self._promoted(limits)[1], self.policies, limits, now
         for cell, evidence in weighed(self.steering.doubted(), *known).items():
             self._do(self.steering.weigh(cell, evidence, now), now)
-        reasons = standing(*known, movable(self.observations, self.stations,
-                                           self.config.actuators))
+        reasons = standing(*known)
         unsure = doubts(self.steering.doubted(), self.steering.unsettled(), *known)
         for name, why in unsure.items():
             reasons[name] = reasons.get(name) or why
