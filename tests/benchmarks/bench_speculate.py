@@ -4,9 +4,11 @@ The bundled model is split at its first layer; an edge of its own process answer
 this process that holds each byte back for half of the round trip (delay alone: no rate, no radio).
 Openings of stories are asked in turn by every drafter, in rounds, so that all meet the same
 neighbours on the machine. `wrong` guesses what is never true: what it costs where guesses fail.
-Answers are compared token for token with those of the plain loop.
+Answers are compared token for token with those of the plain loop in the same encoding; bytes are
+counted on the phone's socket, rows of guesses included.
 
     python -m tests.benchmarks.bench_speculate --quick
+    python -m tests.benchmarks.bench_speculate --quick --encoding raw --encoding int8
     python -m tests.benchmarks.bench_speculate --temperature 0.8
     python -m tests.benchmarks.bench_speculate --stories FOLDER    openings of held-out stories
 """
@@ -26,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_server.encodings.registry import NAMES, RAW
 from edge_server.engine.load import EngineOptions
 from edge_server.errors import EdgeError
 from edge_server.messages import Sampling
@@ -35,6 +38,7 @@ from tests.benchmarks import report
 from ue_app.drafts.registry import DraftConfig
 from ue_app.errors import PhoneError
 from ue_app.generate import Answer
+from ue_app.measure import cost_of
 from ue_app.phone import Phone, PhoneConfig, open_phone
 from ue_app.wire import LinkConfig
 
@@ -102,7 +106,8 @@ class Delay:
         left = asyncio.all_tasks(self._loop)
         for task in left:
             task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        if left:
+            self._loop.run_until_complete(asyncio.wait(left))
         self._loop.close()
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -130,12 +135,16 @@ def main() -> None:
     with edge_process(["--model", str(BUNDLED_MODEL), "--threads", "1",
                        "--sessions", "64"]) as url:
         for milliseconds in options.links:
-            rows += run_link(int(url.rsplit(":", 1)[1]), milliseconds, openings, options)
+            for encoding in options.encoding:
+                rows += run_link(int(url.rsplit(":", 1)[1]), milliseconds, encoding, openings,
+                                 options)
     report.print_table(
         f"{len(openings)} openings, {options.tokens} tokens, temperature {options.temperature}",
-        ["round trip ms", "drafter", "tokens a round trip", "tokens/s", "times plain", "same"],
-        [[row["round_trip_ms"], row["drafter"], row["per_trip"], row["tokens_per_second"],
-          row["times_plain"], row["same"]] for row in rows])
+        ["round trip ms", "rows in", "drafter", "tokens a round trip", "tokens/s", "times plain",
+         "B up a token", "same"],
+        [[row["round_trip_ms"], row["encoding"], row["drafter"], row["per_trip"],
+          row["tokens_per_second"], row["times_plain"], row["bytes_up"], row["same"]]
+         for row in rows])
     figures = verdicts(rows)
     report.finish("speculate", vars(options) | {"stories": str(options.stories)},
                   {"rows": rows, **figures})
@@ -158,7 +167,7 @@ def verdicts(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {"best_per_trip": best, "worst_slowdown": worst, "same": same}
 
 
-def run_link(port: int, milliseconds: float, openings: Sequence[str],
+def run_link(port: int, milliseconds: float, encoding: str, openings: Sequence[str],
              options: argparse.Namespace) -> list[dict[str, Any]]:
     """All drafters over one link, opening by opening in turn."""
     delay = Delay(port, milliseconds / 2e3)
@@ -167,13 +176,14 @@ def run_link(port: int, milliseconds: float, openings: Sequence[str],
     try:
         for name in (PLAIN, *DRAFTERS, WRONG):
             try:
-                peers[name] = Peer(open_peer(delay.port, name), [])
+                peers[name] = Peer(open_peer(delay.port, name, encoding), [])
             except (EdgeError, PhoneError) as error:
                 reasons[name] = str(error)
         for opening in openings:
             for peer in peers.values():
                 peer.answers.append(ask(peer.phone, opening, options))
-        return [row_of(name, milliseconds, peers, reasons) for name in (PLAIN, *DRAFTERS, WRONG)]
+        return [row_of(name, milliseconds, peers, reasons) | {"encoding": encoding}
+                for name in (PLAIN, *DRAFTERS, WRONG)]
     finally:
         for peer in peers.values():
             with suppress(EdgeError, PhoneError):
@@ -181,12 +191,12 @@ def run_link(port: int, milliseconds: float, openings: Sequence[str],
         delay.close()
 
 
-def open_peer(port: int, name: str) -> Phone:
+def open_peer(port: int, name: str, encoding: str) -> Phone:
     drafts = None if name == PLAIN else DraftConfig(name)
     with wrong_drafter():
         return open_phone(PhoneConfig(
             (BUNDLED_MODEL,), LinkConfig(f"http://127.0.0.1:{port}"), EngineOptions(threads=1),
-            split=1, drafts=drafts))
+            split=1, drafts=drafts, encoding=encoding))
 
 
 @contextmanager
@@ -215,7 +225,7 @@ def row_of(name: str, milliseconds: float, peers: dict[str, Peer], reasons: dict
            ) -> dict[str, Any]:
     row: dict[str, Any] = {"round_trip_ms": milliseconds, "drafter": name, "per_trip": None,
                            "tokens_per_second": None, "times_plain": None, "same": None,
-                           "reason": reasons.get(name)}
+                           "bytes_up": None, "reason": reasons.get(name)}
     peer = peers.get(name)
     if peer is None:
         return row
@@ -228,6 +238,7 @@ def row_of(name: str, milliseconds: float, peers: dict[str, Peer], reasons: dict
         "per_trip": sum(len(one.ids) - 1 for one in peer.answers) / trips if trips else None,
         "tokens_per_second": report.middle(rates),
         "times_plain": statistics.median(ratios) if ratios else None,
+        "bytes_up": report.middle([cost_of(one).bytes_up_per_token for one in peer.answers]),
         "same": all(one.ids == other.ids for one, other in zip(peer.answers, plain, strict=True))}
 
 
@@ -254,9 +265,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tokens", type=int, help="of an answer (default 80; 40)")
     parser.add_argument("--openings", type=int, help="asked of each drafter (default 8; 3)")
     parser.add_argument("--temperature", type=float, default=0.0, help="default 0: greedy")
+    parser.add_argument("--encoding", action="append", metavar="NAME", choices=NAMES,
+                        help=f"of the rows, one of {', '.join(NAMES)}; repeat it to see several "
+                             "(default: raw)")
     parser.add_argument("--stories", type=Path, metavar="FOLDER",
                         help="with valid.txt.gz, in place of the built-in openings")
     options = parser.parse_args()
+    options.encoding = options.encoding or [RAW]
     options.links = (20, 40) if options.quick else LINKS
     options.tokens = options.tokens or (40 if options.quick else 80)
     options.openings = options.openings or (3 if options.quick else 8)

@@ -73,6 +73,7 @@ class AdaptivePace:
         self._saved = 0.0  # seconds won so far, within bounds
         self._spent = 0.0  # seconds of all steps
         self._idle = 0  # steps since the last draft
+        self._sent = False  # whether a draft ever was
 
     @property
     def rate(self) -> float:
@@ -80,8 +81,10 @@ class AdaptivePace:
         return self._hits / self._tries
 
     def expect(self, drafting: float) -> None:
-        if self._each is None:
-            self._each = drafting * (1.0 + REST)
+        """Believed until a draft was sent; of several trials the quickest: the first is cold."""
+        expected = drafting * (1.0 + REST)
+        if self._each is None or (not self._sent and expected < self._each):
+            self._each = expected
 
     def choose(self) -> int:
         if self._plain is None or self._each is None:
@@ -98,7 +101,7 @@ class AdaptivePace:
             self._idle += 1
             self._plain = _blend(self._plain, step.took, TIME_MEMORY)
             return
-        self._idle = 0
+        self._idle, self._sent = 0, True
         # Drafts after the first wrong one say nothing: they were not looked at.
         self._hits = MEMORY * self._hits + step.accepted
         self._tries = MEMORY * self._tries + min(step.drafted, step.accepted + 1)

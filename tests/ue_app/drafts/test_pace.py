@@ -56,6 +56,20 @@ def test_drafts_that_always_fail_cost_little(trip: float, cost: float, jitter: f
             assert ratio < 1.05 + 0.2 * jitter / tokens**0.5, (seed, tokens)
 
 
+def test_a_cold_first_trial_is_forgotten_and_what_was_seen_is_not() -> None:
+    pace = AdaptivePace(LONGEST)
+    pace.expect(1.0)  # as layers are touched for the first time
+    pace.observe(Step(0, 0, 0.0, 0.04))
+    assert pace.choose() == 0
+    pace.expect(0.001)
+    assert pace.choose() > 0
+    for _ in range(10):  # a draft costs as much as a round trip, on the link and at the edge
+        pace.observe(Step(1, 0, 0.001, 0.081))
+    assert pace.choose() == 0
+    pace.expect(0.001)
+    assert pace.choose() == 0
+
+
 @pytest.mark.parametrize("right", [0.05, 0.2, 0.5, 0.8, 1.0])
 @pytest.mark.parametrize("trip", [0.005, 0.02, 0.1])
 def test_it_is_near_the_best_steady_count(trip: float, right: float) -> None:

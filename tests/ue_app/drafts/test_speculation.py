@@ -68,8 +68,10 @@ def test_a_drafter_is_not_asked_where_nothing_is_to_be_drafted() -> None:
 def test_a_wait_is_used_to_see_what_a_draft_takes() -> None:
     made, drafter, pace = make(3)
     made.read([1, 2, 3])
-    assert drafter.asked == [1]
+    assert drafter.asked == [1, 1]  # the first is a cold one
     assert pace.expected == 1.0
+    made.read([1, 2, 3, 7])
+    assert drafter.asked == [1, 1, 1]
 
 
 def test_the_pace_learns_what_it_took() -> None:
