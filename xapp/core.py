@@ -33,6 +33,7 @@ from xapp.kpi_flows import KpiFlows
 from xapp.limits import Limits
 from xapp.looking import Looking
 from xapp.matching import Matching
+from xapp.movable import movable
 from xapp.observations import CellKey, Observations, Quota, Snssai, UeKey
 from xapp.observing import Observer
 from xapp.policy import STRATEGIES, decide, standing
@@ -376,7 +377,8 @@ class Core:
         known = self._promoted(limits)[1], self.policies, limits, now
         for cell, evidence in weighed(self.steering.doubted(), *known).items():
             self._do(self.steering.weigh(cell, evidence, now), now)
-        reasons = standing(*known)
+        reasons = standing(*known, movable(self.observations, self.stations,
+                                           self.config.actuators))
         unsure = doubts(self.steering.doubted(), self.steering.unsettled(), *known)
         for name, why in unsure.items():
             reasons[name] = reasons.get(name) or why

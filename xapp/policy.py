@@ -12,7 +12,7 @@ UE to a cell that has room. It does not know how a node is told, nor whether it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,6 +51,8 @@ class Strategy(Protocol):
 
 STRATEGIES: dict[str, Strategy] = {one.name: one for one in (Proportional(), Static())}
 
+NOBODY_MOVES = "no base station that can hand over is there"
+
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
@@ -87,16 +89,20 @@ def decide(
 
 
 def standing(
-    observations: Observations, policies: Sequence[SlicePolicy], limits: Limits, now: float
+    observations: Observations, policies: Sequence[SlicePolicy], limits: Limits, now: float,
+    movable: Collection[CellKey] = (),
 ) -> dict[str, str]:
-    """For each policy why it is not in effect; empty where it is."""
+    """For each policy why it is not in effect; empty where it is.
+
+    `movable`: cells whose UEs can be handed over.
+    """
     if tap_is_silent(observations, limits, now):
         return {policy.name: "no tap has spoken lately" for policy in policies}
     plans = _plans(observations, policies, limits, now)
     reasons = {policy.name: "no flow that it is for was seen lately" for policy in policies}
     for policy in policies:
         if not policy.labels:
-            reasons[policy.name] = ""
+            reasons[policy.name] = _amends(policy, observations, movable)
         if any(policy.reach.covers(key) and floors(cell, policies, limits) is None
                for key, cell in observations.cells.items()):
             reasons[policy.name] = "all policies' floors together are more than may be guaranteed"
@@ -256,6 +262,16 @@ def _lacks(plan: _Plan, group: Group, limits: Limits, now: float) -> str:
         return (f"slice {group.snssai} needs {demand.percent:.0f} % of {plan.cell.key} and can be "
                 f"given {plan.due[group.snssai]} %")
     return ""
+
+
+def _amends(policy: SlicePolicy, observations: Observations, movable: Collection[CellKey]) -> str:
+    """Why a policy that is for no flows changes nothing; empty where it does."""
+    covered = [cell for key, cell in observations.cells.items() if policy.reach.covers(key)]
+    if any(snssai in cell.slices for snssai in policy.floors for cell in covered):
+        return ""
+    if any(cell.key in movable for cell in covered):
+        return ""
+    return NOBODY_MOVES if covered or not policy.floors else "no cell that it is for is there"
 
 
 def _reported(cell: Cell, limits: Limits, now: float) -> bool:

@@ -34,9 +34,9 @@ from xapp.effect_watch import alive
 from xapp.limits import FREE, Limits
 from xapp.observations import CellKey, Observations, Quota, Snssai
 from xapp.placing import View
-from xapp.policy import STRATEGIES, decide, standing
+from xapp.policy import NOBODY_MOVES, STRATEGIES, decide, standing
 from xapp.sharing import Want, floors
-from xapp.slice_policy import SlicePolicy, check_all
+from xapp.slice_policy import Reach, SlicePolicy, check_all
 
 POLICY = SlicePolicy("chat", inter_token_ms=100, row_bytes=4096, floors={WEB: 20})
 
@@ -364,6 +364,19 @@ def test_a_policy_stands_when_its_quotas_are_in_force() -> None:
     done = after(seen, decide(seen, [POLICY], LIMITS, NOW), NOW)
     assert standing(done, [POLICY], LIMITS, NOW) == {"chat": ""}
     assert "can be given" in standing(crowded(()), [POLICY], LIMITS, NOW)["chat"]
+
+
+def test_a_policy_for_no_flows_stands_where_it_changes_anything() -> None:
+    bound = SlicePolicy("bound", labels=frozenset(), handover_gain=30)
+    floor = SlicePolicy("floor", labels=frozenset(), floors={WEB: 20}, reach=Reach(
+        frozenset({CELL})))
+    seen = network([cell(slice_(LLM), slice_(WEB))])
+    assert standing(network([]), [bound, floor], LIMITS, NOW) == {
+        "bound": NOBODY_MOVES, "floor": "no cell that it is for is there"}
+    assert standing(seen, [bound, floor], LIMITS, NOW) == {"bound": NOBODY_MOVES, "floor": ""}
+    assert standing(seen, [bound], LIMITS, NOW, {CELL}) == {"bound": ""}
+    elsewhere = replace(bound, reach=Reach(frozenset({OTHER})))
+    assert standing(seen, [elsewhere], LIMITS, NOW, {CELL}) == {"bound": NOBODY_MOVES}
 
 
 def test_a_strategy_of_any_wishes_stays_within_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
