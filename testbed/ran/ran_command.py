@@ -147,8 +147,9 @@ def _run(config: RanConfig, arguments: argparse.Namespace) -> dict[str, Any]:
     door = arguments.control
     if door is None and not arguments.simulated:
         door = door_of(config.way.name)
-    options = RunOptions(arguments.seconds, not arguments.quiet and sys.stderr.isatty(), paced,
-                         config.e2, config.seed, config.events, door)
+    options = RunOptions(
+        seconds=arguments.seconds, view=not arguments.quiet and sys.stderr.isatty(), paced=paced,
+        e2=config.e2, seed=config.seed, events=config.events, control=door)
     patience = threading.Timer(PATIENCE, _say, (COMPILES,))
     patience.daemon = True
     patience.start()

@@ -76,7 +76,7 @@ class PcfAt:
     host: str = "127.0.0.1"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """How it is run."""
 

@@ -28,7 +28,7 @@ TWO_CELLS = RanConfig(
 
 def _run(seconds: float, *events: EventConfig) -> dict[str, Any]:
     config = replace(TWO_CELLS, events=events)
-    found = run_cell(SimulatedCell(config), RunOptions(seconds, paced=False, events=events))
+    found = run_cell(SimulatedCell(config), RunOptions(seconds=seconds, paced=False, events=events))
     account = found["account"]
     dropped = sum(sum(one.values()) for one in account["dropped"].values())
     assert account["taken"] == sum(account["delivered"].values()) + dropped + account["inside"]

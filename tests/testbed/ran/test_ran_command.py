@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -58,6 +61,34 @@ def test_a_simulated_run_sums_up(tmp_path: Path, capsys: pytest.CaptureFixture[s
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("3.0 s of the cell's time")
     assert len(lines) == 3
+
+
+def test_a_running_cell_is_told_by_the_command(tmp_path: Path,
+                                               capsys: pytest.CaptureFixture[str]) -> None:
+    door, run = tmp_path / "door", tmp_path / "run.json"
+    told: list[int] = []
+
+    def talk() -> None:
+        deadline = time.monotonic() + HANG_SECONDS
+        try:
+            while not door.exists() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            for event in ("{kind: leave, ue: phone}", "{kind: rain}"):
+                told.append(_ran("--control", str(door), "--tell", event))
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=talk)
+    thread.start()
+    assert _ran("--simulated", "--seconds", "100000", "--control", str(door), "--json",
+                str(run)) == 0
+    thread.join()
+    assert told == [0, 1]
+    assert [one["what"] for one in json.loads(run.read_text())["events"]] == ["phone is gone"]
+    captured = capsys.readouterr()
+    assert "phone is gone" in captured.out
+    assert "'rain' is none" in captured.err
+    assert not door.exists()
 
 
 def test_json_on_stdout_is_alone_there(capsys: pytest.CaptureFixture[str]) -> None:

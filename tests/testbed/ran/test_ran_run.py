@@ -107,7 +107,7 @@ def test_by_the_clock_with_tables_and_e2(capsys: pytest.CaptureFixture[str],
     monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes it for a terminal then
     monkeypatch.setenv("TERM", "xterm")
     said: list[str] = []
-    options = RunOptions(1.2, True, e2=E2Config("tcp://127.0.0.1:1"))
+    options = RunOptions(seconds=1.2, view=True, e2=E2Config("tcp://127.0.0.1:1"))
     found = run_cell(_Cell(), options, said.append)
     assert found["seconds"] == pytest.approx(1.2, abs=0.5)
     assert found["took_seconds"] >= 1.2
@@ -134,7 +134,7 @@ def test_a_signal_ends_it_with_a_summary() -> None:
 
 def test_what_e2_says_is_told_where_there_are_no_tables() -> None:
     said: list[str] = []
-    run_cell(_Cell(), RunOptions(0.3, e2=E2Config("tcp://127.0.0.1:1")), said.append)
+    run_cell(_Cell(), RunOptions(seconds=0.3, e2=E2Config("tcp://127.0.0.1:1")), said.append)
     assert any("for the RIC at" in line for line in said)
 
 
