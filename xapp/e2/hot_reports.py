@@ -55,8 +55,11 @@ def _reader(read_slowly: Read, item: type[Any], report: type[Any], read_period: 
     make_report = twin(report, ("data", "measurements", "granularity"))
     make_values = twin(Values, ("records", "incomplete"))
     known: dict[bytes, UeId] = {}
+    # What ended the item before, names and period: nearly always the next one ends in the same way.
+    tail: tuple[bytes, Any, Any] = b"", None, None
 
     def read(reader: Reader) -> Any:
+        nonlocal tail
         position, data = reader.position, reader.data
         start = position >> 3
         end = 0 if position & 7 else _end_of_ue(data, start)
@@ -78,7 +81,16 @@ def _reader(read_slowly: Read, item: type[Any], report: type[Any], read_period: 
         reader.position = (end + 4) << 3
         values = make_values(read_records(reader), None)
         values.__class__ = Values
-        made = make_report((values,), read_names(reader), read_period(reader))
+        position = reader.position
+        octets, names, period = tail
+        if octets and not position & 7 and data.startswith(octets, position >> 3):
+            reader.spend(1)  # as names that are known do
+            reader.position = position + (len(octets) << 3)
+        else:
+            names, period = read_names(reader), read_period(reader)
+            if not (position | reader.position) & 7:
+                tail = data[position >> 3:reader.position >> 3], names, period
+        made = make_report((values,), names, period)
         made.__class__ = report
         one = make_item(ue, made)
         one.__class__ = item
