@@ -51,7 +51,7 @@ class Commanded(Protocol):
 
     def policy_types(self) -> Mapping[int, Document]: ...
 
-    def policies(self, type_id: int) -> Sequence[PolicyView]: ...
+    def policies(self, type_id: int | None) -> Sequence[PolicyView]: ...
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ class ApiProcess:
         if writer is None or (not must and writer.transport.get_write_buffer_size()):
             return
         types = self._operations.policy_types()
-        policies = [one for number in types for one in self._operations.policies(number)]
+        policies = [one for number in (None, *types) for one in self._operations.policies(number)]
         if (told := (list(types), policies)) != self._told:
             self._told = told
             self._send({"kind": "policies", "types": list(types.values()), "policies": policies})

@@ -99,7 +99,7 @@ class RemoteOperations(Recorded):
     def policy_types(self) -> Mapping[int, Document]:
         return self._types
 
-    def policies(self, type_id: int) -> Sequence[PolicyView]:
+    def policies(self, type_id: int | None) -> Sequence[PolicyView]:
         return [one for one in self._policies if one.type_id == type_id]
 
     def create_policy_type(self, type_id: int, document: Document) -> Future[None]:

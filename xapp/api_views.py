@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from xapp.observations import Cell, Flow, Load, Quota, Slice, Ue
 from xapp.operations import Clock, EventView, NodeView, Picture, PolicyView
+from xapp.slice_policy import Source
 
 Item = TypeVar("Item")
 Thing = TypeVar("Thing")
@@ -263,9 +264,10 @@ class HistoryModel(BaseModel):
 
 
 class PolicyModel(BaseModel):
-    """An A1 policy instance."""
+    """A policy: an instance that came over A1, or one of the configuration."""
 
-    type_id: int
+    source: str = Field(description="configuration or A1")
+    type_id: int | None = Field(description="of A1; none for one of the configuration")
     instance: str
     body: dict[str, Any]
     created: float
@@ -274,8 +276,10 @@ class PolicyModel(BaseModel):
 
     @classmethod
     def of(cls, policy: PolicyView) -> PolicyModel:
-        return cls(type_id=policy.type_id, instance=policy.instance, body=dict(policy.body),
-                   created=policy.created, in_effect=policy.in_effect, reason=policy.reason)
+        source = Source.CONFIGURATION if policy.type_id is None else Source.A1
+        return cls(source=source.value, type_id=policy.type_id, instance=policy.instance,
+                   body=dict(policy.body), created=policy.created, in_effect=policy.in_effect,
+                   reason=policy.reason)
 
 
 def page(

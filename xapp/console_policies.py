@@ -1,4 +1,4 @@
-"""The page of A1 policies: which there are and whether they are in effect, a form to add one.
+"""The page of policies: which there are and whether they are in effect, a form to add one of A1.
 
 Widgets only; the form is made in `console_forms`, and the xApp judges what was filled in.
 """
@@ -42,22 +42,24 @@ def _policies(console: Console) -> None:
         types = {int(one["policy_type_id"]): str(one["name"])
                  for one in console.read(console.client.policy_types)}
         found = console.read(console.client.policies)
-        st.html(section_html("A1 policies", f"{found.total}"))
+        st.html(section_html("Policies", f"{found.total}"))
         if not found.items:
-            st.html(empty_html("None. Without a policy the configuration's own holds."))
+            st.html(empty_html("None: quotas stay as they are."))
         for one in found.items:
-            _policy(console, one, types.get(one.type_id, ""))
+            kind = ("of the configuration" if one.type_id is None else
+                    f"{types.get(one.type_id, '')} · type {one.type_id}")
+            _policy(console, one, kind)
 
 
-def _policy(console: Console, one: PolicyModel, type_name: str) -> None:
-    with st.container(key=f"a1-{one.type_id}-{_key(one.instance)}"):
+def _policy(console: Console, one: PolicyModel, kind: str) -> None:
+    with st.container(key=f"a1-{one.type_id or one.source}-{_key(one.instance)}"):
         tone, words = ("good", "in effect") if one.in_effect else ("wait", "not in effect")
         reason = f" <small>{html.escape(one.reason)}</small>" if one.reason else ""
         st.html(f'<div class="as-policy"><header><b>{html.escape(one.instance)}</b>'
                 f'<span class="as-chip" data-tone="{tone}">{words}</span><small>'
-                f"{html.escape(type_name)} · type {one.type_id} · since {moment(one.created)}"
+                f"{html.escape(kind)} · since {moment(one.created)}"
                 f"</small>{reason}</header><code>{html.escape(_short_json(one.body))}</code></div>")
-        if console.may_change:
+        if console.may_change and one.type_id is not None:
             with st.popover("Remove", icon=":material/delete:", type="tertiary"):
                 st.write("The policy ends at once; quotas follow what is left.")
                 if st.button("Remove it", key=f"remove-{one.type_id}-{_key(one.instance)}"):

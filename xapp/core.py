@@ -12,7 +12,7 @@ go: the time from an indication to a control is the time that this takes. What g
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from classifier.messages import Labelled, Message
@@ -68,6 +68,7 @@ class Core:
         self.events: deque[tuple[float, Event]] = deque(maxlen=MOST_EVENTS)
         self.tally = Tally()
         self.store_why: str | None = None  # why nothing can be kept
+        self.reasons: Mapping[str, str] = {}  # why policies are not in effect; empty: they are
         self._kpi, self._limits = kpi_flows, config.limits
         self._taps = Taps(self.flows, Matching() if config.correlate else None,
                           config.limits.silent, config.tapped)
@@ -363,6 +364,7 @@ class Core:
         if self.steering.killed or self.steering.dry_run:
             why = "the kill switch is pulled" if self.steering.killed else "this is a dry run"
             reasons = dict.fromkeys(reasons, why)
+        self.reasons = reasons
         for one in self.a1.told(reasons):
             state = "in effect" if one.in_effect else f"not in effect: {one.reason}"
             self._tell(info(Code.POLICY, f"The A1 policy {one.name} is {state}.", one.name), now)

@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from xapp.a1 import NEW
 from xapp.actuators.registry import for_node
 from xapp.api_commands import on_loop
 from xapp.base_stations import Station
@@ -38,6 +39,7 @@ from xapp.operations import (
     PolicyView,
 )
 from xapp.recorded import Recorded
+from xapp.slice_policy import SlicePolicy
 from xapp.timings import EFFECT_SECONDS, LOOP_SECONDS, Timer
 
 PICTURE_SECONDS = 0.2  # between two pictures
@@ -45,6 +47,7 @@ UES_A_PICTURE = 512  # beyond which the pause grows with their number
 HURRIED_SECONDS = 0.5  # between two pictures at most, where something is more urgent
 _MODELS = {**dict.fromkeys(KPM_OIDS, "KPM"), **dict.fromkeys(RC_OIDS, "RC"),
            **dict.fromkeys(CCC_OIDS, "CCC")}
+_ALWAYS = ("strategy", "inter_token_ms")  # of a policy
 _SECRET = ("token", "secret", "key", "password")
 
 
@@ -68,6 +71,8 @@ class Operating(Recorded):
         self._bad_labels: Callable[[], int] = lambda: 0
         self.priority: Callable[[], int] = lambda: 0  # of the loop, in real time
         self._picture = Picture(self._clock(), self._started, Health(True))
+        self._began = wall()
+        self._configured = {one.name: policy_document(one) for one in core.config.policies}
         self._version = importlib.metadata.version("airsplit")
 
     # In the loop.
@@ -143,7 +148,11 @@ class Operating(Recorded):
     def policy_types(self) -> Mapping[int, Document]:
         return {one.id: one.document() for one in self._core.a1.types()}
 
-    def policies(self, type_id: int) -> Sequence[PolicyView]:
+    def policies(self, type_id: int | None) -> Sequence[PolicyView]:
+        if type_id is None:
+            reasons, since = self._core.reasons, self._began
+            return [PolicyView(None, name, body, since, not reasons.get(name, NEW),
+                               reasons.get(name, NEW)) for name, body in self._configured.items()]
         return [PolicyView(one.type_id, one.name, one.body, one.created, one.in_effect, one.reason)
                 for one in self._core.a1.instances(type_id)]
 
@@ -195,6 +204,14 @@ class Operating(Recorded):
                 self.refresh(force=True)
 
         return on_loop(self._loop, run)
+
+
+def policy_document(policy: SlicePolicy) -> Document:
+    """One of the configuration's, in its words: what it asks for, and what is not as usual."""
+    usual = SlicePolicy(policy.name)
+    return {one.name: plain(getattr(policy, one.name), one.name)
+            for one in dataclasses.fields(policy) if one.name != "name" and (
+                one.name in _ALWAYS or getattr(policy, one.name) != getattr(usual, one.name))}
 
 
 def plain(value: Any, name: str = "") -> Any:

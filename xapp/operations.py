@@ -178,9 +178,9 @@ def slice_subject(cell: CellKey, snssai: Snssai) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PolicyView:
-    """An A1 policy instance."""
+    """A policy: an instance that came over A1, or one of the configuration."""
 
-    type_id: int
+    type_id: int | None  # None: it is of the configuration
     instance: str
     body: Document
     created: float  # seconds since 1970
@@ -275,7 +275,8 @@ class Operations(Protocol):
     def policy_types(self) -> Mapping[int, Document]:
         """By id: name, description, policy_type_id and create_schema."""
 
-    def policies(self, type_id: int) -> Sequence[PolicyView]: ...
+    def policies(self, type_id: int | None) -> Sequence[PolicyView]:
+        """Those of an A1 type; None: those of the configuration."""
 
     def create_policy_type(self, type_id: int, document: Document) -> Future[None]:
         """Fails with `Conflict` where there is one of that id."""

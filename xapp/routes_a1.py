@@ -135,7 +135,8 @@ def create_router(operations: Operations) -> APIRouter:
                    response_class=Response, responses=NOT_FOUND)
     async def delete_instance(type_id: str, instance: str, request: Request) -> Response:
         found = _instance(operations, type_id, instance)
-        await answer(operations.delete_policy(found.type_id, found.instance, who(request)))
+        await answer(operations.delete_policy(_known(operations, type_id), found.instance,
+                                              who(request)))
         return Response(status_code=202)
 
     return router

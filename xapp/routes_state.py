@@ -102,9 +102,10 @@ def create_router(operations: Operations) -> APIRouter:
     async def policy_types() -> list[dict[str, Any]]:
         return [dict(found) for _, found in sorted(operations.policy_types().items())]
 
-    @router.get("/policies", summary="A1 policies of all types, and whether they are in effect")
+    @router.get("/policies", summary="Policies of the configuration and of A1, and whether they "
+                "are in effect")
     async def policies(offset: Offset = 0, limit: Limit = 100) -> Page[PolicyModel]:
-        found = [one for number in sorted(operations.policy_types())
+        found = [one for number in (None, *sorted(operations.policy_types()))
                  for one in operations.policies(number)]
         return page(found, offset, limit, PolicyModel.of)
 

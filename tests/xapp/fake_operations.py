@@ -60,6 +60,7 @@ class FakeOperations:
         self.foreign: dict[tuple[int, str], PolicyView] = {}
         self.entries: list[AuditEntry] = []
         self.failure: XappError | None = None  # what every command fails with
+        self.configured = "no flow that it is for was seen lately"  # of the configuration's policy
         self.silent = False  # commands are never answered
         if not empty:
             self.a1.put(SLICE_POLICY, "chat", {
@@ -119,7 +120,10 @@ class FakeOperations:
     def policy_types(self) -> Mapping[int, Document]:
         return {one.id: one.document() for one in self.a1.types()} | self.types
 
-    def policies(self, type_id: int) -> Sequence[PolicyView]:
+    def policies(self, type_id: int | None) -> Sequence[PolicyView]:
+        if type_id is None:
+            return [PolicyView(None, "llm", {"strategy": "proportional", "inter_token_ms": 100.0},
+                               self._wall - 600, False, self.configured)]
         if type_id in self.types:
             return [one for key, one in self.foreign.items() if key[0] == type_id]
         return [PolicyView(one.type_id, one.name, one.body, one.created, one.in_effect, one.reason)

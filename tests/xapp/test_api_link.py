@@ -45,8 +45,9 @@ def test_a_picture_comes_as_it_was() -> None:
 
 
 def test_policies_come_as_they_were() -> None:
-    policies = tuple(FakeOperations(history=1.0).policies(20981))
-    assert policies
+    network = FakeOperations(history=1.0)
+    policies = (*network.policies(None), *network.policies(20981))
+    assert [one.type_id for one in policies] == [None, 20981]
     assert policies_of(carried("policies", policies)) == policies
 
 

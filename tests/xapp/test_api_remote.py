@@ -97,10 +97,11 @@ def test_pictures_and_policies_are_the_last_that_came() -> None:
     assert wire.remote.limits() == {"a": 1}
     wire.say(kind="picture", picture=picture_document(network.picture()))
     wire.say(kind="policies", types=list(network.policy_types().values()),
-             policies=list(network.policies(20981)))
+             policies=[*network.policies(None), *network.policies(20981)])
     assert wire.remote.picture() == network.picture()
     assert wire.remote.policy_types() == network.policy_types()
     assert list(wire.remote.policies(20981)) == network.policies(20981)
+    assert list(wire.remote.policies(None)) == network.policies(None) != []
     assert wire.remote.policies(20008) == []
 
 

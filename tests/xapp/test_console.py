@@ -275,5 +275,18 @@ def test_a_policy_that_is_refused_says_why_and_keeps_what_was_filled_in(
     assert [one.name for one in made.scene.operations.a1.instances(SLICE_POLICY)] == ["chat"]
 
 
+def test_the_configuration_s_policies_are_shown_and_cannot_be_removed(visit: MakeVisit) -> None:
+    made = visit()
+    test = made.open(policies_page)
+    shown = html(test)
+    assert ">llm<" in shown
+    assert "of the configuration" in shown
+    assert made.scene.operations.configured in shown
+    keys = {one.key for one in test.button}
+    assert f"remove-{SLICE_POLICY}-chat" in keys
+    assert [one for one in keys if one and one.startswith("remove-")] == [
+        f"remove-{SLICE_POLICY}-chat"]
+
+
 def test_limits_are_shown(visit: MakeVisit) -> None:
     assert "most guaranteed" in html(visit().open(policies_page))

@@ -68,7 +68,7 @@ def test_everything_that_pages_show_is_read(client: Client, scene: Scene) -> Non
     assert len(client.history("slice", "up_prbs", 60, 20, history.series[0].subject).series) == 1
     assert client.limits() == scene.operations.limits()
     assert [one["policy_type_id"] for one in client.policy_types()] == [20008, SLICE_POLICY]
-    assert client.policies().items[0].instance == "chat"
+    assert [one.instance for one in client.policies().items] == ["llm", "chat"]
 
 
 def test_everything_that_pages_change_is_changed(client: Client, scene: Scene) -> None:

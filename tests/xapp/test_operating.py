@@ -14,13 +14,15 @@ import pytest
 
 from tests.xapp.core_scene import CELL, NODE, START, Gnb, Scene
 from tests.xapp.steering_scene import LLM, REST
+from xapp.a1 import NEW
 from xapp.a1_types import SLICE_POLICY
 from xapp.config import XappConfig, load
 from xapp.errors import Conflict, NotFound, PolicyError
 from xapp.events import Code, Level
 from xapp.observations import Quota
-from xapp.operating import PICTURE_SECONDS, Operating, plain
+from xapp.operating import PICTURE_SECONDS, Operating, plain, policy_document
 from xapp.operations import DecisionState, Kind, NodeState, Picture
+from xapp.slice_policy import Reach, SlicePolicy
 from xapp.store import Store
 from xapp.store_records import Record, Sample
 
@@ -160,6 +162,35 @@ def test_decisions_events_and_histories_are_read_from_the_store(tmp_path: Path) 
         assert all(0 <= at <= one.scene.now + 1 for each in series for at, _ in each.points)
         only = one.operating.history(Kind.SLICE, "down_prbs", 0.0, f"{CELL}/{LLM}")
         assert [each.subject for each in only] == [f"{CELL}/{LLM}"]
+
+
+def test_the_configuration_s_policies_say_whether_they_are_in_effect(tmp_path: Path) -> None:
+    with desk(tmp_path) as one:
+        (shown,) = one.operating.policies(None)
+        assert (shown.type_id, shown.instance, shown.in_effect, shown.reason) == (
+            None, "llm", False, NEW)
+        assert shown.body == {"strategy": "proportional", "inter_token_ms": 100.0}
+        one.scene.wait(1.0)
+        (shown,) = one.operating.policies(None)
+        assert "no flow" in shown.reason
+        one.scene.steer(Gnb())
+        one.scene.wait(2.0)
+        (shown,) = one.operating.policies(None)
+        assert "not yet what it asks for" in shown.reason
+        one.scene.core.reasons = {"llm": ""}
+        (shown,) = one.operating.policies(None)
+        assert (shown.in_effect, shown.reason) == (True, "")
+        one.scene.core.set_dry_run(True, "anna", one.scene.now)
+        one.scene.wait(1.0)
+        (shown,) = one.operating.policies(None)
+        assert (shown.in_effect, shown.reason) == (False, "this is a dry run")
+
+
+def test_a_policy_is_shown_in_the_configuration_s_words() -> None:
+    shown = policy_document(SlicePolicy("chat", floors={REST: 20}, reach=Reach(
+        frozenset({CELL})), inter_token_ms=80.0))
+    assert shown == {"strategy": "proportional", "inter_token_ms": 80.0, "floors": {str(REST): 20},
+                     "reach": {"cells": [str(CELL)], "slices": [], "ues": []}}
 
 
 def test_policies_come_and_go(tmp_path: Path) -> None:

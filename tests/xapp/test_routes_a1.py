@@ -28,6 +28,8 @@ def test_health(scene: Scene) -> None:
 
 def test_types_are_listed_and_shown(scene: Scene) -> None:
     assert scene.reader.get(TYPES).json() == [20008, SLICE_POLICY]
+    listed = scene.reader.get(f"{TYPES}/{SLICE_POLICY}/policies").json()
+    assert listed == ["chat"]  # and none of the configuration's, which A1 cannot change
     shown = scene.reader.get(f"{TYPES}/20008").json()
     assert set(shown) == {"name", "description", "policy_type_id", "create_schema"}
     assert scene.reader.get(f"{TYPES}/20009").status_code == 404

@@ -114,9 +114,11 @@ def test_parameters_that_are_none(scene: Scene, query: str) -> None:
 
 def test_limits_and_policies(scene: Scene) -> None:
     assert scene.reader.get("/api/v1/limits").json() == scene.operations.limits()
-    (policy,) = scene.reader.get("/api/v1/policies").json()["items"]
-    assert (policy["type_id"], policy["instance"], policy["in_effect"]) == (
-        SLICE_POLICY, "chat", True)
+    own, policy = scene.reader.get("/api/v1/policies").json()["items"]
+    assert (own["source"], own["type_id"], own["instance"], own["in_effect"], own["reason"]) == (
+        "configuration", None, "llm", False, scene.operations.configured)
+    assert (policy["source"], policy["type_id"], policy["instance"], policy["in_effect"]) == (
+        "A1", SLICE_POLICY, "chat", True)
     assert [one["policy_type_id"] for one in scene.reader.get("/api/v1/policy-types").json()] == [
         20008, SLICE_POLICY]
 
