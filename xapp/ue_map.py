@@ -2,7 +2,8 @@
 
 Each source tells all it knows at a time (`put`); an entry keeps from where each of its parts is and
 how sure it is. Sources rank: what an operator wrote goes before what a core says, and that before
-what was guessed from traffic. What two sources of one rank say of one address is not believed.
+what was guessed from traffic. What two sources of one rank say of one address is not believed. Where a
+source tells again what it knows, only addresses of which it says another thing are looked at.
 
     ue_map.put(Origin.FILE, entries, now)
     ue_map.of_address("10.45.0.2").slice
@@ -16,6 +17,7 @@ import enum
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 
 from xapp.e2.ue_id import GnbUe, Guami, UeId
 from xapp.observations import CellKey, Snssai, UeKey
@@ -68,10 +70,11 @@ class UeMap:
     def __init__(self, config: MapConfig = MapConfig()) -> None:
         self._config = config
         self._said: dict[Origin, tuple[float, tuple[UeEntry, ...]]] = {}
+        self._undisputed: dict[Origin, dict[str, UeEntry]] = {origin: {} for origin in Origin}
         self._addresses: dict[str, UeEntry] = {}
         self._ues: dict[UeKey, UeEntry] = {}
-        self._by_ue: dict[UeKey, list[UeEntry]] = {}
-        self._tunnels: dict[int, str] = {}
+        self._by_ue: dict[UeKey, dict[str, UeEntry]] = {}
+        self._tunnels: dict[int, set[str]] = {}
         self.version = 0  # another one whenever an entry is another
         self.refused = 0  # entries beyond what is remembered of a source
 
@@ -85,7 +88,7 @@ class UeMap:
         before = self._said.get(origin)
         self._said[origin] = (now, kept[:MOST_ENTRIES])
         if before is None or before[1] != self._said[origin][1]:
-            self._merge()
+            self._merge(origin)
 
     def expire(self, now: float) -> tuple[Origin, ...]:
         """Forget sources that have been silent for too long; which those were."""
@@ -93,8 +96,7 @@ class UeMap:
                      if entries and now - at > self._config.lifetime(origin))
         for origin in gone:
             self._said[origin] = (now, ())
-        if gone:
-            self._merge()
+            self._merge(origin)
         return gone
 
     def of_address(self, address: str) -> UeEntry | None:
@@ -106,43 +108,85 @@ class UeMap:
 
     def addresses_of(self, ue: UeKey) -> tuple[str, ...]:
         """All that are known to be a UE's."""
-        return tuple(entry.address for entry in self._by_ue.get(ue, ()) if entry.address)
+        return tuple(self._by_ue.get(ue, ()))
 
     def slices_of(self, ue: UeKey) -> tuple[Snssai, ...]:
         """Those that its addresses are in."""
-        return tuple(dict.fromkeys(entry.slice for entry in self._by_ue.get(ue, ())
+        return tuple(dict.fromkeys(entry.slice for entry in self._by_ue.get(ue, {}).values()
                                    if entry.slice is not None))
 
     def sessions_of(self, ue: UeKey) -> tuple[tuple[str, Snssai], ...]:
         """Its addresses and their slices; none unless all are known."""
-        entries = self._by_ue.get(ue, ())
-        known = tuple((entry.address, entry.slice) for entry in entries
-                      if entry.address is not None and entry.slice is not None)
+        entries = self._by_ue.get(ue, {})
+        known = tuple((address, entry.slice) for address, entry in entries.items()
+                      if entry.slice is not None)
         return known if len(known) == len(entries) else ()
 
     def address_of_tunnel(self, teid_up: int) -> str | None:
-        """The UE's address behind a tunnel into the UPF."""
-        return self._tunnels.get(teid_up)
+        """The UE's address behind a tunnel into the UPF, or one of them."""
+        return min(self._tunnels.get(teid_up, ()), key=_place, default=None)
 
     def entries(self) -> tuple[UeEntry, ...]:
         return tuple(self._addresses.values())
 
-    def _merge(self) -> None:
-        self.version += 1
-        self._addresses, self._ues, self._tunnels, self._by_ue = {}, {}, {}, {}
+    def _merge(self, origin: Origin) -> None:
+        """Take in what a source says now, where that is another thing than before."""
+        before, now = self._undisputed[origin], _undisputed(self._said[origin][1])
+        self._undisputed[origin] = now
+        changed = [address for address, entry in now.items() if before.get(address) != entry]
+        changed += [address for address in before if address not in now]
+        self.version += bool(changed)
+        ues: set[UeKey] = set()
+        for address in changed:
+            for entry in (self._taken_out(address), self._put_in(address)):
+                if entry is not None and entry.ue is not None:
+                    ues.add(entry.ue)
+        for ue in ues:
+            self._share(ue)
+
+    def _taken_out(self, address: str) -> UeEntry | None:
+        entry = self._addresses.pop(address, None)
+        if entry is not None and entry.ue is not None:
+            del self._by_ue[entry.ue][address]
+        if entry is not None and entry.teid_up:
+            self._tunnels[entry.teid_up].discard(address)
+            if not self._tunnels[entry.teid_up]:
+                del self._tunnels[entry.teid_up]
+        return entry
+
+    def _put_in(self, address: str) -> UeEntry | None:
+        """What all sources say of it."""
+        entry: UeEntry | None = None
         for origin in Origin:
-            _, entries = self._said.get(origin, (0.0, ()))
-            for address, entry in _undisputed(entries).items():
-                known = self._addresses.get(address)
-                mine = replace(entry, origins=(origin,))
-                self._addresses[address] = mine if known is None else _filled(known, mine)
-        for address, entry in self._addresses.items():
+            said = self._undisputed[origin].get(address)
+            if said is not None:
+                mine = replace(said, origins=(origin,))
+                entry = mine if entry is None else _filled(entry, mine)
+        if entry is not None:
+            self._addresses[address] = entry
             if entry.ue is not None:
-                self._by_ue.setdefault(entry.ue, []).append(entry)
-                before = self._ues.get(entry.ue)
-                self._ues[entry.ue] = entry if before is None else _shared(before, entry)
+                self._by_ue.setdefault(entry.ue, {})[address] = entry
             if entry.teid_up:
-                self._tunnels[entry.teid_up] = address
+                self._tunnels.setdefault(entry.teid_up, set()).add(address)
+        return entry
+
+    def _share(self, ue: UeKey) -> None:
+        """What all addresses of a UE have in common, those that a higher source names first."""
+        entries = self._by_ue[ue]
+        if not entries:
+            del self._by_ue[ue]
+            self._ues.pop(ue, None)
+            return
+        if len(entries) > 1:
+            ranks = list(Origin)
+            self._by_ue[ue] = entries = dict(sorted(entries.items(), key=lambda item: (
+                ranks.index(item[1].origins[0]), _place(item[0]))))
+        self._ues[ue] = reduce(_shared, entries.values())
+
+
+def _place(address: str) -> tuple[bool, str]:
+    """By which a UE's addresses are told in the same order, however they became known."""
+    return ":" in address, address
 
 
 def _undisputed(entries: Iterable[UeEntry]) -> dict[str, UeEntry]:

@@ -80,7 +80,8 @@ def test_more_than_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 entries = st.builds(
     UeEntry, st.none() | st.sampled_from([A, B, "::1"]), st.none() | st.sampled_from([DU, AMF]),
-    st.none() | st.sampled_from([LLM, WEB]), st.none() | st.just(CellKey("gnb", "1")))
+    st.none() | st.sampled_from([LLM, WEB]), st.none() | st.just(CellKey("gnb", "1")),
+    teid_up=st.none() | st.sampled_from([1, 2]))
 
 
 @given(st.dictionaries(st.sampled_from(list(Origin)), st.lists(entries, max_size=5)))
@@ -94,6 +95,30 @@ def test_nothing_is_made_up(said: dict[Origin, list[UeEntry]]) -> None:
         for name in ("ue", "slice", "cell"):
             value = getattr(entry, name)
             assert value is None or value in [getattr(one, name) for one in mine]
+
+
+@given(st.lists(st.tuples(st.sampled_from(list(Origin)), st.lists(entries, max_size=5)),
+                max_size=8))
+def test_what_was_said_one_after_the_other_is_as_if_said_at_once(
+    said: list[tuple[Origin, list[UeEntry]]]
+) -> None:
+    known, anew = UeMap(), UeMap()
+    for origin, some in said:
+        before, version = known.entries(), known.version
+        known.put(origin, some, 0.0)
+        assert known.version != version or set(known.entries()) == set(before)
+    for origin, some in dict(said).items():
+        anew.put(origin, some, 0.0)
+    assert set(known.entries()) == set(anew.entries())
+    for ue in (DU, AMF):
+        assert known.of_ue(ue) == anew.of_ue(ue)
+        assert known.addresses_of(ue) == anew.addresses_of(ue)
+        assert known.sessions_of(ue) == anew.sessions_of(ue)
+    for teid in (1, 2):
+        address = known.address_of_tunnel(teid)
+        assert address == anew.address_of_tunnel(teid)
+        assert {entry.address for entry in known.entries() if entry.teid_up == teid} >= (
+            set() if address is None else {address})
 
 
 def test_addresses_have_one_form() -> None:
