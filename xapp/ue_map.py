@@ -2,8 +2,8 @@
 
 Each source tells all it knows at a time (`put`); an entry keeps from where each of its parts is and
 how sure it is. Sources rank: what an operator wrote goes before what a core says, and that before
-what was guessed from traffic. What two sources of one rank say of one address is not believed. Where a
-source tells again what it knows, only addresses of which it says another thing are looked at.
+what was guessed from traffic. What two sources of one rank say of one address is not believed. When
+a source tells again what it knows, only addresses of which it says another thing are looked at.
 
     ue_map.put(Origin.FILE, entries, now)
     ue_map.of_address("10.45.0.2").slice
