@@ -23,7 +23,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, running_edge: RunEdge
         ) -> Iterator[PhoneApp]:
     made = PhoneApp(AppConfig(
         BUNDLED_MODEL, tmp_path / "data", tmp_path / "settings.json", EDGE_COMMAND,
-        {"max_new_tokens": 12, "seed": 5, "edges": (running_edge(BUNDLED_MODEL).url,)}),
+        {"max_new_tokens": 8, "seed": 5, "edges": (running_edge(BUNDLED_MODEL).url,)}),
         time.monotonic, time.time, Packets)
     monkeypatch.setattr(phone_app, "_installed", None)
     install(made)
@@ -83,7 +83,6 @@ def test_auto_asks_what_it_may_cost(app: PhoneApp) -> None:
     assert choice(app) == ("auto", 1.0)
     checked(test.number_input(key="link-budget").set_value(2.5).run())
     assert app.settings.max_ppl_increase == 2.5
-    assert answer(app)
     checked(test.selectbox(key="link-encoding").set_value("int8").run())
     assert choice(app) == ("int8", None)
     assert not test.number_input
@@ -93,12 +92,17 @@ def choice(app: PhoneApp) -> tuple[str, float | None]:
     return app.settings.encoding, app.settings.max_ppl_increase
 
 
-def test_another_window_and_the_settings_are_followed(app: PhoneApp) -> None:
+def test_another_window_is_followed_and_what_cannot_be_kept_is_told(app: PhoneApp) -> None:
     test = visit()
     app.apply(vars(app.settings) | {"speculate": "lookup", "encoding": "topk:64"})
     test = checked(test.run())
     assert test.radio(key="guess").value == "lookup"
     assert test.selectbox(key="link-encoding").value == "topk:64"
+    app.config.settings_file.unlink()
+    app.config.settings_file.mkdir()  # it cannot be written any more
+    test = checked(test.radio(key="guess").set_value("exit").run())
+    assert "cannot be kept" in html(test)
+    assert app.settings.speculate == "exit"  # until the app ends, as it says
 
 
 def test_what_is_not_to_be_had_cannot_be_chosen(
@@ -115,10 +119,3 @@ def test_what_is_not_to_be_had_cannot_be_chosen(
     assert "auto" not in test.selectbox(key="link-encoding").options
     assert "Exit head and Both</b>: not available" in html(test)
     assert "Nobody has measured" in html(test)
-
-
-def test_a_choice_that_cannot_be_kept_is_told(app: PhoneApp) -> None:
-    test = visit()
-    app.config.settings_file.mkdir()  # it cannot be written any more
-    test = checked(test.radio(key="guess").set_value("lookup").run())
-    assert "cannot be kept" in html(test)
