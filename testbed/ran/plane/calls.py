@@ -22,8 +22,10 @@ _INT, _SIZE = "int", "size"
 _CALLS = {
     "read": (_SIZE, (_INT, _SIZE, _SIZE)),
     "write": (_SIZE, (_INT, _SIZE, _SIZE)),
-    "recvfrom": (_SIZE, (_INT, _SIZE, _SIZE, _INT, _SIZE, _SIZE)),
     "sendto": (_SIZE, (_INT, _SIZE, _SIZE, _INT, _SIZE, _INT)),
+    "recvmmsg": (_INT, (_INT, _SIZE, _INT, _INT, _SIZE)),
+    "sendmmsg": (_INT, (_INT, _SIZE, _INT, _INT)),
+    "memcpy": (_SIZE, (_SIZE, _SIZE, _SIZE)),
     "poll": (_INT, (_SIZE, _SIZE, _INT)),
     "clock_gettime": (_INT, (_INT, _SIZE)),
     "clock_nanosleep": (_INT, (_INT, _INT, _SIZE, _SIZE)),
@@ -50,6 +52,7 @@ def _external(name: str) -> Callable[..., int]:
 
 _made = {name: (_plain if UNCOMPILED else _external)(name) for name in _CALLS}
 read, write = _made["read"], _made["write"]
-recvfrom, sendto = _made["recvfrom"], _made["sendto"]
+recvmmsg, sendmmsg = _made["recvmmsg"], _made["sendmmsg"]
+sendto, memcpy = _made["sendto"], _made["memcpy"]
 poll = _made["poll"]
 clock_gettime, clock_nanosleep = _made["clock_gettime"], _made["clock_nanosleep"]

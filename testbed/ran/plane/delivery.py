@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from testbed.ran.plane.calls import DONT_WAIT, sendto, write
+from testbed.ran.plane.batches import UPF_NAME, keep_for_tunnel, send_all
+from testbed.ran.plane.calls import write
 from testbed.ran.plane.compiled import inner
 from testbed.ran.plane.counting import count, drop, drop_packet, is_lost, release
 from testbed.ran.plane.headers import DOWN, GTP_BYTES, UP, encapsulate
 from testbed.ran.plane.histogram import note
-from testbed.ran.plane.intake import from_line, name_of, put_on_line, to_network
+from testbed.ran.plane.intake import from_line, put_on_line, to_network
 from testbed.ran.plane.memory import OF_DELIVERED, Count, Mark, Of, Plane
 from testbed.ran.plane.radio import Radio
 
 GNB = int(Mark.GNB)
-R_BACKHAUL, R_DETACHED, R_TUNNEL, R_DEVICE, R_AIR = (int(one) for one in (
-    Count.BACKHAUL, Count.DETACHED, Count.TUNNEL, Count.DEVICE, Count.AIR))
-DELIVERED, SENT = int(Count.DELIVERED), int(Count.TUNNEL_SENT)
+R_BACKHAUL, R_DETACHED, R_DEVICE, R_AIR = (int(one) for one in (
+    Count.BACKHAUL, Count.DETACHED, Count.DEVICE, Count.AIR))
+DELIVERED = int(Count.DELIVERED)
 UE_DEVICE, QFI, ATTACHED, UP_TUNNEL = (int(one) for one in (
     Of.UE_DEVICE, Of.QFI, Of.ATTACHED, Of.TUNNEL_UP))
-UPF_NAME = 1
 
 
 @inner
@@ -34,6 +34,8 @@ def deliver_all(plane: Plane, air: Radio, now: int) -> None:
         if packet < 0:
             break
         _to_core(plane, packet)
+    if plane.send_count[UP] > 0:
+        send_all(plane, UP, plane.marks[GNB])
 
 
 @inner
@@ -75,10 +77,5 @@ def _to_core(plane: Plane, packet: int) -> None:
         return
     begin = encapsulate(plane.pool, at, size, plane.bearers[bearer, UP_TUNNEL],
                         plane.bearers[bearer, QFI], UP)
-    sent = sendto(plane.marks[GNB], plane.pool.ctypes.data + begin, size + GTP_BYTES, DONT_WAIT,
-                  name_of(plane, UPF_NAME), plane.name_size[0])
-    if sent < 0:
-        drop(plane, UP, R_TUNNEL, bearer, size)
-    else:
-        count(plane, UP, SENT, size)
-    release(plane, packet)
+    keep_for_tunnel(plane, UP, plane.marks[GNB], UPF_NAME, begin, size + GTP_BYTES, size, bearer,
+                    packet)

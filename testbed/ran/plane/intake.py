@@ -7,14 +7,24 @@ packets in and takes them out, as a UPF does.
 
 from __future__ import annotations
 
+from testbed.ran.plane.batches import (
+    GNB_NAME,
+    UPF_NAME,
+    from_peer,
+    keep_for_tunnel,
+    lies_at,
+    receive,
+    send_all,
+    size_of,
+    stage_at,
+)
 from testbed.ran.plane.calls import (
     DONT_WAIT,
     POLL_ERROR,
     POLL_IN,
-    REAL_LENGTH,
+    memcpy,
     poll,
     read,
-    recvfrom,
     sendto,
     write,
 )
@@ -39,6 +49,7 @@ from testbed.ran.plane.headers import (
     encapsulate,
 )
 from testbed.ran.plane.memory import (
+    BATCH,
     HEADROOM,
     NAME_BYTES,
     OF_DELIVERED,
@@ -72,12 +83,18 @@ OF_UE, OF_N6, OF_GNB = int(Kind.UE), int(Kind.N6), int(Kind.GNB)
 N6_DEVICE, QFI, ATTACHED = int(Of.N6_DEVICE), int(Of.QFI), int(Of.ATTACHED)
 DOWN_TUNNEL = int(Of.TUNNEL_DOWN)
 NOTHING_READ = -1
-GNB_NAME, UPF_NAME, SENDER = 0, 1, 2
 
 
 @inner
 def take_all(plane: Plane, first: int, last: int, now: int, deadline: int) -> None:
     """Read devices `first` to `last` in turn until they are empty or the slot's budget is spent."""
+    _take_all(plane, first, last, now, deadline)
+    if plane.send_count[DOWN] > 0:
+        send_all(plane, DOWN, plane.marks[UPF])
+
+
+@inner
+def _take_all(plane: Plane, first: int, last: int, now: int, deadline: int) -> None:
     _look(plane, first, last)
     devices = last - first
     taken, left = 0, devices
@@ -116,36 +133,48 @@ def _look(plane: Plane, first: int, last: int) -> None:
 @inner
 def _take_some(plane: Plane, device: int, now: int) -> int:
     kind = plane.kind[device]
+    if kind >= OF_GNB:
+        return _take_datagrams(plane, device, kind, now)
     for number in range(AT_ONCE):
-        if kind == OF_UE:
-            more = _from_ue(plane, device, now)
-        elif kind == OF_N6:
-            more = _from_core(plane, device, now)
-        elif kind == OF_GNB:
-            more = _at_base_station(plane, device, now)
-        else:
-            more = _at_core(plane, device)
+        more = _from_ue(plane, device, now) if kind == OF_UE else _from_core(plane, device, now)
         if not more:
             return number
     return AT_ONCE
 
 
 @inner
-def _read(plane: Plane, device: int) -> tuple[int, int, int]:
-    """Place, first byte and size of a packet; size NOTHING_READ where there was none.
+def _take_datagrams(plane: Plane, device: int, kind: int, now: int) -> int:
+    """Of a tunnel's end."""
+    taken = 0
+    while taken < AT_ONCE:
+        came = receive(plane, plane.polled[device, 0], AT_ONCE - taken)
+        for number in range(came):
+            if kind == OF_GNB:
+                _at_base_station(plane, device, number, now)
+            else:
+                _at_core(plane, device, number)
+        taken += came
+        if came < BATCH:
+            break
+    return taken
+
+
+@inner
+def _read(plane: Plane, device: int, at: int) -> int:
+    """The size of a packet that lies at `at` now; NOTHING_READ where there was none.
 
     One byte more than the link takes is asked for: what fills it is too long.
     """
-    place = next_place(plane)
-    at = place * STRIDE + HEADROOM
     size = read(plane.polled[device, 0], plane.pool.ctypes.data + at, plane.marks[MTU] + 1)
-    return place, at, size if size >= 0 else NOTHING_READ
+    return size if size >= 0 else NOTHING_READ
 
 
 @inner
 def _from_ue(plane: Plane, device: int, now: int) -> bool:
     """Uplink: whether there was a packet."""
-    place, at, size = _read(plane, device)
+    place = next_place(plane)
+    at = place * STRIDE + HEADROOM
+    size = _read(plane, device, at)
     if size < 0:
         return False
     bearer = int(plane.owner[device])
@@ -171,7 +200,10 @@ def _from_ue(plane: Plane, device: int, now: int) -> bool:
 @inner
 def _from_core(plane: Plane, device: int, now: int) -> bool:
     """Downlink, where the core's network begins: whether there was a packet."""
-    place, at, size = _read(plane, device)
+    place = next_place(plane)
+    tunnelled = plane.marks[UPF] >= 0
+    at = stage_at(plane, DOWN) if tunnelled else place * STRIDE + HEADROOM
+    size = _read(plane, device, at)
     if size < 0:
         return False
     count(plane, DOWN, READ, size)
@@ -188,7 +220,7 @@ def _from_core(plane: Plane, device: int, now: int) -> bool:
         drop(plane, DOWN, R_NO_BEARER, -1, size)
         return True
     plane.of_bearer[bearer, DOWN, OF_READ] += 1
-    if plane.marks[UPF] >= 0:
+    if tunnelled:
         _into_tunnel(plane, at, size, bearer)
     else:
         arrive(plane, place, at, size, bearer, now)
@@ -200,18 +232,8 @@ def _into_tunnel(plane: Plane, at: int, size: int, bearer: int) -> None:
     flow = rule_of(plane, at, DOWN) if plane.marks[RULES] > 0 else -1
     begin = encapsulate(plane.pool, at, size, plane.bearers[bearer, DOWN_TUNNEL],
                         plane.bearers[flow if flow >= 0 else bearer, QFI], DOWN)
-    sent = sendto(plane.marks[UPF], plane.pool.ctypes.data + begin, size + GTP_BYTES, DONT_WAIT,
-                  name_of(plane, GNB_NAME), plane.name_size[0])
-    if sent < 0:
-        drop(plane, DOWN, R_TUNNEL, bearer, size)
-    else:
-        count(plane, DOWN, SENT, size)
-
-
-@inner
-def name_of(plane: Plane, whose: int) -> int:
-    """Where the name of a socket lies."""
-    return int(plane.names.ctypes.data + whose * NAME_BYTES)
+    keep_for_tunnel(plane, DOWN, plane.marks[UPF], GNB_NAME, begin, size + GTP_BYTES, size, bearer,
+                    -1)
 
 
 @inner
@@ -287,21 +309,10 @@ def offer(plane: Plane, packet: int) -> None:
 
 
 @inner
-def _receive(plane: Plane, device: int) -> tuple[int, int, int]:
-    """As `_read`, of a datagram; its sender's name is kept. Longer ones say their real size."""
-    place = next_place(plane)
-    at = place * STRIDE + HEADROOM
-    plane.name_size[1] = NAME_BYTES
-    size = recvfrom(plane.polled[device, 0], plane.pool.ctypes.data + at,
-                    plane.marks[MTU] + HEADROOM, DONT_WAIT | REAL_LENGTH,
-                    name_of(plane, SENDER), plane.name_size.ctypes.data + 4)
-    return place, at, size if size >= 0 else NOTHING_READ
-
-
-@inner
-def _user_packet(plane: Plane, device: int, at: int, size: int, peer: int, tunnels: int,
+def _user_packet(plane: Plane, device: int, number: int, peer: int, tunnels: int,
                  ) -> tuple[int, int, int]:
     """Bearer, first byte and size of what a datagram carries; -1 where that is no user packet."""
+    at, size = lies_at(number), size_of(plane, number)
     kind, tunnel, inner, length = decapsulate(plane.pool, at, size)
     if size > plane.marks[MTU] + HEADROOM or kind == MALFORMED:
         plane.marks[GARBAGE] += 1
@@ -309,12 +320,12 @@ def _user_packet(plane: Plane, device: int, at: int, size: int, peer: int, tunne
     if kind == ECHO_REQUEST:
         plane.marks[OTHER] += 1
         sendto(plane.polled[device, 0], plane.pool.ctypes.data + at, answer_echo(plane.pool, at),
-               DONT_WAIT, name_of(plane, SENDER), plane.name_size[1])
+               DONT_WAIT, plane.senders.ctypes.data + number * NAME_BYTES, plane.name_size[0])
         return -1, 0, 0
     if kind != G_PDU:
         plane.marks[OTHER] += 1
         return -1, 0, 0
-    if not _is_peer(plane, peer) or length > plane.marks[MTU]:
+    if not from_peer(plane, number, peer) or length > plane.marks[MTU]:
         plane.marks[GARBAGE] += 1
         return -1, 0, 0
     bearer = find(plane.keys, plane.values, tunnels | tunnel)
@@ -324,36 +335,23 @@ def _user_packet(plane: Plane, device: int, at: int, size: int, peer: int, tunne
 
 
 @inner
-def _is_peer(plane: Plane, peer: int) -> bool:
-    """User packets count only from the tunnel's other end: nobody slips one in."""
-    for place in range(plane.name_size[0]):
-        if plane.names[peer, place] != plane.names[SENDER, place]:
-            return False
-    return True
-
-
-@inner
-def _at_base_station(plane: Plane, device: int, now: int) -> bool:
-    """Downlink, out of the tunnel: whether there was a datagram."""
-    place, at, size = _receive(plane, device)
-    if size < 0:
-        return False
-    bearer, inner, length = _user_packet(plane, device, at, size, UPF_NAME, TUNNEL_DOWN)
+def _at_base_station(plane: Plane, device: int, number: int, now: int) -> None:
+    """Downlink, out of the tunnel."""
+    bearer, inner, length = _user_packet(plane, device, number, UPF_NAME, TUNNEL_DOWN)
     if bearer >= 0:
         count(plane, DOWN, TAKEN, length)
-        arrive(plane, place, inner, length, bearer, now)
-    return True
+        place = next_place(plane)
+        at = place * STRIDE + HEADROOM
+        memcpy(plane.pool.ctypes.data + at, plane.pool.ctypes.data + inner, length)
+        arrive(plane, place, at, length, bearer, now)
 
 
 @inner
-def _at_core(plane: Plane, device: int) -> bool:
-    """Uplink, out of the tunnel: whether there was a datagram."""
-    _place, at, size = _receive(plane, device)
-    if size < 0:
-        return False
-    bearer, inner, length = _user_packet(plane, device, at, size, GNB_NAME, TUNNEL_UP)
+def _at_core(plane: Plane, device: int, number: int) -> None:
+    """Uplink, out of the tunnel."""
+    bearer, inner, length = _user_packet(plane, device, number, GNB_NAME, TUNNEL_UP)
     if bearer < 0:
-        return True
+        return
     count(plane, UP, TAKEN, length)
     key = address_of(plane.pool, inner, length, False)
     if key == MALFORMED or find(plane.keys, plane.values, key) != bearer:
@@ -361,7 +359,6 @@ def _at_core(plane: Plane, device: int) -> bool:
     else:
         flow = rule_of(plane, inner, UP) if plane.marks[RULES] > 0 else -1
         to_network(plane, inner, length, flow if flow >= 0 else bearer)
-    return True
 
 
 @inner

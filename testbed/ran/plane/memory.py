@@ -29,8 +29,11 @@ RULE_WORDS = 5  # of a 5-tuple; see `rules`
 MOST_PAUSES = 64  # of which the time is remembered; they are counted beyond
 ORDER_WORDS = 8  # kind, six numbers, when it was given
 ORDERS = 1024  # that can wait: a slot's worth of a controller in a hurry
+BATCH = 32  # datagrams of a tunnel's end that are sent or received with one call
+TO_SEND, RECEIVED = PLACES + 1, PLACES + 1 + BATCH  # places of the pool beyond all others: theirs
 NAME_BYTES = 28  # of a socket's peer: struct sockaddr_in6, the longer one
 DIRECTIONS = 2
+HEAD_WORDS = 8  # of struct mmsghdr
 
 
 # What of a bearer is counted.
@@ -115,7 +118,7 @@ class Of(enum.IntEnum):
 class Plane(Protocol):
     """The loop's memory: a NumPy record, so that compiled functions get it as one pointer."""
 
-    pool: NDArray[np.uint8]  # [(PLACES + 1) * STRIDE]; the last place: what is passed on at once
+    pool: NDArray[np.uint8]  # [(PLACES + 1 + 2 * BATCH) * STRIDE]; beyond PLACES: what is passed on
     free: NDArray[np.int32]  # [PLACES], a stack of places
     offered: NDArray[np.int32]  # [PLACES]: packets that the radio has not been given yet
     begin: NDArray[np.int64]  # [PLACES]: of a packet's first byte in the pool
@@ -141,6 +144,14 @@ class Plane(Protocol):
     orders_delay: NDArray[np.int64]
     orders: NDArray[np.int64]  # [ORDERS, ORDER_WORDS], a ring
     pauses: NDArray[np.int64]  # [MOST_PAUSES, 2]: when after the origin, and how long
+    # A batch each way is as struct mmsghdr and struct iovec have it, in words of 64 bits.
+    send_heads: NDArray[np.int64]  # [direction, BATCH, HEAD_WORDS]
+    send_parts: NDArray[np.int64]  # [direction, BATCH, 2]
+    sending: NDArray[np.int64]  # [direction, BATCH, 3]: bearer, bytes, place of the pool or -1
+    send_count: NDArray[np.int64]  # [direction]
+    receive_heads: NDArray[np.int64]  # [BATCH, HEAD_WORDS]
+    receive_parts: NDArray[np.int64]  # [BATCH, 2]
+    senders: NDArray[np.uint8]  # [BATCH, NAME_BYTES]
     line: NDArray[np.int32]  # [direction, PLACES]: packets on the way between radio and core
     line_due: NDArray[np.int64]
     line_ends: NDArray[np.int64]  # [direction, 2]: taken from, put to; both ever
@@ -181,9 +192,16 @@ _SHAPES: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
     "bearer": (np.int32, (PLACES,)),
     "direction": (np.int64, (PLACES,)),
     "taken": (np.int64, (PLACES,)),
+    "send_heads": (np.int64, (DIRECTIONS, BATCH, HEAD_WORDS)),
+    "send_parts": (np.int64, (DIRECTIONS, BATCH, 2)),
+    "sending": (np.int64, (DIRECTIONS, BATCH, 3)),
+    "send_count": (np.int64, (DIRECTIONS,)),
+    "receive_heads": (np.int64, (BATCH, HEAD_WORDS)),
+    "receive_parts": (np.int64, (BATCH, 2)),
+    "senders": (np.uint8, (BATCH, NAME_BYTES)),
     "line": (np.int32, (DIRECTIONS, PLACES)),
     "line_due": (np.int64, (DIRECTIONS, PLACES)),
-    "pool": (np.uint8, ((PLACES + 1) * STRIDE,)),
+    "pool": (np.uint8, ((PLACES + 1 + 2 * BATCH) * STRIDE,)),
 }
 
 
