@@ -268,10 +268,10 @@ class BaseStations:
         functions: tuple[Function, ...] = ()
         for unit, announced in station.announced.items():
             functions += functions_of(_UNITS[unit.unit], announced, dict(station.functions[unit]))
-        plmn = name_plmn(station.key)
+        plmn, connected = name_plmn(station.key), station.name in self._remotes
         return NodeFacts(station.name, station.profile, functions,
-                         Ues(station.name, self._observer.names), plmn,
-                         station.name in self._remotes)
+                         Ues(station.name, self._observer.names), plmn, connected,
+                         remote_due=station.config.remote is not None and not connected)
 
     # Reports.
 

@@ -54,6 +54,11 @@ class PuttingBack:
         if found is None:
             return
         if isinstance(found, Refusal):
+            if facts.remote_due and not lane.remote_awaited:
+                # It is connected to once the node is there: a moment later.
+                lane.remote_awaited = True
+                lane.put_back_at = self._actions.now + self._config.put_back_seconds
+                return
             self._later(lane, found.reason)
             return
         actuator, steps = found
@@ -65,6 +70,7 @@ class PuttingBack:
     def over(self, lane: Lane, action: Action) -> None:
         """An action that put something back came to its end."""
         if action.stage is Stage.CONFIRMED:
+            lane.remote_awaited = False
             lane.put_back_at = lane.put_back_wait = 0.0
             self._actions.tell(info(Code.PUT_BACK, "Put back, and reports came since: " + ", ".join(
                 f"{target} to {value}" for target, value in action.steps.sets.items()) + ".",

@@ -172,6 +172,7 @@ class Lane:
     next: Case | None = None
     put_back_at: float = 0.0
     put_back_wait: float = 0.0  # seconds; grows with every failure
+    remote_awaited: bool = False  # the node's remote control was given time to connect
 
     @property
     def idle(self) -> bool:

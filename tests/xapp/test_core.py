@@ -11,6 +11,7 @@ from tests.xapp.steering_scene import LLM, REST
 from xapp.a1_types import SLICE_POLICY
 from xapp.actuators.registry import ActuatorConfig
 from xapp.actuators.targets import SliceTarget
+from xapp.base_stations_config import NodeConfig, RanConfig
 from xapp.core import MOST_EVENTS, Core
 from xapp.core_config import CoreConfig
 from xapp.e2.rc_quota import read_slice_quota
@@ -376,6 +377,20 @@ def test_the_remote_control_of_a_base_station_is_told_and_asked() -> None:
     scene.core.remote(NODE, False, scene.now, "it hung up")
     assert [code for code in scene.codes() if code.name.startswith("REMOTE")] == [
         Code.REMOTE_UP, Code.REMOTE_DOWN]
+
+
+def test_a_remote_control_is_due_until_it_is_connected() -> None:
+    node = NodeConfig("*", "srsran", {CELL.cell: 106}, remote="ws://192.0.2.1:8001")
+    scene = Scene("srsran", CoreConfig(ran=RanConfig((node,), (LLM, REST))))
+    scene.open(Gnb("srsran"))
+    seen = []
+    for connected in (None, True, False):
+        if connected is not None:
+            scene.core.remote(NODE, connected, scene.now)
+        known = scene.core.stations.facts(NODE)
+        assert known is not None
+        seen.append((known.remote, known.remote_due))
+    assert seen == [(False, True), (True, False), (False, True)]
 
 
 def test_the_time_to_an_answer_and_of_what_led_to_it_is_handed_over() -> None:

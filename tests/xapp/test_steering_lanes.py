@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.xapp.steering_scene import (
@@ -11,6 +13,7 @@ from tests.xapp.steering_scene import (
     REST,
     WISH,
     Scene,
+    facts,
     wish,
 )
 from xapp.actuators.registry import ActuatorConfig
@@ -52,6 +55,25 @@ def test_a_node_that_returns_gets_what_was_confirmed() -> None:
     assert scene.station.slices == WISH
     assert scene.codes()[-1] is Code.PUT_BACK
     assert scene.steering.quiet
+
+
+@pytest.mark.parametrize("comes", [True, False])
+def test_a_remote_control_has_time_to_connect_before_anything_is_said_to_fail(comes: bool) -> None:
+    scene = Scene(kind="srsran", actuators=ONLY_REMOTE)
+    scene.decide()
+    scene.wait(4)
+    scene.restart()
+    away = replace(facts("srsran", remote=False), remote_due=True)
+    scene.do(scene.steering.node(away, scene.now))
+    scene.wait(0.5)
+    if comes:
+        scene.return_node()
+    scene.wait(1)
+    assert Code.PUT_BACK_FAILED not in scene.codes()
+    scene.wait(6)
+    assert (Code.PUT_BACK_FAILED in scene.codes()) is not comes
+    assert (Code.PUT_BACK in scene.codes()) is comes
+    assert scene.steering.quiet is comes
 
 
 def test_a_dry_run_leaves_what_the_last_run_left() -> None:

@@ -48,11 +48,12 @@ class NodeFacts:
     in_force: Settings = field(default_factory=dict)  # as far as is known
     touched: Settings = field(default_factory=dict)  # what was changed, and what it was before
     core_names: Mapping[UeKey, UeId] = field(default_factory=dict)  # as their AMF knows them
+    remote_due: bool = False  # it has a remote control, which is not connected
 
     def with_settings(self, in_force: Settings, touched: Settings) -> NodeFacts:
         """The same node, of which that is known; for each decision, so in a third of the time."""
         return NodeFacts(self.name, self.profile, self.functions, self.ues, self.plmn, self.remote,
-                         in_force, touched, self.core_names)
+                         in_force, touched, self.core_names, self.remote_due)
 
     def function(self, oids: Iterable[str], unit: str,
                  action: tuple[int, int] | None = None) -> Function | None:
