@@ -25,7 +25,7 @@ LEAST_PRBS = 2.0  # percent; a ratio to less than that says little
 LEAST_KBPS = 1.0  # nor does one of less than that
 SURE_PRBS = 4.0  # percent of a slice's own, whatever it was used for
 OWN_PRBS = 1.0  # percent of a slice's own, if it is of rows for the most part: see `ENOUGH`
-ENOUGH = 0.3  # of what flows send at their target; less is of a pause, and mostly small packets
+ENOUGH = 0.3  # of what a flow sends at its target; less is of a pause, and mostly small packets
 ROUNDED = 0.5  # percent that a whole one may be too little
 LEAST_LEFT = 0.2  # of the air's time for a row itself, however long a grant takes
 BITS_PER_BYTE = 8
@@ -58,7 +58,7 @@ def estimate(
     load = slice_.load if slice_ is not None and fresh(slice_.load, limits, now) else None
     waits = load is not None and waiting(load, policy, limits)
     up, down = up_kbps(flows, policy, limits), down_kbps(flows, limits)
-    usual_up, usual_down = _usual_up(flows, policy), _mean_down(flows)
+    usual_up, usual_down = _usual_up(flows, policy), _usual_down(flows)
     needed: list[tuple[float, float, bool, bool]] = []  # percent, kbps, presumed, borrowed
     for kbps, usual, upward in ((up, usual_up, True), (down, usual_down, False)):
         own = own_kbps(load, upward, usual)
@@ -146,12 +146,17 @@ def _mean_down(flows: Sequence[Flow]) -> float | None:
 
 
 def _usual_up(flows: Sequence[Flow], policy: SlicePolicy) -> float | None:
-    """What those of which it is known send at their target, on average."""
+    """What one of them sends at its target, on average: others may rest, or be gone already."""
     rates = [row * BITS_PER_BYTE / policy.inter_token_ms for flow in flows
              if (row := _row_bytes(flow, policy)) is not None]
     rates += [flow.up_bytes_per_second * BITS_PER_BYTE / 1000 for flow in flows
               if _row_bytes(flow, policy) is None and flow.up_bytes_per_second is not None]
-    return sum(rates) if rates else None
+    return max(rates, default=None)
+
+
+def _usual_down(flows: Sequence[Flow]) -> float | None:
+    return max((flow.down_bytes_per_second * BITS_PER_BYTE / 1000 for flow in flows
+                if flow.down_bytes_per_second is not None), default=None)
 
 
 def _flow_up(flow: Flow, policy: SlicePolicy, limits: Limits) -> tuple[float, float] | None:

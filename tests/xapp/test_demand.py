@@ -121,14 +121,16 @@ def test_what_a_percent_carries_of_ones_own_is_the_least_that_reports_allow() ->
 def test_a_ue_at_the_edge_does_not_have_the_cells_mean() -> None:
     rows = flow(step_bytes=552.0)  # 44 kbit/s, with ten tokens a second
     crowd = {"up_kbps": 8200, "up_prbs": 100}
-    own = slice_(LLM, None, 0.0, up_kbps=60, up_prbs=1, prbs_over=0.5)
+    own = slice_(LLM, None, 0.0, up_kbps=24, up_prbs=1, prbs_over=0.5)
     at_edge = needed([rows], PLAIN, own, **crowd)
-    assert at_edge.percent == pytest.approx(552 * 8 / 50 / 40)
+    assert at_edge.percent == pytest.approx(552 * 8 / 50 / 16)
     assert not at_edge.borrowed
     pause = needed([rows], PLAIN, slice_(LLM, None, 0.0, up_kbps=5, up_prbs=0), **crowd)
     assert pause.percent == pytest.approx(552 * 8 / 50 / 82)
     assert pause.borrowed
     assert not pause.presumed
+    ended = needed([rows, flow("b", step_bytes=552.0)], PLAIN, own, **crowd)
+    assert not ended.borrowed  # one of two sends rows
     unreported = needed([rows], PLAIN, None, **crowd)  # it is all that there will ever be
     assert not unreported.borrowed
 
