@@ -33,8 +33,8 @@ def configure(parser: argparse.ArgumentParser, bundled: Path) -> None:
     commands = parser.add_subparsers(dest="modes_command", required=True, metavar="COMMAND")
     serve = commands.add_parser(
         "serve", help="the server of naive, remote_cache, handle and semantic",
-        description="Loads a model once and serves the modes that do not split it. Ends with "
-                    "Ctrl-C.")
+        description="Loads a model once and serves the modes that do not split it, and batches "
+                    "that are answered together in all modes. Ends with Ctrl-C.")
     _model_options(serve, bundled)
     serve.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
     serve.add_argument("--port", type=int, default=8490, help="0: a free one (default: 8490)")
