@@ -32,6 +32,7 @@ from xapp.sharing import (
     floors,
     in_force,
     is_capped,
+    is_over,
     quotas,
     resting,
     shared,
@@ -188,6 +189,9 @@ def _steer(plan: _Plan, ues: Mapping[UeKey, Ue], limits: Limits, now: float) -> 
     if any(quota.maximum < in_force(cell, snssai, limits).maximum
            for snssai, quota in plan.quotas.items() if snssai not in plan.wants):
         reasons.append("the other slices are capped, since a guarantee alone did not do")
+    reasons += [f"slice {snssai} is promised no more than {quota.minimum} % any more"
+                for snssai, quota in plan.quotas.items() if snssai not in plan.wants
+                and is_over(cell.slices[snssai].quota, quota, limits)]
     flows = [flow for group in plan.groups for flow in group.believed]
     helped = sorted({flow.ue for flow in flows if flow.ue is not None}, key=str)
     return SetQuotas(

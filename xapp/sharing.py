@@ -159,9 +159,19 @@ def differs(cell: Cell, wanted: Mapping[Snssai, Quota], wants: Iterable[Snssai],
                 return True
         elif (slice_.quota is None and quota.minimum > now.minimum) or (
                 now.minimum < kept[snssai] or now.maximum < kept[snssai]
+                or is_over(slice_.quota, quota, limits)
                 or abs(now.maximum - quota.maximum) >= limits.smallest_step):
             return True
     return total > 100
+
+
+def is_over(now: Quota | None, wanted: Quota, limits: Limits) -> bool:
+    """Whether a slice is guaranteed a step or more beyond its floor: that of a policy that is gone.
+
+    Not for what a base station dedicates at least: to ask for less would be to ask again and again.
+    """
+    least = max(limits.smallest_step, LEAST_DEDICATED + 1)
+    return now is not None and now.minimum - wanted.minimum >= least
 
 
 def resting(cell: Cell, kept: Mapping[Snssai, int], limits: Limits) -> dict[Snssai, Quota] | None:

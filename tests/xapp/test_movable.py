@@ -7,6 +7,9 @@ from dataclasses import replace
 import pytest
 
 from tests.xapp.core_scene import CELL, NODE, Gnb, Scene, cu_cp
+from tests.xapp.policy_networks import CELL as HERE
+from tests.xapp.policy_networks import LIMITS, NOW, OTHER, WEB, cell, network, slice_
+from tests.xapp.policy_networks import LLM as SPLIT
 from tests.xapp.steering_scene import LLM, REST
 from xapp.a1_types import TRAFFIC_STEERING
 from xapp.actuators.registry import ActuatorConfig
@@ -14,7 +17,8 @@ from xapp.base_stations_config import NodeConfig, RanConfig
 from xapp.core_config import CoreConfig
 from xapp.movable import movable
 from xapp.observations import CellKey, Observations
-from xapp.policy import NOBODY_MOVES
+from xapp.policy import NOBODY_MOVES, standing
+from xapp.slice_policy import Reach, SlicePolicy
 from xapp.store_records import Left
 
 NEAR = "00066c001"
@@ -78,3 +82,16 @@ def test_a_neighbour_that_a_ue_hears_is_one_too() -> None:
     heard = replace(seen, ues=ues)
     assert movable(heard, stations, ActuatorConfig()) == {CELL}
     assert movable(Observations(0.0), stations, ActuatorConfig()) == frozenset()
+
+
+def test_a_policy_for_no_flows_stands_where_it_changes_anything() -> None:
+    bound = SlicePolicy("bound", labels=frozenset(), handover_gain=30)
+    floor = SlicePolicy("floor", labels=frozenset(), floors={WEB: 20}, reach=Reach(
+        frozenset({HERE})))
+    seen = network([cell(slice_(SPLIT), slice_(WEB))])
+    assert standing(network([]), [bound, floor], LIMITS, NOW) == {
+        "bound": NOBODY_MOVES, "floor": "no cell that it is for is there"}
+    assert standing(seen, [bound, floor], LIMITS, NOW) == {"bound": NOBODY_MOVES, "floor": ""}
+    assert standing(seen, [bound], LIMITS, NOW, {HERE}) == {"bound": ""}
+    elsewhere = replace(bound, reach=Reach(frozenset({OTHER})))
+    assert standing(seen, [elsewhere], LIMITS, NOW, {HERE}) == {"bound": NOBODY_MOVES}

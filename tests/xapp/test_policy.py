@@ -34,9 +34,9 @@ from xapp.effect_watch import alive
 from xapp.limits import FREE, Limits
 from xapp.observations import CellKey, Observations, Quota, Snssai
 from xapp.placing import View
-from xapp.policy import NOBODY_MOVES, STRATEGIES, decide, standing
+from xapp.policy import STRATEGIES, decide, standing
 from xapp.sharing import Want, floors
-from xapp.slice_policy import Reach, SlicePolicy, check_all
+from xapp.slice_policy import SlicePolicy, check_all
 
 POLICY = SlicePolicy("chat", inter_token_ms=100, row_bytes=4096, floors={WEB: 20})
 
@@ -208,6 +208,19 @@ def test_an_llm_flow_gets_a_guarantee_and_others_keep_their_floor() -> None:
     assert decided.policy == "chat"
 
 
+def test_a_floor_that_is_lowered_is_lowered_while_the_flows_are_there() -> None:
+    higher = SlicePolicy("a1/20981/floor", labels=frozenset(), floors={WEB: 40})
+    seen = busy()
+    done = later(after(seen, decide(seen, [POLICY, higher], LIMITS, NOW), NOW), NOW + 30)
+    assert done.cells[CELL].slices[WEB].quota == Quota(40)
+    decided = only(decide(done, [POLICY], LIMITS, NOW + 30))
+    assert decided.quotas[WEB] == Quota(20)
+    assert decided.quotas[LLM] == done.cells[CELL].slices[LLM].quota
+    assert f"slice {WEB} is promised no more than 20 % any more" in decided.reason
+    lowered = later(after(done, [decided], NOW + 30), NOW + 60)
+    assert decide(lowered, [POLICY], LIMITS, NOW + 60) == []
+
+
 def test_what_is_expected_is_what_the_node_reports() -> None:
     decided = only(decide(busy(up_delay_ms=20), [POLICY], LIMITS, NOW))
     assert decided.expected == (alive(CELL, LIMITS.settle),)  # it waits for nothing
@@ -364,19 +377,6 @@ def test_a_policy_stands_when_its_quotas_are_in_force() -> None:
     done = after(seen, decide(seen, [POLICY], LIMITS, NOW), NOW)
     assert standing(done, [POLICY], LIMITS, NOW) == {"chat": ""}
     assert "can be given" in standing(crowded(()), [POLICY], LIMITS, NOW)["chat"]
-
-
-def test_a_policy_for_no_flows_stands_where_it_changes_anything() -> None:
-    bound = SlicePolicy("bound", labels=frozenset(), handover_gain=30)
-    floor = SlicePolicy("floor", labels=frozenset(), floors={WEB: 20}, reach=Reach(
-        frozenset({CELL})))
-    seen = network([cell(slice_(LLM), slice_(WEB))])
-    assert standing(network([]), [bound, floor], LIMITS, NOW) == {
-        "bound": NOBODY_MOVES, "floor": "no cell that it is for is there"}
-    assert standing(seen, [bound, floor], LIMITS, NOW) == {"bound": NOBODY_MOVES, "floor": ""}
-    assert standing(seen, [bound], LIMITS, NOW, {CELL}) == {"bound": ""}
-    elsewhere = replace(bound, reach=Reach(frozenset({OTHER})))
-    assert standing(seen, [elsewhere], LIMITS, NOW, {CELL}) == {"bound": NOBODY_MOVES}
 
 
 def test_a_strategy_of_any_wishes_stays_within_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,6 +104,12 @@ def test_what_is_worth_changing() -> None:
     assert changes(Quota(30), Quota(5, 70))
     floorless = cell(slice_(LLM, Quota(30)), slice_(WEB, Quota(1)))
     assert differs(floorless, {LLM: Quota(30), WEB: Quota(5)}, [LLM], kept, Limits())
+    for web, lowered in ((7, False), (8, True)):  # a floor that holds no more, by a step
+        above = cell(slice_(LLM, Quota(30)), slice_(WEB, Quota(web)))
+        assert differs(above, {LLM: Quota(30), WEB: Quota(5)}, [LLM], kept, Limits()) is lowered
+    least = cell(slice_(LLM, Quota(30)), slice_(WEB, Quota(6)))  # as far as it goes down
+    assert not differs(least, {LLM: Quota(30), WEB: Quota(5)}, [LLM], kept,
+                       Limits(smallest_step=1))
     too_much = cell(slice_(LLM, Quota(30)), slice_(WEB, Quota(90)))
     assert differs(too_much, {LLM: Quota(30), WEB: Quota(90)}, [LLM], kept, Limits())
 
