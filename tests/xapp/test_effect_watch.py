@@ -60,6 +60,23 @@ def test_what_was_so_before_proves_nothing(before: float | None) -> None:
     assert not shows(watched)
 
 
+def carrying(at: float, up_kbps: float | None) -> Observations:
+    load = Load(at, up_kbps=up_kbps)
+    return Observations(at, {CELL: Cell(CELL, 106, Load(at), {LLM: Slice(LLM, None, 0.0, load)})})
+
+
+@pytest.mark.parametrize(("before", "after", "verdict"), [
+    (None, 19.0, Verdict.SEEN), (0.0, 19.0, Verdict.SEEN), (5.0, 19.0, Verdict.UNPROVEN),
+    (None, 0.0, Verdict.NOT_SEEN), (0.0, 0.0, Verdict.NOT_SEEN), (None, None, Verdict.NOT_VISIBLE)])
+def test_where_a_slice_must_carry_something_its_silence_is_no_pause(
+        before: float | None, after: float | None, verdict: Verdict) -> None:
+    """And a slice in which nobody was reported carried nothing before."""
+    expected = Expectation((CELL, LLM), Metric.UP_KBPS, 3.0, at_least=1.0, silence=True)
+    begun = watch((expected,), {}, carrying(9.0, before), 10.0, 0.0, 4.0)
+    observations = carrying(11.0, after)
+    assert judge(look(begun, observations), observations, 13.0) is verdict
+
+
 def busy(at: float, slice_prbs: float | None, cell_prbs: float, delay: float | None = None,
          ) -> Observations:
     load = Load(at, up_prbs=slice_prbs, up_delay_ms=delay)

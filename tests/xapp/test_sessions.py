@@ -45,6 +45,14 @@ def test_an_address_that_its_tap_names_no_more_carries_nothing() -> None:
     assert made.parts(LOAD, BOTH) == {}  # and after a while nobody knows
 
 
+def test_what_an_address_carries_is_told_of_its_taps_latest_second() -> None:
+    made = rates(("10.46.0.2", 300, 100))
+    assert made.carried("10.46.0.2") == 400
+    assert made.carried("10.45.0.2") is None
+    made.heard(AddressRates(1, 1.0, ()), "tap", 8.0)
+    assert made.carried("10.46.0.2") == 0
+
+
 def test_several_messages_of_one_second_are_one_word() -> None:
     made = rates(("10.46.0.2", 3, 3))
     made.heard(AddressRates(1, 1.0, (("10.45.0.2", 1, 1),)), "tap", 6.01)
