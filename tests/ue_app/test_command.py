@@ -27,7 +27,8 @@ FIELDS = {
     "text", "token_ids", "finish", "prompt_tokens", "reused_tokens", "tokens",
     "time_to_first_token", "tokens_per_second", "bytes_up", "bytes_down", "bytes_up_per_token",
     "bytes_down_per_token", "split", "tail", "layers", "mode", "backend", "dtype", "seed", "edge",
-    "round_trip", "resumed", "rebuilt", "encoding", "tokens_per_round_trip", "drafted", "accepted"}
+    "round_trip", "resumed", "rebuilt", "encoding", "round_trips", "tokens_per_round_trip",
+    "drafted", "accepted"}
 Run = Callable[..., tuple[int, str, str]]
 
 
