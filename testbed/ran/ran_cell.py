@@ -35,6 +35,7 @@ from testbed.ran.ran_view import Extras
 from testbed.ran.relay_plane import RelayPlane
 from testbed.ran.relay_traffic import relay_traffic
 from testbed.ran.traffic.arrivals import Mix
+from xapp.errors import ConfigurationError
 from xapp.flow_ends import FlowEnds
 
 PACKETS = 1 << 17  # inside at most in simulated time, where they have no bytes
@@ -85,6 +86,10 @@ class SimulatedCell:
     """Arrivals in simulated time; `start` is what its clock says at first."""
 
     def __init__(self, config: RanConfig, start: float = 0.0) -> None:
+        if config.way.backhaul_ms:
+            raise ConfigurationError(
+                "way.backhaul_ms: in simulated time the backhaul takes no time.",
+                "Leave it out, or run the cell with packets.")
         self.config, self.mac = config, mac_of(config, PACKETS)
         self._start = start
         self._ran = ran_of(config, self.mac, lambda: start + self._simulated.now)
@@ -218,9 +223,9 @@ class PacketCell:
         """Pauses since the last time that somebody asked."""
         found = self.plane.statistics()
         fresh, self._paused = found.all_pauses - self._paused, found.all_pauses
-        return [f"this process did not run for {one.seconds:.1f} s; the slots that it missed are "
-                "skipped, and not made up for" for one in found.pauses[len(found.pauses) - fresh:]
-                ] if fresh else []
+        return [f"this process did not run for {1000 * one.seconds:,.0f} ms; the slots that it "
+                "missed are skipped, and not made up for"
+                for one in (found.pauses[len(found.pauses) - fresh:] if fresh else ())]
 
     def extras(self) -> Extras:
         late = self.plane.statistics().lateness_us

@@ -83,6 +83,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.tell is not None:
         print(_tell(config, arguments))
         return 0
+    if arguments.json is not None and not arguments.json.parent.is_dir():
+        raise ConfigurationError(f"{arguments.json} cannot be written: there is no such folder.",
+                                 "Choose another --json.")  # before a long run, not after it
     htb = config.backend.value == "htb"
     found = _run_htb(config, arguments) if htb else _run(config, arguments)
     if arguments.json is not None:

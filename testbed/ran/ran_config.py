@@ -10,7 +10,7 @@ sessions a piece of traffic is for. It runs nothing.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,7 +22,7 @@ from testbed.ran.mac.tables import MOST_PRBS, carrier_prbs
 from testbed.ran.plane import config as plane
 from testbed.ran.plane.htb import HtbConfig
 from testbed.ran.ran_e2 import E2Config
-from testbed.ran.ran_events import EventConfig
+from testbed.ran.ran_events import MOST_BACKHAUL_MS, EventConfig
 from testbed.ran.ran_events import check as check_event
 from testbed.ran.traffic.arrivals import Source, User
 from testbed.ran.traffic.config import TrafficConfig
@@ -112,6 +112,12 @@ class WayConfig:
     devices: Path | None = None  # a socket where programs are given the devices' other ends, in
     # the place of namespaces: no kernel handles packets then, and no privilege is needed
 
+    def __post_init__(self) -> None:
+        if not (0 <= self.backhaul_loss <= 1 and 0 <= self.backhaul_ms <= MOST_BACKHAUL_MS):
+            raise ConfigurationError(
+                f"backhaul_loss is {self.backhaul_loss:g}, backhaul_ms {self.backhaul_ms:g}.",
+                f"Give a share from 0 to 1, and 0 to {MOST_BACKHAUL_MS:g} ms.")
+
 
 @dataclass(frozen=True)
 class RemapConfig:
@@ -160,6 +166,7 @@ class RanConfig:
         if len({one.spacing_khz for one in self.cells}) > 1:
             raise ConfigurationError("cells: their slots are of different lengths.",
                                      "Give all the same `spacing_khz`.")
+        _check_slices(self.slices)
         _check_ues(self)
         for place, traffic in enumerate(self.traffic):
             _check_traffic(self, traffic, f"traffic[{place}]")
@@ -179,6 +186,17 @@ class RanConfig:
 
 def _names(ue: UeConfig) -> list[str]:
     return [ue.name] if ue.count is None else [f"{ue.name}{1 + n}" for n in range(ue.count)]
+
+
+def _check_slices(slices: Sequence[SliceConfig]) -> None:
+    names = [one.slice for one in slices]
+    if not names or len(set(names)) < len(names):
+        raise ConfigurationError("slices: there are none, or two of one name.",
+                                 "Name each once; leave `slices` out for slice 1 alone.")
+    total = sum(max(one.minimum, one.dedicated) for one in slices)
+    if total > 100:
+        raise ConfigurationError(f"slices: together they are guaranteed {total} % of a cell.",
+                                 "Let `minimum` and `dedicated` add up to 100 at most.")
 
 
 def _check_ues(config: RanConfig) -> None:

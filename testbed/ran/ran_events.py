@@ -21,6 +21,7 @@ from testbed.ran.mac.channel import Kind as ChannelKind
 from xapp.errors import ConfigurationError
 
 MOST_EVENTS = 10_000  # of a file, and that wait in a run: a control in a loop fills no memory
+MOST_BACKHAUL_MS = 1e4  # each way: beyond it nobody waits for an answer
 
 
 class Kind(enum.Enum):
@@ -49,7 +50,7 @@ class EventConfig:
     cell: int | None = None  # place in `cells`: of an outage (None: all), where a handover goes
     new_address: bool = True  # who returns has other addresses than before
     channel: ChannelConfig | None = None  # the new one
-    loss: float = 1.0  # of a backhaul, share of packets
+    loss: float | None = None  # of a backhaul, share of packets; None: all, but 0 with a delay
     delay_ms: float = 0.0  # of a backhaul, each way
 
     def __post_init__(self) -> None:
@@ -72,10 +73,18 @@ class EventConfig:
             raise ConfigurationError(
                 f"{kind} {'needs a channel' if self.channel is None else 'has no channel'}.",
                 "Give `channel` with kind channel, and with it alone.")
-        if self.kind is Kind.BACKHAUL and not (0 <= self.loss <= 1 and 0 <= self.delay_ms <= 1e4):
+        if self.kind is Kind.BACKHAUL and not (
+                0 <= self.lost <= 1 and 0 <= self.delay_ms <= MOST_BACKHAUL_MS):
             raise ConfigurationError(
-                f"A loss of {self.loss:g} and a delay of {self.delay_ms:g} ms cannot be.",
-                "Give a share from 0 to 1, and 0 to 10000 ms.")
+                f"A loss of {self.lost:g} and a delay of {self.delay_ms:g} ms cannot be.",
+                f"Give a share from 0 to 1, and 0 to {MOST_BACKHAUL_MS:g} ms.")
+
+    @property
+    def lost(self) -> float:
+        """Share of packets that a backhaul loses."""
+        if self.loss is not None:
+            return self.loss
+        return 0.0 if self.delay_ms else 1.0
 
 
 def check(event: EventConfig, ues: Iterable[str], cells: int, where: str) -> None:
@@ -115,7 +124,7 @@ def perform(event: EventConfig, begins: bool, carrier: Carrier) -> str:
     if event.kind is Kind.OUTAGE:
         return carrier.outage(cell, not begins)
     if event.kind is Kind.BACKHAUL:
-        return carrier.backhaul(event.loss if begins else None, event.delay_ms)
+        return carrier.backhaul(event.lost if begins else None, event.delay_ms)
     if event.kind is Kind.LEAVE and begins:
         return carrier.leave(ue)
     if event.kind in (Kind.LEAVE, Kind.RETURN):

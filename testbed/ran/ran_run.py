@@ -257,7 +257,8 @@ def told(found: Mapping[str, Any]) -> str:
     account = found.get("account", {})
     if account.get("pauses"):
         lines.append(f"pauses of this process: {account['pauses']}, the longest of "
-                     f"{account['longest_pause_seconds']:.1f} s; {account['slots_skipped']:,} "
+                     f"{1000 * account['longest_pause_seconds']:,.0f} ms; "
+                     f"{account['slots_skipped']:,} "
                      "slots were skipped")
     lines += [f"at {one['at']:.2f} s {one['what']}" for one in found.get("events", ())]
     for one in found["slices"]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from xapp.errors import ConfigurationError
 
 MOST_PHONES, MOST_LOAD = 1000, 100.0  # for each UE: more are more UEs
+MOST_KBPS, LEAST_SECONDS, MOST_SPEED = 1e8, 1e-4, 1000.0  # more is no cell, and fills the memory
 LEAST_PACKET, MOST_PACKET = 28, 9000  # bytes: IP's and UDP's headers, and a jumbo frame
 
 
@@ -74,6 +75,12 @@ class TrafficConfig:
         if min(rates) < 0 or min(times) <= 0:
             raise ConfigurationError("Traffic has a rate, time or size that cannot be.",
                                      "They are not below 0; lengths and speeds are above.")
+        if (max(self.down_kbps, self.up_kbps) > MOST_KBPS or self.speed > MOST_SPEED or min(
+                self.on_seconds, self.off_seconds, self.token_seconds) < LEAST_SECONDS):
+            raise ConfigurationError(
+                "Traffic comes faster than it can be made.",
+                f"Give at most {MOST_KBPS:g} kbit/s and {MOST_SPEED:g} times the pace, and "
+                f"on_seconds, off_seconds and token_seconds of at least {LEAST_SECONDS:g} s.")
         if not LEAST_PACKET <= self.packet_bytes <= MOST_PACKET:
             raise ConfigurationError(f"packet_bytes is {self.packet_bytes}.",
                                      f"Give {LEAST_PACKET} to {MOST_PACKET}.")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from testbed.ran.fluid_cell import SliceConfig
 from testbed.ran.mac.channel import ChannelConfig
 from testbed.ran.mac.config import MacConfig
 from testbed.ran.mac.tables import McsTable, transport_block_bits
-from testbed.ran.ran_cell import SimulatedCell, opened
+from testbed.ran.ran_cell import PacketCell, SimulatedCell, opened
 from testbed.ran.ran_config import (
     CarrierConfig,
     RanConfig,
@@ -31,6 +32,7 @@ from testbed.ran.ran_events import Kind as EventKind
 from testbed.ran.ran_run import Cell, RunOptions, run_cell
 from testbed.ran.ran_view import Extras, between
 from testbed.ran.traffic.config import Kind, TrafficConfig
+from xapp.errors import ConfigurationError
 from xapp.observations import Snssai
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "docs" / "examples" / "cell.yaml"
@@ -157,3 +159,16 @@ def test_a_phone_vanishes_and_returns_with_another_address_while_its_traffic_goe
     assert found["account"]["traffic"]["sent"]["while_the_device_was_down"] > 0
     for way in plane.values():
         assert way["read"] == way["delivered"] + sum(way["dropped"].values()) + way["inside"]
+
+
+def test_a_delay_that_simulated_time_has_not_is_no_silent_zero() -> None:
+    with pytest.raises(ConfigurationError, match=r"way.backhaul_ms.*takes no time"):
+        SimulatedCell(replace(FULL, way=WayConfig(backhaul_ms=5.0)))
+
+
+def test_a_pause_is_told_in_milliseconds() -> None:
+    found = SimpleNamespace(all_pauses=1, pauses=(SimpleNamespace(seconds=0.037),))
+    cell: Any = PacketCell.__new__(PacketCell)
+    cell.plane, cell._paused = SimpleNamespace(statistics=lambda: found), 0
+    assert cell.news()[0].startswith("this process did not run for 37 ms; the slots")
+    assert cell.news() == []

@@ -26,6 +26,7 @@ from xapp.errors import ConfigurationError
     ({"kind": "channel", "ue": "a"}, "channel needs a channel"),
     ({"kind": "leave", "ue": "a", "channel": {}}, "leave has no channel"),
     ({"kind": "backhaul", "loss": 2}, "A loss of 2"),
+    ({"kind": "backhaul", "delay_ms": -1}, "a delay of -1 ms"),
     ({"kind": "outage", "colour": "red"}, "colour")])
 def test_what_cannot_be_is_refused(document: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
@@ -38,6 +39,13 @@ def test_what_names_nothing_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="0 to 1"):
         check(EventConfig(Kind.OUTAGE, cell=2), ("a",), 2, "event")
     check(EventConfig(Kind.CHANNEL, ue="a", channel=ChannelConfig()), ("a",), 1, "event")
+
+
+@pytest.mark.parametrize(("document", "lost"), [
+    ({}, 1.0), ({"delay_ms": 50}, 0.0), ({"delay_ms": 50, "loss": 0.2}, 0.2), ({"loss": 0}, 0.0)])
+def test_a_backhaul_that_is_only_slower_loses_nothing(document: dict[str, Any],
+                                                      lost: float) -> None:
+    assert build(EventConfig, {"kind": "backhaul", **document}).lost == lost
 
 
 def _ran(script: Script, until: float) -> list[tuple[float, Kind, bool]]:

@@ -18,6 +18,9 @@ from xapp.errors import ConfigurationError
     ({"packet_bytes": 20}, "28 to 9000"),
     ({"start": 5.0, "stop": 5.0}, "stops before"),
     ({"tokens": 0}, "cannot be"),
+    ({"down_kbps": 1e12}, "faster than it can be made"),
+    ({"kind": Kind.ON_OFF, "off_seconds": 1e-9}, "faster than it can be made"),
+    ({"kind": Kind.REPLAY, "file": Path("x.pcap"), "speed": 1e9}, "faster than it can be made"),
     ({"longest_gap": 0.0}, "cannot be")])
 def test_what_cannot_be_meant(arguments: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
