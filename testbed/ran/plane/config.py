@@ -9,6 +9,7 @@ bearer is a number that the scheduler gives a meaning.
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ DEVICE = re.compile(r"[a-z][a-z0-9-]{0,14}")  # Linux's limit is 15
 SESSION_BITS = 64  # of an IPv6 prefix: each session has a whole /64, as TS 23.501 (5.8.2.2) has it
 SMALLEST_MTU = 1280  # IPv6's
 MOST_QFI = 63
+MOST_TUNNEL_MTU = 9000  # a jumbo frame
+MOST_TEID = (1 << 32) - (1 << 18)  # tunnels of all bearers, of either end, follow the first
 _ROUTABLE = (ipaddress.ip_network("2000::/3"), ipaddress.ip_network("fc00::/7"))
 
 
@@ -74,6 +77,23 @@ class TunnelConfig:
     prefix: int = 30
     mtu: int = 2000  # bytes: a user packet and 44 of headers fit unbroken
     first_teid: int = 0x1000  # of a bearer: this and its number; the core's end has another 65536
+
+    def __post_init__(self) -> None:
+        try:
+            ends = [ipaddress.IPv4Interface(f"{one}/{self.prefix}") for one in (self.gnb, self.upf)]
+        except ValueError as error:
+            raise ConfigurationError(f"tunnel: {error}.",
+                                     "Give two IPv4 addresses and a prefix of 1 to 30.") from error
+        if ends[0].network != ends[1].network or ends[0].ip == ends[1].ip:
+            raise ConfigurationError(
+                f"tunnel: {self.gnb} and {self.upf} are not two ends of one /{self.prefix}.",
+                "Take two addresses of one network.")
+        if not SMALLEST_MTU <= self.mtu <= MOST_TUNNEL_MTU:
+            raise ConfigurationError(f"tunnel: an mtu of {self.mtu} cannot be.",
+                                     f"Give {SMALLEST_MTU} to {MOST_TUNNEL_MTU}.")
+        if not 0 < self.first_teid < MOST_TEID:
+            raise ConfigurationError(f"tunnel: first_teid is {self.first_teid}.",
+                                     f"Give 1 to {MOST_TEID - 1}.")
 
 
 @dataclass(frozen=True)
@@ -179,6 +199,11 @@ def _check_numbers(config: PlaneConfig) -> None:
 def _check_sessions(config: PlaneConfig) -> None:
     for dnn in config.dnns:
         _check_pools(dnn)
+    for one, other in itertools.combinations(config.dnns, 2):
+        if _overlap(one.pool, other.pool) or (
+                one.pool6 and other.pool6 and _overlap(one.pool6, other.pool6)):
+            raise ConfigurationError(f"Networks {one.name} and {other.name} share addresses.",
+                                     "Give each a `pool` and a `pool6` of its own.")
     bearers: set[int] = set()
     subnets: set[str] = set()
     for ue, _, session in config.sessions():
@@ -200,6 +225,11 @@ def _check_sessions(config: PlaneConfig) -> None:
                 raise ConfigurationError(f"{ue.name} has an address of another session.",
                                          "Each IPv4 address and each IPv6 /64 has one session.")
             subnets.add(subnet)
+
+
+def _overlap(one: str, other: str) -> bool:
+    first, second = ipaddress.ip_network(one), ipaddress.ip_network(other)
+    return first.version == second.version and first.overlaps(second)
 
 
 def _check_pools(dnn: DnnConfig) -> None:

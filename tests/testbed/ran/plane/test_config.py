@@ -10,6 +10,7 @@ from testbed.ran.plane.config import (
     DnnConfig,
     PlaneConfig,
     SessionConfig,
+    TunnelConfig,
     UeConfig,
     nth_addresses,
     simple_plane,
@@ -51,6 +52,23 @@ def test_sessions_that_cannot_be(changes: dict[str, object]) -> None:
 def test_planes_that_cannot_be(changes: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError):
         replace(one_session(), **changes)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"gnb": "1.2.3"}, "Give two IPv4 addresses"), ({"prefix": 64}, "prefix of 1 to 30"),
+    ({"upf": "192.168.4.2"}, "not two ends"), ({"upf": "192.168.3.1"}, "not two ends"),
+    ({"mtu": 0}, "an mtu of 0"), ({"first_teid": 1 << 32}, "first_teid is")])
+def test_tunnels_that_cannot_be(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        TunnelConfig(**changes)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize("changes", [
+    {"pool": "10.0.0.0/8", "pool6": None}, {"pool": "10.46.0.0/16", "pool6": "fd45:0:0:8000::/49"}])
+def test_networks_that_share_addresses(changes: dict[str, str | None]) -> None:
+    other = DnnConfig("other", "n6-other", **changes)  # type: ignore[arg-type]  # wrong on purpose
+    with pytest.raises(ConfigurationError, match="internet and other share addresses"):
+        PlaneConfig(one_session().ues, (DnnConfig(), other))
 
 
 def test_sessions_that_get_in_each_others_way() -> None:
