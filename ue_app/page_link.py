@@ -40,7 +40,7 @@ def _guess(app: PhoneApp, offers: tuple[Offer, ...]) -> None:
              format_func=lambda name: known[name].label,
              captions=[known[name].words for name in names],
              help="Several tokens are guessed here and checked by the edge in one round trip. The "
-                  "answer stays the same, token for token.")
+                  "answer stays the same, token for token. Holds from the next answer on.")
     _why_not(offers)
 
 
@@ -53,7 +53,8 @@ def _encoding(app: PhoneApp, offers: tuple[Offer, ...]) -> None:
     st.session_state["link-encoding"] = current
     st.selectbox("Rows are sent as", names, key="link-encoding", on_change=_chosen,
                  args=(app, "link-encoding"),
-                 help="Fewer bytes a token; all but lossless cost a little quality.")
+                 help="Fewer bytes a token; all but lossless cost some quality. Holds from the next "
+                      "answer on.")
     if current in known:
         st.caption(known[current].words)
     if current == AUTO:
