@@ -253,7 +253,8 @@ class Steering:
         self._at(now)
         self.killed, self._mute = True, False
         self._mode(who, why)
-        self._actions.tell(warning(Code.KILL_SWITCH, f"{who} pulled the kill switch: {why} "
+        said = f": {why.strip().rstrip('.')}" if why.strip() else ""
+        self._actions.tell(warning(Code.KILL_SWITCH, f"{who} pulled the kill switch{said}. "
                                    "Everything is put as it was found."))
         self._put_all_as_found("the kill switch")
         return self._actions.take()

@@ -33,6 +33,18 @@ def test_an_intent_is_on_disk_before_the_node_is_told() -> None:
     assert kinds == [Remember, SendStep]
 
 
+@pytest.mark.parametrize(("why", "said"), [
+    ("", "pulled the kill switch. Everything"), (" ", "pulled the kill switch. Everything"),
+    ("a test", "pulled the kill switch: a test. Everything"),
+    ("It swings.", "pulled the kill switch: It swings. Everything")])
+def test_why_the_kill_switch_was_pulled_is_said_where_there_is_a_reason(why: str, said: str
+                                                                        ) -> None:
+    scene = Scene()
+    scene.do(scene.steering.kill("anna", why, scene.now))
+    assert [one.sentence for one in scene.events] == [
+        f"anna {said} is put as it was found."]
+
+
 def test_the_kill_switch_puts_back_what_was_found_and_holds_until_released() -> None:
     scene = Scene(actuators=ONLY_REMOTE)
     scene.station.slices = {LLM: Quota(5, 90, 0), REST: Quota(10, 95, 0)}
