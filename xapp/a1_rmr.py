@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xapp.a1 import A1, MOST_BYTES, Instance
-from xapp.a1_types import Document
+from xapp.a1_types import Document, sole_keys
 from xapp.errors import OperatorError, PolicyError, ProtocolError
 
 REQUEST, RESPONSE, QUERY = 20010, 20011, 20012  # RMR message types
@@ -100,9 +100,12 @@ def take(a1: A1, request: Request, wall: float) -> tuple[Outcome, str]:
 
 def _object(data: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(data.decode("utf-8"))
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=sole_keys)
     except (ValueError, RecursionError):
         raise ProtocolError("An A1 request that is no JSON.", _ADVICE) from None
+    except PolicyError as error:
+        raise ProtocolError(f"An A1 request that cannot be read: {error.problem}", _ADVICE
+                            ) from None
     if not isinstance(value, dict):
         raise ProtocolError("An A1 request that is no object.", _ADVICE)
     return value

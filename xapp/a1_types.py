@@ -89,6 +89,16 @@ class PolicyType:
                 "create_schema": self.schema}
 
 
+def sole_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object of which no key is there twice: which of them is meant, nobody knows."""
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        twice = next(key for place, (key, _) in enumerate(pairs)
+                     if any(key == other for other, _ in pairs[:place]))
+        raise PolicyError(f"The key {twice[:100]!r} is there twice.", "Give each key once.")
+    return fields
+
+
 def instance_name(type_id: int, instance: str) -> str:
     """What a policy that came over A1 is called."""
     return f"a1/{type_id}/{instance}"

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from xapp.a1_types import sole_keys
 from xapp.api_commands import answer
 from xapp.api_errors import CHANGES, NEEDS_TOKEN, NOT_FOUND
 from xapp.api_views import Problem
@@ -36,7 +37,8 @@ BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {
 async def _object(request: Request) -> dict[str, Any]:
     """The body as a JSON object that can be stored, shown and sent on."""
     try:
-        found = json.loads(await request.body(), parse_constant=_no_constant)
+        found = json.loads(await request.body(), object_pairs_hook=sole_keys,
+                           parse_constant=_no_constant)
         json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair cannot be told
     except (ValueError, RecursionError) as error:
         raise PolicyError("The body is no JSON that can be read.",

@@ -34,7 +34,8 @@ def test_a_request_is_read() -> None:
     b"", b"{", b"[]", b"7", b"\xff", b"[" * 5000, sent(operation="PATCH"), sent(operation=None),
     sent(operation=[]), sent(policy_type_id=None), sent(policy_type_id=True),
     sent(policy_type_id="x"), sent(policy_instance_id=5), sent(policy_instance_id=""),
-    sent(payload=None), sent(payload=[]), sent(payload="{"), b" " * (2 * MOST_BYTES + 1)])
+    sent(payload=None), sent(payload=[]), sent(payload="{"), b'{"a": 1, "a": 2}',
+    sent(payload='{"threshold": 5, "threshold": 9}'), b" " * (2 * MOST_BYTES + 1)])
 def test_what_is_no_request(data: bytes) -> None:
     with pytest.raises(ProtocolError):
         read_request(data)

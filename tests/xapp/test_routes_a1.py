@@ -96,6 +96,15 @@ def test_bodies_that_are_no_policy(scene: Scene, body: bytes) -> None:
     assert scene.reader.get(OURS).json() == ["chat"]
 
 
+@pytest.mark.parametrize("body", [
+    b'{"priority": 5, "priority": 9}', b'{"floors": {"1": 10, "1": 40}}'])
+def test_a_key_that_is_there_twice_is_refused(scene: Scene, body: bytes) -> None:
+    answer = scene.operator.put(f"{OURS}/mine", content=body)
+    assert answer.status_code == 400
+    assert "is there twice" in answer.json()["error"]
+    assert scene.reader.get(OURS).json() == ["chat"]
+
+
 def test_what_contradicts_the_limits(scene: Scene) -> None:
     answer = scene.operator.put(f"{OURS}/mine", json={
         "floors": {"2-000007": 75}})
