@@ -92,6 +92,9 @@ def open_reader(path: Path) -> sqlite3.Connection:
     """A connection that cannot write."""
     if not path.exists():
         raise StoreError(f"There is no {path}.", "Name the store of an xApp: --store FILE.")
+    if path.is_dir():
+        raise StoreError(f"{path} is a folder.",
+                         f"Name the xApp's store in it, such as {path / 'xapp.db'}.")
     try:
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True,
                                      isolation_level=None, check_same_thread=False)

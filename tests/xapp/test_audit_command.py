@@ -88,6 +88,9 @@ def test_what_cannot_be_is_told(path: Path, tmp_path: Path) -> None:
         run(path, "--head", f"1:{'0' * 64}")
     with pytest.raises(StoreError):
         run(tmp_path / "none.db")
+    with pytest.raises(StoreError, match="is a folder") as folder:
+        run(tmp_path)
+    assert "xapp.db" in folder.value.remedy
     with pytest.raises(SystemExit):
         run(path, "--since", "yesterday")
 
