@@ -1,9 +1,10 @@
 """E2 PDUs out of the frames of a capture: SCTP's DATA chunks, pieces put together, told once.
 
 It looks through Ethernet (VLANs too), Linux's cooked headers and raw IP, IPv4 and IPv6, and SCTP in
-UDP on port 9899. What is sent again counts once. Frames are a stranger's: lengths are checked, and
-what is kept for pieces that never come is capped. Without E2's PPIDs or ports, `is_pdu` is asked
-once about a message whose PPID says nothing. It knows neither files nor E2AP.
+UDP, on port 9899 or wherever its chunks and its checksum are right. What is sent again counts once.
+Frames are a stranger's: lengths are checked, and what is kept for pieces that never come is capped.
+Without E2's PPIDs or ports, `is_pdu` is asked once about a message whose PPID says nothing. It
+knows neither files nor E2AP.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import ipaddress
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+
+import google_crc32c
 
 E2_PPIDS = (70, 71, 72)
 E2_PORTS = (36421, 36422)  # of RICs; some nodes send with another PPID
@@ -28,6 +31,7 @@ MOST_TAGS = 8
 MOST_WAYS = 4096  # directions of associations, the oldest of which make room
 MOST_PIECES = 512 << 10  # octets of one PDU: more than anybody takes
 RECENT = 1024  # transmission numbers remembered of each direction, to tell what is sent again
+COMMON = 12  # octets before the chunks: ports, tag, checksum
 DATA_CHUNK, HEADER = 0, 16
 
 
@@ -133,7 +137,7 @@ class PduFinder:
 
 def _data_chunks(segment: bytes) -> Iterator[bytes]:
     """The DATA chunks of an SCTP packet, with their headers."""
-    at = 12
+    at = COMMON
     while at + 4 <= len(segment):
         kind, length = segment[at], int.from_bytes(segment[at + 2:at + 4])
         if length < 4 or at + length > len(segment):
@@ -157,8 +161,24 @@ def _segments(frame: bytes, link: int) -> Iterator[tuple[str, str, bytes]]:
     source, destination, protocol, content = inside
     if protocol == SCTP:
         yield source, destination, content
-    elif protocol == UDP and TUNNEL_PORT in struct.unpack_from(">HH", content):
-        yield source, destination, content[8:int.from_bytes(content[4:6]) or None]
+    elif protocol == UDP:
+        packet = content[8:int.from_bytes(content[4:6]) or None]
+        if TUNNEL_PORT in struct.unpack_from(">HH", content) or _is_sctp(packet):
+            yield source, destination, packet
+
+
+def _is_sctp(packet: bytes) -> bool:
+    """Whether it can be nothing else: its chunks end with it, and its checksum is right."""
+    at = COMMON
+    while at + 4 <= len(packet):
+        length = int.from_bytes(packet[at + 2:at + 4])
+        if length < 4:
+            return False
+        at += (length + 3) & ~3
+    if at <= COMMON or at != len(packet):
+        return False
+    right: int = google_crc32c.value(packet[:8] + bytes(4) + packet[COMMON:])
+    return int.from_bytes(packet[8:COMMON], "little") == right
 
 
 def _ip(frame: bytes, link: int) -> bytes | None:

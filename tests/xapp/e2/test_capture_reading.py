@@ -39,10 +39,26 @@ def found(finder: PduFinder, *frames: bytes, link: int = LINK_RAW_IP) -> list[by
     (IPv6(src="2001:db8::9", dst="2001:db8::1"), LINK_RAW_IP),
     (Ether() / IP(), ETHERNET), (Ether() / Dot1Q(vlan=5) / Dot1Q(vlan=6) / IP(), ETHERNET),
     (CookedLinux(proto=0x800) / IP(), SLL), (CookedLinuxV2(proto=0x800) / IP(), SLL2),
-    (IP() / UDP(sport=9899, dport=9899), LINK_RAW_IP)])
+    (IP() / UDP(sport=9899, dport=9899), LINK_RAW_IP),
+    (IP() / UDP(sport=40123, dport=22001), LINK_RAW_IP)])
 def test_a_pdu_is_found_in_every_kind_of_frame(outer: Packet, link: int) -> None:
     frame = bytes(outer / packet(SCTPChunkSACK(), data(b"hello")))
     assert found(PduFinder(), frame, link=link) == [b"hello"]
+
+
+@given(st.integers(min_value=0), st.binary(min_size=1, max_size=40))
+def test_udp_at_another_port_is_sctp_only_where_all_of_it_is(place: int, payload: bytes) -> None:
+    inside = bytes(packet(data(payload)))
+
+    def in_udp(content: bytes) -> list[bytes]:
+        return found(PduFinder(), bytes(IP() / UDP(sport=5004, dport=5006) / Raw(content)))
+
+    assert in_udp(inside) == [payload]
+    turned = bytearray(inside)
+    turned[place // 8 % len(inside)] ^= 1 << place % 8
+    assert in_udp(bytes(turned)) == []
+    for other in (inside[:-1], inside + b"\0", payload, inside[:12], b""):
+        assert in_udp(other) == []
 
 
 def test_frames_of_scapys_and_ours_say_between_whom() -> None:
