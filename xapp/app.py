@@ -105,6 +105,9 @@ class XappServer:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         config = self.config
+        # First of all: one that cannot be used keeps no base station waiting, and no store open.
+        token = (load_or_make_token(config.api.token_file or default_token_file())
+                 if config.api.on else None)
         self._store = Store(config.store, self._report, config.keeping)
         stack.callback(self._close_store)
         left, policies = _left(config.store, self._store.run)
@@ -143,7 +146,7 @@ class XappServer:
             for address in config.listen:
                 await self.termination.listen(address)
         self._ask_maps()
-        self.api = await self._serve(stack) if config.api.on else None
+        self.api = await self._serve(stack, token) if config.api.on else None
         self._tick()
         stack.callback(self._stop_timer)
 
@@ -153,9 +156,8 @@ class XappServer:
             self._loop.add_signal_handler(number, self._signalled)
             outer.callback(self._loop.remove_signal_handler, number)
 
-    async def _serve(self, stack: AsyncExitStack) -> ApiProcess:
+    async def _serve(self, stack: AsyncExitStack, token: str | None) -> ApiProcess:
         config = self.config.api
-        token = load_or_make_token(config.token_file or default_token_file())
         api = ApiProcess(self.operating, ApiSettings(
             self.config.store, token, config.host, config.port,
             logging.getLevelName(_log.getEffectiveLevel())), self._now, self._tell)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from xapp.app import XappServer
+from xapp.config import load
+from xapp.errors import ConfigurationError
+from xapp.ric.address import Address
 from xapp.store_read import Reader
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +65,18 @@ def test_signals_while_it_closes_are_answered_and_the_run_is_marked_as_ended(
     assert "closing already" in done.stderr
     with Reader(store) as reader:
         assert reader.left().clean
+
+
+def test_a_token_that_cannot_be_used_is_told_before_anything_is_opened(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("short")
+    (tmp_path / "token").chmod(0o600)
+    config = load(None)
+    config = replace(config, store=tmp_path / "xapp.db", taps=(),
+                     listen=(Address.parse("tcp://127.0.0.1:0"),),
+                     api=replace(config.api, on=True, token_file=tmp_path / "token"))
+    with pytest.raises(ConfigurationError, match="holds no token"):
+        asyncio.run(XappServer(config).run())
+    assert [one.name for one in tmp_path.iterdir()] == ["token"]
 
 
 TWICE = SCRIPT.partition("asyncio.run(Signalled")[0] + """
