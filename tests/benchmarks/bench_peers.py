@@ -43,6 +43,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ from testbed.modes.settings import LinkKind, ModesSettings
 from tests.benchmarks import report, shapes
 from tests.benchmarks.peers import OTHERS, Other, Ours, interpreters, model_for
 from tests.benchmarks.peers_loop import family_seconds
+from ue_app.errors import PhoneError
 
 OURS = (str(Mode.LOCAL), str(Mode.SPLIT), str(Mode.SEMANTIC))
 ABSENT = {  # named by whoever compares, and why they are not here
@@ -66,6 +68,7 @@ ABSENT = {  # named by whoever compares, and why they are not here
                   "positions: 1.15 with torch 2.13 and 2.14 ends with \"Expected positional "
                   "argument for parameter unsqueeze_default, but one was not passed in!\" "
                   "(pytorch/pytorch#184361, open). Its dispatch is for devices of one machine"}
+FAILURES = (EdgeError, PhoneError, OSError)  # of one peer, for which the others do not stop
 FRAME, WEBSOCKET, TCP_IP = 32, 8, 52  # bytes
 MOST_BYTES, MOST_TIME = 1.05, 1.05
 CONTEXT = 1024  # tokens that each end has room for
@@ -178,16 +181,14 @@ def over(link: LinkKind, model: Path, others: dict[str, tuple[str, Path]],
         place = places.place(replace(settings, mode=Mode.SPLIT))
         place = replace(place, server=places.place(
             replace(settings, mode=Mode.SEMANTIC)).server)
-        for name in (*OURS, *others):
-            report.progress(f"{link}: {name} starts")
-            try:
-                peers[name] = (Ours(Mode(name), settings, place, stack) if name in OURS else
-                               Other(name, *others[name], architecture.layers // 2 + 1, place,
-                                     stack))
-            except (EdgeError, OSError) as error:
-                reasons[name] = str(error)
-        with undisturbed(options.lock):
-            rounds, trips = in_turn(peers, reasons, prompt, place, options)
+        for name in others:
+            _start(name, peers, reasons, partial(
+                Other, name, *others[name], architecture.layers // 2 + 1, place, stack))
+        with undisturbed(options.lock):  # ours start after it: a waiting session would be closed
+            for mode in OURS:
+                _start(mode, peers, reasons, partial(Ours, Mode(mode), settings, place, stack))
+            rounds, trips = in_turn({name: peers[name] for name in (*OURS, *others)
+                                     if name in peers}, reasons, prompt, place, options)
     found = {name: middles(ones) for name, ones in rounds.items() if name not in reasons}
     alone = found.get(str(Mode.LOCAL), {}).get("ids")
     rows = [{"link": str(link), "peer": name} | figures
@@ -195,6 +196,15 @@ def over(link: LinkKind, model: Path, others: dict[str, tuple[str, Path]],
             for name, figures in found.items()]
     rows += [{"link": str(link), "peer": name, "reason": why} for name, why in reasons.items()]
     return rows, judge(link, found, architecture.hidden, report.middle(trips))
+
+
+def _start(name: str, peers: dict[str, Ours | Other], reasons: dict[str, str],
+           make: Callable[[], Ours | Other]) -> None:
+    report.progress(f"{name} starts")
+    try:
+        peers[name] = make()
+    except FAILURES as error:
+        reasons[name] = str(error)
 
 
 @contextmanager
@@ -224,7 +234,7 @@ def in_turn(peers: dict[str, Ours | Other], reasons: dict[str, str], prompt: lis
             report.progress(f"round {number + 1}/{options.rounds}: {name}")
             try:
                 rounds[name].append(measured(peer, prompt, place, options))
-            except (EdgeError, OSError) as error:
+            except FAILURES as error:
                 reasons[name] = str(error)
     return rounds, trips
 
