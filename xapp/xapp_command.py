@@ -93,7 +93,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _check(config: XappConfig) -> int:
     """Print all of it, where nothing in it would end a start; nothing is opened but its files."""
     import json
+    import os
 
+    from xapp.access import default_token_file, load_token
     from xapp.map_source import MapSource
     from xapp.operating import plain
     from xapp.policy import STRATEGIES
@@ -101,6 +103,9 @@ def _check(config: XappConfig) -> int:
 
     check_all(config.policies, config.limits, STRATEGIES)
     MapSource(config.ue_map, dict)
+    token = config.api.token_file or default_token_file()
+    if config.api.on and os.path.exists(token):  # else a start makes it
+        load_token(token)
     print(json.dumps(plain(config), indent=2))
     return 0
 

@@ -86,6 +86,14 @@ def test_a_check_finds_what_a_start_would(tmp_path: Path, text: str, said: str) 
     assert caught.value.remedy
 
 
+def test_a_check_looks_at_a_token_that_is_there(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("short")
+    (tmp_path / "token").chmod(0o600)
+    arguments = parsed("--check", "--token-file", str(tmp_path / "token"))
+    with pytest.raises(XappError, match="holds no token"):
+        arguments.run(arguments)
+
+
 def test_a_check_shows_what_is_promised_for_a_token(capsys: pytest.CaptureFixture[str]) -> None:
     """Names with "token" in them are of a secret, or of what the xApp is there for."""
     arguments = parsed("--check")
