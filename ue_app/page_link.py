@@ -53,8 +53,8 @@ def _encoding(app: PhoneApp, offers: tuple[Offer, ...]) -> None:
     st.session_state["link-encoding"] = current
     st.selectbox("Rows are sent as", names, key="link-encoding", on_change=_chosen,
                  args=(app, "link-encoding"),
-                 help="Fewer bytes a token; all but lossless cost some quality. Holds from the next "
-                      "answer on.")
+                 help="Fewer bytes a token; all but lossless cost some quality. Holds from the "
+                      "next answer on.")
     if current in known:
         st.caption(known[current].words)
     if current == AUTO:
