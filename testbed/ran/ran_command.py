@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from xapp.errors import ConfigurationError
 
@@ -156,13 +158,20 @@ def _run(config: RanConfig, arguments: argparse.Namespace) -> dict[str, Any]:
     patience = threading.Timer(PATIENCE, _say, (COMPILES,))
     patience.daemon = True
     patience.start()
+    # Ended while it starts, it takes away what it made; the run itself has handlers of its own.
+    before = signal.signal(signal.SIGTERM, _ended)
     try:
         with opened(config, arguments.simulated, paced) as cell:
             patience.cancel()
             return run_cell(cell, replace(options, pcf=cell.pcf), _say)
     finally:
+        signal.signal(signal.SIGTERM, before)
         patience.cancel()
         patience.join()
+
+
+def _ended(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _say(text: str) -> None:

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -89,6 +91,25 @@ def test_a_running_cell_is_told_by_the_command(tmp_path: Path,
     assert "phone is gone" in captured.out
     assert "'rain' is none" in captured.err
     assert not door.exists()
+
+
+def test_ended_while_it_starts_it_takes_back_what_it_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    undone: list[str] = []
+
+    @contextmanager
+    def starting(*_: object) -> Iterator[None]:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+            yield
+        finally:
+            undone.append("namespaces")
+
+    monkeypatch.setattr("testbed.ran.ran_cell.opened", starting)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit, match="143"):
+        _ran("--seconds", "1")
+    assert undone == ["namespaces"]
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_json_on_stdout_is_alone_there(capsys: pytest.CaptureFixture[str]) -> None:
