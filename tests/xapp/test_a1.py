@@ -15,7 +15,7 @@ from xapp.a1 import A1, MOST_INSTANCES, NEW
 from xapp.a1_types import SLICE_POLICY, TRAFFIC_STEERING, TYPES
 from xapp.errors import Conflict, NotFound, PolicyError
 from xapp.observations import Quota, UeKey
-from xapp.policy import STRATEGIES, decide, standing
+from xapp.policy import NOBODY_MOVES, STRATEGIES, decide, standing
 from xapp.slice_policy import Source
 
 WALL = 1_700_000_000.0
@@ -59,7 +59,9 @@ def test_traffic_steering_bounds_handovers_and_helps_nobody(a1: A1) -> None:
     put(a1, {"threshold": 35}, "ts", TRAFFIC_STEERING)
     policy, = a1.policies()
     assert (policy.labels, policy.handover_gain) == (frozenset(), 35)
-    assert standing(network([cell(slice_of(LLM))]), [policy], LIMITS, NOW) == {policy.name: ""}
+    seen = network([cell(slice_of(LLM))])
+    assert standing(seen, [policy], LIMITS, NOW, {CELL}) == {policy.name: ""}
+    assert standing(seen, [policy], LIMITS, NOW) == {policy.name: NOBODY_MOVES}
 
 
 @pytest.mark.parametrize("body", [
