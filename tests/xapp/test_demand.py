@@ -111,8 +111,9 @@ def test_what_a_percent_carries_of_ones_own_is_the_least_that_reports_allow() ->
     assert own_kbps(rounded, True, 110) == 40
     assert own_kbps(load(up_kbps=60, up_prbs=0, prbs_over=0.5), True, 110) is None
     # A few small packets in a pause are no rows; so much of the cell says enough all the same.
-    assert own_kbps(load(up_kbps=20, up_prbs=2), True, 110) is None
-    assert own_kbps(load(up_kbps=20, up_prbs=4), True, 110) == 5
+    assert own_kbps(load(up_kbps=15, up_prbs=2), True, 110) is None
+    assert own_kbps(load(up_kbps=36, up_prbs=1), True, 110) == 36  # of a flow that is held
+    assert own_kbps(load(up_kbps=16, up_prbs=4), True, 110) == 4
     assert own_kbps(rounded, True, None) is None
     assert own_kbps(rounded, False, 110) is None
     assert own_kbps(None, True, 110) is None
