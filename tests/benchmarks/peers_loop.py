@@ -20,6 +20,7 @@ from pathlib import Path
 
 Step = Callable[[list[int], int], int]  # new ids and their position: the token after them
 READY = "ready"
+PARENT_SECONDS = 0.5  # between looks whether the benchmark is still there
 
 
 def options(description: str | None) -> argparse.Namespace:
@@ -50,6 +51,8 @@ def run(chosen: argparse.Namespace, roles: Mapping[str, Callable[[argparse.Names
     """An end's part; `check` and `prepare` are nothing where a peer needs nothing."""
     if chosen.role == "serve":
         end_with_stdin()
+    elif chosen.role == "ask":  # whose stdin is read between answers alone
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     if chosen.role in roles:
         roles[chosen.role](chosen)
 
@@ -130,6 +133,12 @@ def end_with_stdin() -> None:
 def _wait_and_end() -> None:
     while os.read(0, 4096):  # not sys.stdin: a process forked meanwhile would find it locked
         pass
+    end()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(PARENT_SECONDS)
     end()
 
 

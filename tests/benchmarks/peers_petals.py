@@ -131,6 +131,7 @@ def ask(options: argparse.Namespace) -> None:
         str(options.model), initial_peers=[options.join], dht_prefix=SWARM,
         torch_dtype=torch.bfloat16, max_retries=1)
     peers_loop.answer_all(_step(torch, model))
+    peers_loop.end()  # its daemon and threads go on else
 
 
 def _step(torch: Any, model: Any) -> Step:

@@ -66,6 +66,31 @@ def test_a_serving_end_ends_with_its_stdin_and_takes_along_what_it_started() -> 
     assert _ends(child)
 
 
+def test_an_asking_end_that_waits_for_its_server_ends_with_the_benchmark() -> None:
+    asking = ("import argparse, time\nfrom tests.benchmarks import peers_loop\n"
+              "peers_loop.PARENT_SECONDS = 0.02\n"
+              "peers_loop.run(argparse.Namespace(role='ask'), {'ask': lambda _: time.sleep(60)})")
+    parent = (f"import subprocess, sys\none = subprocess.Popen([sys.executable, '-c', {asking!r}],"
+              " start_new_session=True)\nprint(one.pid, flush=True)\nsys.stdin.read()")
+    with subprocess.Popen([sys.executable, "-c", parent], stdin=subprocess.PIPE, text=True,
+                          stdout=subprocess.PIPE, cwd=report.ROOT) as one:
+        assert one.stdout is not None
+        asked = int(one.stdout.readline())
+        _loaded(asked)
+        one.kill()
+    assert _ends(asked)
+
+
+def _loaded(process: int) -> None:
+    """Until it has its watching thread: before that, it would take the wrong parent for its own."""
+    until = time.monotonic() + DEADLINE
+    while time.monotonic() < until:
+        if len(os.listdir(f"/proc/{process}/task")) > 1:
+            return
+        time.sleep(0.02)
+    raise AssertionError("it did not start")
+
+
 def _ends(process: int) -> bool:
     until = time.monotonic() + DEADLINE
     while time.monotonic() < until:
