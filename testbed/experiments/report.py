@@ -141,7 +141,7 @@ def _notes(scenario: Scenario, rows: Sequence[Row]) -> list[str]:
         notes.append(f"{scenario.trials - len(rows)} of {scenario.trials} trials have not been run "
                      "yet; `airsplit experiment run` goes on with them.")
     if failed := sum(not row.done for row in rows):
-        notes.append(f"{failed} trials failed and are left out; their errors are below.")
+        notes.append(f"{failed} trials failed and are left out; their errors are listed.")
     if rows:
         notes += _load_notes(rows)
     commits = {str(row.machine.get("commit")) for row in rows}

@@ -82,13 +82,16 @@ class Results:
         """For one run at a time."""
         from filelock import FileLock, Timeout
 
-        self.folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder / LOCK)
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except Timeout as error:
             raise BadResults(f"Another run writes to {self.folder}.",
                              "Wait for its end, or name another folder with --out.") from error
+        except OSError as error:
+            raise BadResults(f"{self.folder} is no folder to write to: {error.strerror or error}.",
+                             "Name another one with --out.") from error
         try:
             yield
         finally:

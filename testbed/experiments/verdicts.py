@@ -122,7 +122,7 @@ def _judge_gain(contrast: Contrast | None, gain: float) -> tuple[Outcome, str]:
             contrast.change.high is None):
         return Outcome.OPEN, "fewer than two pairs of trials"
     change, chance = contrast.change, contrast.p
-    why = f"{said(change, 2)} x, of {change.count} pairs, p {p_text(chance)}"
+    why = f"{said_ratio(change)} x, of {change.count} pairs, p {p_text(chance)}"
     if contrast.change.high < 1 and change.value <= 1 / gain:
         return Outcome.GAINS, why
     if contrast.change.low > 1 / gain:
@@ -138,6 +138,15 @@ def said(estimate: Estimate, digits: int | None = None) -> str:
     return f"{estimate.value:.{places}f} ({estimate.low:.{places}f} to {estimate.high:.{places}f})"
 
 
+def said_ratio(estimate: Estimate) -> str:
+    """With two digits, or more where those would be 0: a five hundredth is not nothing."""
+    return said(estimate, places_of_ratio(estimate.value))
+
+
+def places_of_ratio(value: float) -> int:
+    return 2 if not 0 < value < 0.05 else min(9, 1 - math.floor(math.log10(value)))
+
+
 def p_text(p: float | None) -> str:
     if p is None or math.isnan(p):
         return "-"
@@ -147,7 +156,7 @@ def p_text(p: float | None) -> str:
 def change_text(contrast: Contrast, column: Column) -> str:
     """A contrast as people read it."""
     if contrast.ratio:
-        return f"{said(contrast.change, 2)} x"
+        return f"{said_ratio(contrast.change)} x"
     unit = f" {column.unit}" if column.unit and column.scale is Scale.DIFFERENCE else ""
     plus = "+" if contrast.change.value > 0 else ""
     return f"{plus}{said(contrast.change, max(1, column.digits))}{unit}"

@@ -20,7 +20,7 @@ from testbed.experiments.report import Report
 from testbed.experiments.results import TRIALS, Row
 from testbed.experiments.scenario import Levels
 from testbed.experiments.statistics import Contrast, paired
-from testbed.experiments.verdicts import Outcome, Verdict, said
+from testbed.experiments.verdicts import Outcome, Verdict, places_of_ratio, said_ratio
 from testbed.modes.growing import batching_of, batchings, by_value, growing, values_of
 from testbed.modes.policies import Mode
 
@@ -80,7 +80,7 @@ def _verdict(says: str, contrast: Contrast | None, least: float) -> Verdict:
     if contrast is None or not contrast.ratio:
         return Verdict(says, Outcome.OPEN, "no pair of trials measured it")
     one, bound = contrast.change, 1 - least
-    why = f"{said(one, 2)} x, of {one.count} pairs; a yes is {bound:.2f} x or less"
+    why = f"{said_ratio(one)} x, of {one.count} pairs; a yes is {bound:.2f} x or less"
     if one.low is not None and one.high is not None and one.low <= bound <= one.high:
         return Verdict(says, Outcome.UNSURE, why)
     return Verdict(says, Outcome.MEETS if one.value <= bound else Outcome.MISSES, why)
@@ -104,7 +104,8 @@ def turning(rows: Sequence[Row], base: str) -> Verdict:
             points.append((rate, contrast.change.value))
     if len(points) < 2:
         return Verdict(says, Outcome.OPEN, "fewer than two link rates were measured")
-    listed = ", ".join(f"{value:.2f} x at {rate:g}" for rate, value in points) + " Mbit/s"
+    listed = ", ".join(f"{value:.{places_of_ratio(value)}f} x at {rate:g}"
+                       for rate, value in points) + " Mbit/s"
     return Verdict(says, Outcome.SAID, f"{where_it_turns(points, 1 - LEAST_TIME)}; {listed}")
 
 

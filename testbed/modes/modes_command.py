@@ -8,6 +8,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_server.command import port
+from edge_server.engine.options import positive
+
 if TYPE_CHECKING:
     from testbed.modes.policies import Mode
 
@@ -37,12 +40,12 @@ def configure(parser: argparse.ArgumentParser, bundled: Path) -> None:
                     "that are answered together in all modes. Ends with Ctrl-C.")
     _model_options(serve, bundled)
     serve.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
-    serve.add_argument("--port", type=int, default=8490, help="0: a free one (default: 8490)")
-    serve.add_argument("--slots", type=int, default=8, metavar="N",
+    serve.add_argument("--port", type=port, default=8490, help="0: a free one (default: 8490)")
+    serve.add_argument("--slots", type=positive, default=8, metavar="N",
                        help="conversations at a time (default: %(default)s)")
     serve.add_argument("--device", default="cpu",
                        help="of naive's layers, as torch names it: cpu, cuda (default: cpu)")
-    serve.add_argument("--most-mib", type=int, default=2048, metavar="N",
+    serve.add_argument("--most-mib", type=positive, default=2048, metavar="N",
                        help="largest message (default: %(default)s)")
     serve.add_argument("--allow-anyone", action="store_true",
                        help="listen beyond this machine, though there is no password")
@@ -65,7 +68,7 @@ def configure(parser: argparse.ArgumentParser, bundled: Path) -> None:
                           "model)")
     ask.add_argument("--prompt", default="Once upon a time there was an old king who",
                      help="default: %(default)r")
-    ask.add_argument("--steps", type=int, default=30, metavar="N",
+    ask.add_argument("--steps", type=positive, default=30, metavar="N",
                      help="tokens of the answer (default: %(default)s)")
     ask.add_argument("--split", type=int, default=1, metavar="K",
                      help="first layers here, where the mode splits (default: %(default)s)")
@@ -73,10 +76,10 @@ def configure(parser: argparse.ArgumentParser, bundled: Path) -> None:
     ask.set_defaults(run=run_ask)
     held = commands.add_parser(
         "hold", help="run a server for as long as standard input says something",
-        description="Runs another airsplit command, and ends it when standard input ends or says "
-                    "nothing for long: for servers that are started over ssh, so that none is left "
-                    f"where the connection drops. The word {ADDRESS} becomes the address that ssh "
-                    "reached.",
+        description="Runs another airsplit command, and ends it when standard input ends or says\n"
+                    "nothing for long: for servers that are started over ssh, so that none is\n"
+                    f"left where the connection drops. The word {ADDRESS} becomes the address\n"
+                    "that ssh reached.",
         epilog="examples:\n  airsplit modes hold --silence 30 -- modes serve --port 0 "
                "--end-with-stdin", formatter_class=argparse.RawDescriptionHelpFormatter)
     held.add_argument("--silence", type=float, default=30.0, metavar="SECONDS",
@@ -90,8 +93,9 @@ def _model_options(parser: argparse.ArgumentParser, bundled: Path) -> None:
                         help="whole checkpoint folder (default: the bundled model)")
     parser.add_argument("--backend", default="auto", help="as for `airsplit edge`")
     parser.add_argument("--dtype", default="auto", help="as for `airsplit edge`")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="default: %(default)s")
-    parser.add_argument("--context", type=int, default=2048, metavar="TOKENS",
+    parser.add_argument("--threads", type=positive, default=1, metavar="N",
+                        help="default: %(default)s")
+    parser.add_argument("--context", type=positive, default=2048, metavar="TOKENS",
                         help="that a conversation may hold (default: %(default)s)")
 
 

@@ -56,6 +56,14 @@ def test_what_a_stopped_trial_left_goes(tmp_path: Path) -> None:
     assert list(results.new_folder("x").iterdir()) == []
 
 
+def test_where_nothing_can_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(BadResults, match=f"{folder.name} is no folder to write to: "), \
+                Results(folder).locked():
+            pytest.fail("nobody may run there")
+
+
 def test_only_what_changes_trials_changes_a_scenario() -> None:
     assert identity(small()) == identity(small(repetitions=7, title="Other", compare=[]))
     assert identity(small()) != identity(small(settings={"crowd": 4}))

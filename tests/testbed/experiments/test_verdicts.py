@@ -10,7 +10,8 @@ import pytest
 from testbed.experiments.kind import Column
 from testbed.experiments.results import Row
 from testbed.experiments.scenario import Controls, Target
-from testbed.experiments.verdicts import Outcome, judge_controls, judge_target
+from testbed.experiments.statistics import Estimate
+from testbed.experiments.verdicts import Outcome, judge_controls, judge_target, said_ratio
 from tests.testbed.experiments.scenes import row, rows_of, small
 
 P95 = Column("p95_ms", "p95", "ms")
@@ -41,6 +42,15 @@ def test_what_the_interval_leaves_open_is_said() -> None:
         outcome, why = judged([48.0] * 4, **bound)
         assert outcome is Outcome.MEETS
         assert "leaves that open" not in why
+
+
+@pytest.mark.parametrize(("value", "low", "high", "text"), [
+    (1.284, 1.191, 1.372, "1.28 (1.19 to 1.37)"), (0.0018, 0.0017, 0.0019,
+                                                   "0.0018 (0.0017 to 0.0019)"),
+    (0.034, None, None, "0.034"), (0.06, None, None, "0.06"), (0.0, None, None, "0.00")])
+def test_a_small_ratio_is_not_said_to_be_0(value: float, low: float | None, high: float | None,
+                                           text: str) -> None:
+    assert said_ratio(Estimate(value, low, high, 5, "t")) == text
 
 
 def test_a_mean_is_judged_and_trials_that_miss_it_are_counted() -> None:

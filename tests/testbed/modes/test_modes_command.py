@@ -34,6 +34,20 @@ def test_a_mode_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert "semantic" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("words", "told"), [
+    (["ask", "--mode", "local", "--steps", "0"], "0 is not above 0"),
+    (["ask", "--mode", "local", "--steps", "-3"], "-3 is not above 0"),
+    (["ask", "--mode", "local", "--threads", "0"], "0 is not above 0"),
+    (["serve", "--port", "99999"], "99999 is not a port"),
+    (["serve", "--slots", "0"], "0 is not above 0"),
+    (["serve", "--most-mib", "-1"], "-1 is not above 0")])
+def test_numbers_that_cannot_be(words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+                                ) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["modes", *words])
+    assert told in capsys.readouterr().err
+
+
 def test_a_server_without_a_password_stays_here() -> None:
     from argparse import Namespace
 
