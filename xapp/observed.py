@@ -98,9 +98,15 @@ class KnownNode:
 
 
 def unless_repeated(before: Load | None, load: Load, period: float) -> Load:
-    """`load`, unless it says what was said within the node's own period."""
-    if (before is not None and load.at - before.at < period
-            and replace(load, at=before.at) == before):
+    """`load`, unless it says what was said within the node's own period, or nothing at all.
+
+    A node whose report covers no time, as it was late with the one before, has no figure for it:
+    what it said last then stands until it is stale.
+    """
+    if before is None:
+        return load
+    if load == Load(load.at) or (
+            load.at - before.at < period and replace(load, at=before.at) == before):
         return before
     return load
 

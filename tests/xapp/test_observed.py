@@ -42,3 +42,11 @@ def test_a_flow_is_its_address_s_unless_somebody_knew_better() -> None:
     assert placed_by(replace(flow, ue=other), ues).ue == other
     for stranger in (replace(flow, address="10.45.0.9"), replace(flow, address=None)):
         assert placed_by(stranger, ues) == stranger
+
+
+def test_a_report_without_a_figure_leaves_what_was_said_last() -> None:
+    before = Load(1.0, up_kbps=40.0, up_delay_ms=84.6)
+    assert unless_repeated(before, Load(1.5), 0.0) is before
+    assert unless_repeated(None, Load(1.5), 0.0) == Load(1.5)
+    idle = Load(1.5, up_kbps=0.0)
+    assert unless_repeated(before, idle, 0.0) is idle
