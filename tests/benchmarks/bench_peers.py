@@ -142,11 +142,15 @@ def show(rows: list[dict[str, Any]], targets: list[dict[str, Any]], options: arg
             print(f"  {name}: {peer.note}")
     for one in targets:
         print(f"  {one['link']}: split sends {_text(one['bytes_ratio'])} x the minimum "
-              f"({'met' if one['bytes_met'] else 'MISSED'}, at most {MOST_BYTES}); its tokens take "
+              f"({_verdict(one['bytes_met'])}, at most {MOST_BYTES}); its tokens take "
               f"{_text(one['time_ratio'])} x unsplit and a round trip "
-              f"({'met' if one['time_met'] else 'MISSED'}, at most {MOST_TIME})")
+              f"({_verdict(one['time_met'])}, at most {MOST_TIME})")
     report.finish("peers", vars(options) | {"cache": str(options.cache)},
                   {"rows": rows, "targets": targets})
+
+
+def _verdict(met: bool | None) -> str:
+    return "not measured" if met is None else "met" if met else "MISSED"
 
 
 def _text(value: float | None) -> str:
@@ -321,9 +325,9 @@ def judge(link: LinkKind, found: dict[str, dict[str, Any]], hidden: int,
     if token is not None and alone is not None and round_trip is not None:
         by_time = token / (alone + round_trip * 1e3)
     return {"link": str(link), "minimum": minimum, "bytes_ratio": by_bytes,
-            "bytes_met": by_bytes is not None and by_bytes <= MOST_BYTES,
+            "bytes_met": None if by_bytes is None else by_bytes <= MOST_BYTES,
             "round_trip_ms": None if round_trip is None else round_trip * 1e3,
-            "time_ratio": by_time, "time_met": by_time is not None and by_time <= MOST_TIME}
+            "time_ratio": by_time, "time_met": None if by_time is None else by_time <= MOST_TIME}
 
 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:

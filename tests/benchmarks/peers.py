@@ -43,7 +43,8 @@ REMEDY = {  # for a worker module whose `check` fails
            'CMAKE_ARGS="-DGGML_NATIVE=ON -DGGML_RPC=ON" FOLDER/bin/pip install gguf '
            "llama-cpp-python --no-binary llama-cpp-python",
     PETALS: "Give --petals-python of an environment made by: python3.11 -m venv FOLDER; "
-            "FOLDER/bin/pip install --no-deps -r tests/benchmarks/peers_petals.txt"}
+            "FOLDER/bin/pip install -r tests/benchmarks/peers_petals.txt; "
+            "FOLDER/bin/pip install --no-deps petals==2.2.0.post1"}
 
 
 @dataclass(frozen=True)
