@@ -148,14 +148,15 @@ class _Run:
             return lambda: None
         from rich.console import Console
         from rich.live import Live
-        live = stack.enter_context(Live(console=Console(file=sys.stderr), auto_refresh=False,
-                                        screen=True))
+        console = Console(file=sys.stderr)
+        live = stack.enter_context(Live(console=console, auto_refresh=False, screen=True))
 
         def show() -> None:
             now = self.cell.ran.snapshot()
             if now.at > self.last.at:
                 figures = between(self.last, now, self.cell.ran, self._extras())
-                live.update(draw(replace(figures, at=now.at - self.first.at)), refresh=True)
+                live.update(draw(replace(figures, at=now.at - self.first.at), console.width,
+                                 console.height), refresh=True)
                 self.last = now
         return show
 

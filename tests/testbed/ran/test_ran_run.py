@@ -111,7 +111,7 @@ def test_by_the_clock_with_tables_and_e2(capsys: pytest.CaptureFixture[str],
     found = run_cell(_Cell(), options, said.append)
     assert found["seconds"] == pytest.approx(1.2, abs=0.5)
     assert found["took_seconds"] >= 1.2
-    assert "Slices" in capsys.readouterr().err
+    assert "min-max" in capsys.readouterr().err
     assert not said  # it is below the tables
 
 

@@ -21,9 +21,9 @@ def _figures(extras: Extras | None = None, load: str = "overload", ues: int = 4,
     return between(before, ran.snapshot(), ran, extras or Extras())
 
 
-def _text(figures: Figures, width: int = 120) -> str:
+def _text(figures: Figures, width: int = 120, height: int = 40) -> str:
     console = Console(file=io.StringIO(), width=width)
-    console.print(draw(figures))
+    console.print(draw(figures, width, height))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -65,4 +65,45 @@ def test_what_is_not_known_is_no_zero() -> None:
 
 
 def test_a_terminal_shows_so_many_ues_and_counts_the_rest() -> None:
-    assert "and 8 more UEs" in _text(_figures(ues=32, cells=1))
+    text = _text(_figures(ues=32, cells=1))
+    assert "and 14 more UEs" in text
+    assert len(text.splitlines()) <= 40
+
+
+def _told(name: str, ues: int, cells: int = 1) -> Figures:
+    """Figures as a run has them: names, queues, MCS, a note that wraps."""
+    found = range(1 + ues * cells)
+    extras = Extras({ue: f"{name}{ue}" for ue in found}, {ue: (1_234_500, 9_900) for ue in found},
+                    {ue: (27, 27) for ue in found}, {"p50": 100.0, "p99": 2000.0, "most": 9000.0},
+                    (f"namespaces: {' '.join(f'airsplit-ran-{name}{ue}' for ue in range(6))}",
+                     "12.00 s: phone is gone", "14.00 s: phone is back, the last that was said"))
+    return _figures(extras, ues=ues, cells=cells)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (120, 24), (80, 50), (120, 40)])
+@pytest.mark.parametrize(("ues", "cells"), [(4, 1), (32, 1), (4, 3), (64, 8)])
+def test_a_small_terminal_shows_whole_figures_names_and_the_last_note(
+        width: int, height: int, ues: int, cells: int) -> None:
+    text = _text(_told("crowd", ues, cells), width, height)
+    lines = text.splitlines()
+    assert len(lines) <= height
+    assert max(map(len, lines)) <= width
+    assert "…" not in text
+    assert "crowd1 " in text
+    assert "the last that was said" in lines[-2]
+    assert "100 %" in text
+    assert ("█" in text) == (width > 100)
+    shown = sum(line.startswith(("crowd", " crowd")) for line in lines)
+    assert shown == ues * cells or f"and {ues * cells - shown} more UEs" in text
+
+
+def test_a_long_name_costs_columns_before_it_is_cut() -> None:
+    text = _text(_told("somebodys-phone-", 4), 80, 24)
+    assert "somebodys-phone-4" in text
+    assert "↓ kB" not in text
+    assert "↓ Mb/s" in text
+    text = _text(_told("a-name-that-nobody-can-read-at-one-glance-", 4), 60, 24)
+    assert "a-name-that-nobody" in text
+    assert "…" in text
+    assert "100 %" in text
+    assert max(map(len, text.splitlines())) <= 60
