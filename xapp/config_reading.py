@@ -83,7 +83,10 @@ def build(kind: type[T], document: Mapping[str, Any], place: str = "") -> T:
     try:
         return kind(**values)
     except TypeError as error:
-        raise ConfigurationError(f"{place or 'The configuration'} is not complete: {error}.",
+        missing = [name for name, one in fields.items() if name not in values
+                   and one.default is one.default_factory is dataclasses.MISSING]
+        problem = f"it has no {', '.join(f'`{name}`' for name in missing)}" if missing else error
+        raise ConfigurationError(f"{place or 'The configuration'} is not complete: {problem}.",
                                  "Add what is missing.") from None
     except XappError as error:
         if place and place not in error.problem:

@@ -10,6 +10,7 @@ sessions a piece of traffic is for. It runs nothing.
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,6 +33,7 @@ from xapp.e2.common import plmn_octets
 from xapp.errors import ConfigurationError, ProtocolError
 from xapp.observations import Snssai
 
+MOST_NAMED = 5  # doubled names that a message has
 MOST_UES = 1024  # beyond it a slot takes longer than it stands for
 _Described = TypeVar("_Described", ChannelConfig, TrafficConfig)
 
@@ -155,8 +157,10 @@ class RanConfig:
     def __post_init__(self) -> None:
         try:
             plmn_octets(self.plmn)
-        except ProtocolError as error:
-            raise ConfigurationError(f"plmn: {error.problem}", "Write such as 00101.") from None
+        except ProtocolError:
+            raise ConfigurationError(
+                f"plmn: {self.plmn!r} is no PLMN.",
+                'Write 3 digits of country and 2 or 3 of network, such as "00101".') from None
         if not self.cells or len({one.nci for one in self.cells}) < len(self.cells):
             raise ConfigurationError("cells: each needs an identity of its own, and one is needed.",
                                      "Give each another `nci`.")
@@ -201,9 +205,14 @@ def _check_slices(slices: Sequence[SliceConfig]) -> None:
 
 def _check_ues(config: RanConfig) -> None:
     names = [name for one in config.ues for name in _names(one)]
-    if not names or len(names) > MOST_UES or len(set(names)) < len(names):
-        raise ConfigurationError(f"ues: there are {len(names)}, or two of one name.",
-                                 f"Name 1 to {MOST_UES}, each once.")
+    if not 1 <= len(names) <= MOST_UES:
+        raise ConfigurationError(f"ues: there are {len(names)}.",
+                                 f"A cell's file has 1 to {MOST_UES}, counts included.")
+    doubled = [name for name, times in Counter(names).items() if times > 1]
+    if doubled:
+        raise ConfigurationError(
+            f"ues: two of one name, {', '.join(map(repr, doubled[:MOST_NAMED]))}.",
+            "Give each another `name`; a `count` numbers its own from 1.")
     slices = {one.slice for one in config.slices}
     dnns = {one.name for one in config.dnns}
     for place, ue in enumerate(config.ues):
@@ -326,6 +335,10 @@ def plane_config(config: RanConfig) -> plane.PlaneConfig:
 def load(path: Path) -> RanConfig:
     """What a file says."""
     document = yaml_document(path)
+    if "cells" not in document:
+        raise ConfigurationError(
+            f"{path} is not complete: it has no `cells`.",
+            "Add them, such as `cells: [{nci: 1}]`; docs/examples/cell.yaml is an example.")
     config = _with_profile(build(RanConfig, document), document)
     folder = path.resolve().parent
     return replace(

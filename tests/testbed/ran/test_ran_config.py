@@ -82,7 +82,8 @@ def test_the_schedulers_view_has_every_session_in_its_slice() -> None:
 
 
 @pytest.mark.parametrize(("text", "said"), [
-    ("", "is not complete"),
+    ("", r"cell.yaml is not complete: it has no `cells`.*docs/examples/cell.yaml"),
+    ("cells: [{}]", r"cells\[0\] is not complete: it has no `nci`"),
     ("cells: []", "cells: each needs an identity"),
     ("cells: [{nci: 1}, {nci: 1}]", "cells: each needs an identity"),
     ("cells: [{nci: 1, bandwidth_mhz: 7}]", r"cells\[0\]: There is no carrier of 7 MHz"),
@@ -95,7 +96,10 @@ def test_the_schedulers_view_has_every_session_in_its_slice() -> None:
     ("cells: [{nci: 1}]\nslices: [{slice: 1, minimum: 60}, {slice: 2, dedicated: 50}]", "110 %"),
     ("cells: [{nci: 1, colour: red}]", r"no setting 'cells\[0\].colour'"),
     ("cells: [{nci: 1}]\nues: [{cell: 1}]", r"ues\[0\].cell: 1 is none. There are 0 to 0"),
-    ("cells: [{nci: 1}]\nues: [{}, {}]", "two of one name"),
+    ("cells: [{nci: 1}]\nues: []", "ues: there are 0. A cell's file has 1 to 1024"),
+    ("cells: [{nci: 1}]\nues: [{count: 700}, {name: b, count: 700}]", "ues: there are 1400. "),
+    ("cells: [{nci: 1}]\nues: [{}, {}]", "ues: two of one name, 'ue'"),
+    ("cells: [{nci: 1}]\nues: [{count: 3}, {name: ue2}]", "ues: two of one name, 'ue2'"),
     ("cells: [{nci: 1}]\nues: [{sessions: [{slice: 2}]}]", r"ues\[0\].sessions: slice 2 is none"),
     ("cells: [{nci: 1}]\nues: [{sessions: [{dnn: ims}]}]", "no network 'ims'"),
     ("cells: [{nci: 1}]\nues: [{channel: {kind: rain}}]", r"ues\[0\].channel.kind"),
@@ -106,7 +110,8 @@ def test_the_schedulers_view_has_every_session_in_its_slice() -> None:
     ("cells: [{nci: 1}]\nprofile: 6g", "profile: there is no '6g'. There are lte-lab"),
     ("cells: [{nci: 1}]\nmac: {pattern: DDD}", "mac.pattern: 'DDD' is none"),
     ("cells: [{nci: 1}]\nmac: {bler: 2}", "mac.bler is 2"),
-    ("cells: [{nci: 1}]\nplmn: xyz", "plmn"),
+    ("cells: [{nci: 1}]\nplmn: xyz", "plmn: 'xyz' is no PLMN"),
+    ("cells: [{nci: 1}]\nplmn: 1", "plmn: '1' is no PLMN. Write 3 digits.*\"00101\""),
     ("cells: [{nci: 1}]\nway: {name: Big}", "cannot name a namespace"),
     ("cells: [{nci: 1}]\ne2: {map_port: 99999}", "map_port 99999 is no port")])
 def test_what_is_wrong_is_said_by_its_place(tmp_path: Path, text: str, said: str) -> None:
