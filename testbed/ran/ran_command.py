@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -85,9 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.tell is not None:
         print(_tell(config, arguments))
         return 0
-    if arguments.json is not None and not arguments.json.parent.is_dir():
-        raise ConfigurationError(f"{arguments.json} cannot be written: there is no such folder.",
-                                 "Choose another --json.")  # before a long run, not after it
+    if arguments.json is not None and str(arguments.json) != "-":
+        _check_place(arguments.json)  # before a long run, not after it
     htb = config.backend.value == "htb"
     found = _run_htb(config, arguments) if htb else _run(config, arguments)
     if arguments.json is not None:
@@ -102,6 +102,7 @@ def _tell(config: RanConfig, arguments: argparse.Namespace) -> str:
     """Tell the running cell of an event; what it did."""
     import yaml
 
+    from testbed.errors import LinkFailure
     from testbed.ran.ran_control import door_of, tell
 
     try:
@@ -111,7 +112,14 @@ def _tell(config: RanConfig, arguments: argparse.Namespace) -> str:
     if not isinstance(event, dict):
         raise ConfigurationError(f"--tell {arguments.tell!r} is no event.",
                                  'Write such as "{kind: outage, cell: 0, seconds: 5}".')
-    return tell(arguments.control or door_of(config.way.name), event)
+    try:
+        return tell(arguments.control or door_of(config.way.name), event)
+    except LinkFailure as error:
+        if config.backend.value != "htb":
+            raise
+        raise ConfigurationError(
+            "Backend htb takes no events: the kernel's token buckets have no radio to change.",
+            "Run the cell with `backend: slots`, or --backend slots.") from error
 
 
 def _run_htb(config: RanConfig, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -178,6 +186,19 @@ def _say(text: str) -> None:
     print(f"airsplit ran: {text}", file=sys.stderr, flush=True)
 
 
+def _check_place(path: Path) -> None:
+    """Whether a summary can be written there when the cell ends."""
+    if path.is_dir():
+        problem = "it is a folder"
+    elif not path.parent.is_dir():
+        problem = "there is no such folder"
+    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+        problem = "you have no permission to write there"
+    else:
+        return
+    raise ConfigurationError(f"{path} cannot be written: {problem}.", "Choose another --json.")
+
+
 def _write(found: dict[str, Any], path: Path) -> None:
     import json
 
@@ -188,5 +209,6 @@ def _write(found: dict[str, Any], path: Path) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
+        sys.stdout.write(text)  # what a long run found is not lost
         raise ConfigurationError(f"{path} cannot be written: {error.strerror}.",
-                                 "Choose another --json.") from error
+                                 "The summary is on stdout; choose another --json.") from error

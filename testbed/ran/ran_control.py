@@ -46,7 +46,8 @@ def tell(path: Path, event: Mapping[str, Any]) -> str:
                 answer = json.loads(answers.readline(MOST_BYTES))
     except OSError as error:
         raise LinkFailure(f"No cell answers at {path}: {error.strerror or error}.",
-                          "Is `airsplit ran` running, and is this its socket?") from error
+                          "Is `airsplit ran` running, with backend slots (htb takes no events), "
+                          "and is this its socket?") from error
     except ValueError as error:
         raise LinkFailure(f"What listens at {path} is no cell: {error}.") from error
     if not isinstance(answer, dict) or "done" not in answer:

@@ -39,7 +39,11 @@ def test_check_shows_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(("options", "said"), [
     (["--simulated"], "Give --seconds"),
     (["--seconds", "-1"], "--seconds -1 is no time"),
-    (["--simulated", "--seconds", "1e6", "--json", "/nowhere/x.json"], "no such folder")])
+    (["--simulated", "--seconds", "1e6", "--json", "/nowhere/x.json"], "no such folder"),
+    (["--simulated", "--seconds", "1e6", "--json", "/"], "/ cannot be written: it is a folder"),
+    (["--backend", "htb", "--control", "/nowhere/door", "--tell", "{kind: outage}"],
+     "Backend htb takes no events"),
+    (["--control", "/nowhere/door", "--tell", "{kind: outage}"], "htb takes no events")])
 def test_errors_say_what_to_do(options: list[str], said: str,
                                capsys: pytest.CaptureFixture[str]) -> None:
     assert _ran(*options) == 1
@@ -63,6 +67,44 @@ def test_a_simulated_run_sums_up(tmp_path: Path, capsys: pytest.CaptureFixture[s
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("3.0 s of the cell's time")
     assert len(lines) == 3
+
+
+def test_a_summary_that_nobody_may_write_is_told_before_the_run(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[Path] = []
+
+    def refused(path: Path, _: int) -> bool:  # root may write anywhere
+        asked.append(path)
+        return False
+
+    monkeypatch.setattr("testbed.ran.ran_command.os.access", refused)
+    there, new = tmp_path / "there.json", tmp_path / "new.json"
+    there.write_text("kept")
+    for path in (there, new):
+        assert _ran("--simulated", "--seconds", "1e6", "--json", str(path)) == 1
+        assert f"{path} cannot be written: you have no permission" in capsys.readouterr().err
+    assert asked == [there, tmp_path]
+    assert there.read_text() == "kept"
+    assert not new.exists()
+
+
+def test_a_summary_that_cannot_be_written_in_the_end_is_on_stdout(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "results"
+    folder.mkdir()
+
+    def run(*_: object) -> dict[str, float]:
+        folder.rmdir()
+        return {"seconds": 3.0}
+
+    monkeypatch.setattr("testbed.ran.ran_command._run", run)
+    assert _ran("--simulated", "--seconds", "3", "--json", str(folder / "run.json")) == 1
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"seconds": 3.0}
+    assert "run.json cannot be written: No such file" in captured.err
+    assert "The summary is on stdout" in captured.err
 
 
 def test_a_running_cell_is_told_by_the_command(tmp_path: Path,
