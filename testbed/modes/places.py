@@ -132,7 +132,8 @@ def named(text: str | None) -> Server | None:
     if text is None:
         return None
     host, _, port = text.rpartition("//")[2].rstrip("/").rpartition(":")
-    if not host or not port.isdigit():
+    # The system would wrap a larger port around, to somebody else's.
+    if not host or not port.isdecimal() or not 0 < int(port[:6]) < 65536:
         raise TestbedFailure(f"{text!r} is no HOST:PORT.", "Give one such as 192.0.2.7:8470.")
     return Server(host.strip("[]"), int(port), None)
 

@@ -1,0 +1,27 @@
+"""Servers that somebody else started are named as people name them, and nothing else is taken."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.errors import TestbedFailure
+from testbed.modes.places import named
+from testbed.modes.programs import Server
+
+
+@pytest.mark.parametrize(("text", "host", "port"), [
+    ("192.0.2.7:8470", "192.0.2.7", 8470), ("http://edge.example:80/", "edge.example", 80),
+    ("[2001:db8::7]:65535", "2001:db8::7", 65535)])
+def test_a_server_by_its_name(text: str, host: str, port: int) -> None:
+    assert named(text) == Server(host, port, None)
+
+
+def test_nobody_was_named() -> None:
+    assert named(None) is None
+
+
+@pytest.mark.parametrize("text", ["nonsense", ":8490", "host:", "host:x", "host:\u00b2", "host:0",
+                                  "host:65536", "host:99999", "host:" + "9" * 5000])
+def test_what_is_no_server(text: str) -> None:
+    with pytest.raises(TestbedFailure, match=r"is no HOST:PORT"):
+        named(text)
