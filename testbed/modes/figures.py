@@ -104,7 +104,9 @@ def _times(one: Measured, tokens: Sequence[Step]) -> dict[str, Value]:
     steps = sum(1 / step.sequences for turn in one.turns for step in turn.steps)
     wire = None
     if server is not None and exchange is not None and one.sent is not None:
-        wire = max(0.0, exchange - server - (packing or 0.0))
+        wire = exchange - server - (packing or 0.0)
+        if wire < 0:  # an edge's mean, prompts included, may be more than the middle exchange
+            wire = None
     ways = [_ways(step, one.offset) for step in tokens]
     return {
         "client_ms": _ms(client), "server_ms": _ms(server), "compute_ms": _ms(compute),

@@ -67,6 +67,10 @@ def test_an_edges_steps_stand_for_its_time() -> None:
     assert found["server_ms"] == pytest.approx(5)
     assert found["wire_ms"] == pytest.approx(20)
     assert found["serialise_ms"] is None
+    slow = figures_of(Measured([Turn(0, 0, (5, 6), (silent, silent))], 0.1, 200, 80,
+                               Far(steps_seconds=0.2, steps_count=4)))
+    assert slow["server_ms"] == pytest.approx(50)
+    assert slow["wire_ms"] is None  # 25 of the exchange less 50 is no time, and not 0 either
 
 
 def test_the_first_other_token_is_named() -> None:
