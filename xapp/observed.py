@@ -31,6 +31,15 @@ class KnownUe:
     neighbours: tuple[tuple[CellKey, float | None], ...] = ()
     placed: Placed | None = None
     shown: Ue | None = None  # as it was observed last
+    # What reports of other slices than the last one's said of it there.
+    beside: dict[Snssai, tuple[Figures | None, Load]] = field(default_factory=dict)
+
+    def turn_to(self, snssai: Snssai) -> None:
+        """The next figures are of that slice; those of the one before stand beside them."""
+        if self.slice is not None:
+            self.beside[self.slice] = self.figures, self.load
+        self.slice = snssai
+        self.figures, self.load = self.beside.pop(snssai, (None, self.load))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@
 Reports may be lost, doubled, late, stale or of UEs that nobody knows; each is noticed and counted,
 and none makes a figure look newer than it is.
 
-Where reports name no slice (srsRAN), that of a UE is known by its addresses. Of a UE with sessions
-in several slices the figures are one sum, which counts for its cell. It is divided among its slices
-as a tap's rates of its addresses are (`sessions`); where no tap tells them, it counts for none of
-them, and their loads are those of their other UEs, or unknown. The slices are there all the same,
-and flows are in the slice of their address. It decodes nothing, opens nothing, reads no clock.
+A UE with sessions in two slices is in the reports of both, in each with its figures there; both
+count until they are stale, and what is shown as the UE's own is the last one. Where reports name no
+slice (srsRAN), that of a UE is known by its addresses. Of a UE with sessions in several slices the
+figures are one sum, which counts for its cell. It is divided among its slices as a tap's rates of
+its addresses are (`sessions`); where no tap tells them, it counts for none of them, and their loads
+are those of their other UEs, or unknown. The slices are there all the same, and flows are in the
+slice of their address. It decodes nothing, opens nothing, reads no clock.
 """
 
 from __future__ import annotations
@@ -217,13 +219,16 @@ class Observer:
         self, node: KnownNode, ue: KnownUe, figures: Figures, source: Source, now: float
     ) -> None:
         ue.heard = now
-        ue.slice = source.slice or ue.slice
         ue.cell = source.cell or ue.cell or node.only_cell
+        cell = node.cells.get(ue.cell) if ue.cell is not None else None
+        if source.slice is not None and source.slice != ue.slice:
+            ue.turn_to(source.slice)
+            if cell is not None:
+                self._slice(cell, source.slice)
         if ue.figures == figures and now - ue.load.at < node.units.period:
             self.counters.repeated += 1  # the node has not measured again yet
             return
         ue.figures = figures
-        cell = node.cells.get(ue.cell) if ue.cell is not None else None
         ue.load = load_of(figures, now, source.granularity, None if cell is None else cell.prbs,
                           node.units)
 
@@ -302,6 +307,8 @@ class Observer:
                     ue = one.shown = placed.of(one)
                 ues[one.key] = ue
                 totals.add(ue.cell, ue.slice, one.load)
+                for each, (_, part) in one.beside.items():
+                    totals.add(ue.cell, each, part)
                 if placed.several and sessions is not None:
                     for each, part in sessions.parts(one.load, placed.several).items():
                         totals.add_part(ue.cell, each, part)

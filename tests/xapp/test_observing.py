@@ -327,6 +327,38 @@ def test_a_ue_with_sessions_in_two_slices_counts_for_its_cell_alone() -> None:
     assert {one.load for one in cell.slices.values()} == {Load(float("-inf"))}
 
 
+@pytest.mark.parametrize("order", [(LLM, WEB), (WEB, LLM)])
+def test_a_ue_that_two_slices_reports_have_counts_in_both_whichever_came_last(
+        order: tuple[Snssai, Snssai]) -> None:
+    seen = observer()
+    sources = {snssai: Source("gnb", 7 + place, ASKED, slice=snssai)
+               for place, snssai in enumerate((LLM, WEB))}
+    said = {LLM: report(300, 500, 10, 5, 30, 90), WEB: report(7000, 100, 60, 1, 5, 5)}
+    for snssai in order:
+        seen.report(sources[snssai], of_ues({1: said[snssai]}), 10.0)
+    now = observe(seen, 10.1)
+    cell = now.cells[CELL]
+    assert now.ues[du(1)].slice == order[-1]
+    assert cell.slices[LLM].load == Load(10.0, 300, 500, 10, 5, 3.0, 9.0)
+    assert cell.slices[WEB].load == Load(10.0, 7000, 100, 60, 1, 0.5, 0.5)
+    assert (cell.load.down_kbps, cell.load.up_prbs) == (7300, 6)
+    # One slice's session ends: what it had is stale, and the other's goes on.
+    seen.report(sources[order[-1]], of_ues({1: said[order[-1]]}), 14.0)
+    later = observe(seen, 14.1).cells[CELL]
+    assert later.load.down_kbps == (300 if order[-1] is LLM else 7000)
+
+
+def test_the_same_figures_of_two_slices_are_no_repeat() -> None:
+    seen = observer("srsran")
+    for place, snssai in enumerate((LLM, WEB)):
+        seen.report(Source("gnb", 7 + place, ASKED, slice=snssai),
+                    of_ues({1: report(10, 10, 1, 1, 1, 1)}), 10.0)
+    assert seen.counters.repeated == 0
+    seen.report(Source("gnb", 7, ASKED, slice=LLM), of_ues({1: report(10, 10, 1, 1, 1, 1)}), 10.5)
+    assert seen.counters.repeated == 1
+    assert observe(seen, 10.6).cells[CELL].slices[LLM].load.at == 10.0
+
+
 def test_neighbours_are_those_of_the_operator_and_nothing_tells_how_they_are_heard() -> None:
     seen, other = observer(), CellKey("gnb", "000000002")
     seen.neighbours_are(CELL, (other,))
