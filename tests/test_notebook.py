@@ -18,6 +18,7 @@ TIMEOUT = 280  # seconds a cell may take; they take some
 # The kernel's libraries leave sockets and event loops to the garbage collector.
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning",
                             "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.slow  # it trains a model; each thing that it calls has tests of its own
 @pytest.mark.timeout(600)
 def test_it_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
