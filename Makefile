@@ -9,6 +9,8 @@ PIP_OPTIONS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Files with tests that have to keep time: to look at no other spares half a minute.
+ALONE = $$(grep -rl 'mark\.alone' tests --include='test_*.py')
 
 .PHONY: help setup demo test test-all checkers check exactness bench docs clean
 
@@ -22,11 +24,11 @@ demo: $(READY)  ## the whole story in two minutes: a cell fills up, the xApp mak
 
 test: $(READY)  ## the tests, in minutes
 	$(BIN)/python -m pytest -n 2 -m "not slow and not alone"
-	$(BIN)/python -m pytest -m "alone and not slow"
+	$(BIN)/python -m pytest -m "alone and not slow" $(ALONE)
 
 test-all: $(READY)  ## the tests, slow ones too, and more random examples
 	$(BIN)/python -m pytest -n 2 -m "not alone" --hypothesis-profile thorough
-	$(BIN)/python -m pytest -m alone
+	$(BIN)/python -m pytest -m alone $(ALONE)
 
 checkers:  ## what further checks of E2 need: Wireshark's dissectors, a kernel that has SCTP
 	@command -v npm >/dev/null || { \
