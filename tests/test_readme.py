@@ -54,6 +54,7 @@ def test_the_commands_run(tmp_path: Path) -> None:
     assert "layers [0, 1) here and [7, 8), [1, 7) at the edge" in err.read_text()
 
 
+@pytest.mark.alone  # the ports are the ones that the page names: another test may hold one
 @pytest.mark.skipif(not (usrsctp.available() or kernel_sctp.available()), reason="no SCTP here")
 def test_one_box_steers_its_emulated_cell(tmp_path: Path) -> None:
     """The two commands as they stand, beside files of their own; what is set is put back."""

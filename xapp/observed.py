@@ -34,9 +34,17 @@ class KnownUe:
     # What reports of other slices than the last one's said of it there.
     beside: dict[Snssai, tuple[Figures | None, Load]] = field(default_factory=dict)
 
-    def turn_to(self, snssai: Snssai) -> None:
+    def go_to(self, cell: CellKey | None) -> bool:
+        """Whether it was in another cell: what was said of its slices was said of that."""
+        moved = self.cell is not None and cell != self.cell
+        if moved:
+            self.beside.clear()
+        self.cell = cell
+        return moved
+
+    def turn_to(self, snssai: Snssai, moved: bool) -> None:
         """The next figures are of that slice; those of the one before stand beside them."""
-        if self.slice is not None:
+        if self.slice is not None and not moved:
             self.beside[self.slice] = self.figures, self.load
         self.slice = snssai
         self.figures, self.load = self.beside.pop(snssai, (None, self.load))

@@ -161,7 +161,7 @@ class Observer:
         node = self._nodes.get(key.node)
         ue = None if node is None else node.ues.get(key.ue)
         if ue is not None:
-            ue.cell = cell or ue.cell
+            ue.go_to(cell or ue.cell)
             ue.slice = slice_ or ue.slice
             ue.neighbours = ue.neighbours if neighbours is None else neighbours
             self._told += 1
@@ -219,10 +219,10 @@ class Observer:
         self, node: KnownNode, ue: KnownUe, figures: Figures, source: Source, now: float
     ) -> None:
         ue.heard = now
-        ue.cell = source.cell or ue.cell or node.only_cell
+        moved = ue.go_to(source.cell or ue.cell or node.only_cell)
         cell = node.cells.get(ue.cell) if ue.cell is not None else None
         if source.slice is not None and source.slice != ue.slice:
-            ue.turn_to(source.slice)
+            ue.turn_to(source.slice, moved)
             if cell is not None:
                 self._slice(cell, source.slice)
         if ue.figures == figures and now - ue.load.at < node.units.period:

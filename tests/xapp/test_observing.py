@@ -348,6 +348,22 @@ def test_a_ue_that_two_slices_reports_have_counts_in_both_whichever_came_last(
     assert later.load.down_kbps == (300 if order[-1] is LLM else 7000)
 
 
+def test_what_slices_said_of_a_ue_does_not_go_along_to_another_cell() -> None:
+    seen = observer()
+    seen.cell_is(OTHER, 106)
+    for snssai, figures in ((LLM, report(300, 500)), (WEB, report(7000, 100))):
+        seen.report(Source("gnb", 7, ASKED, CELL, snssai), of_ues({1: figures}), 10.0)
+    assert observe(seen, 10.1).cells[CELL].load.down_kbps == 7300
+    seen.report(Source("gnb", 8, ASKED, OTHER, LLM), of_ues({1: report(400, 500)}), 10.5)
+    now = observe(seen, 10.6).cells
+    assert now[OTHER].load.down_kbps == 400
+    assert WEB not in now[OTHER].slices
+    # Told by another way than KPM: the figures of the last report are its own until the next.
+    seen.report(Source("gnb", 9, ASKED, OTHER, WEB), of_ues({1: report(7000, 100)}), 11.0)
+    seen.ue_is(du(1), CELL)
+    assert observe(seen, 11.1).cells[CELL].load.down_kbps == 7000
+
+
 def test_the_same_figures_of_two_slices_are_no_repeat() -> None:
     seen = observer("srsran")
     for place, snssai in enumerate((LLM, WEB)):

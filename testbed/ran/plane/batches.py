@@ -26,7 +26,6 @@ MTU = int(Mark.MTU)
 SENT, R_TUNNEL = int(Count.TUNNEL_SENT), int(Count.TUNNEL)
 NAME, NAME_SIZE, PARTS, PART_COUNT, LENGTH = 0, 1, 2, 3, 7  # words of struct mmsghdr
 WORD = (1 << 32) - 1
-SHIFT = 0  # of a number of 32 bits in its word: what this runs on is little-endian
 HEAD_BYTES = 64
 
 
