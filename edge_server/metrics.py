@@ -63,6 +63,9 @@ class Metrics:
         self._received = counter("received_bytes", "Bytes of frames from phones.")
         self._sent = counter("sent_bytes", "Bytes of frames to phones.")
         self._step = histogram("step_seconds", "Time of one step of the layers.", STEP_SECONDS)
+        self._token_step = histogram(
+            "token_step_seconds", "Time of one step of the layers in which each session had one "
+            "row: tokens, no prompts.", STEP_SECONDS)
         self._step_rows = histogram("step_rows", "Rows in a step.", BATCH_SIZES)
         self._step_sessions = histogram("step_sessions", "Sessions in a step.", BATCH_SIZES)
         self._wait = histogram(
@@ -109,6 +112,8 @@ class Metrics:
         """One step ran; `waited` is how long the rows that waited longest in it had waited."""
         self._rows.inc(rows)
         self._step.observe(seconds)
+        if rows == sessions:
+            self._token_step.observe(seconds)
         self._step_rows.observe(rows)
         self._step_sessions.observe(sessions)
         self._wait.observe(waited)

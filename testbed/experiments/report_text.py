@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from testbed.experiments.findings import Findings
-from testbed.experiments.report import Figure, Report, Summary
+from testbed.experiments.report import Compared, Figure, Report, Summary
 from testbed.experiments.statistics import Estimate
-from testbed.experiments.verdicts import Outcome, Verdict, change_text, p_text, said
+from testbed.experiments.verdicts import (
+    Outcome,
+    Verdict,
+    change_text,
+    p_text,
+    places_of,
+    said,
+)
 
 COLOURS = {Outcome.MEETS: "green", Outcome.GAINS: "green", Outcome.APART: "green",
            Outcome.MISSES: "red", Outcome.NOT_APART: "red", Outcome.UNSURE: "yellow",
            Outcome.OPEN: "yellow"}
 NOTHING = Findings()
 MOST_FAILURES = 10  # shown; all are in the HTML and the rows
+NAME_WIDTH = 16  # characters of a column's name before it goes on in another line
+UNLIMITED = 10_000  # characters: wider than any table
 
 
 def show(report: Report, console: Console, findings: Findings = NOTHING) -> None:
@@ -46,24 +57,49 @@ def _summaries(report: Report, console: Console) -> None:
     levels = list(report.scenario.factors[factors[0]]) if factors else ["all"]
     cells = {(rest_of(one), one.levels[factors[0]] if factors else "all"): one for one in shown}
     rests = list(dict.fromkeys(rest for rest, _ in cells))
-    table = Table(title=f"mean (95 % interval, Student's t); {factors[0] if factors else ''}",
-                  title_justify="left")
-    for name in ("", "at", *levels):
-        table.add_column(name, justify="left" if name in ("", "at") else "right")
-    for rest in rests:
-        table.add_row("trials", rest, *(count_text(cells[rest, level]) if (rest, level) in cells
-                                        else "-" for level in levels))
-    for column in report.main:
-        table.add_section()
-        for place, rest in enumerate(rests):
-            table.add_row("" if place else heading(column.text, column.unit), rest, *(
-                _mean_text(cells[rest, level].figures[column.name]) if (rest, level) in cells
-                else "-" for level in levels))
-    console.print(table)
+
+    def table_of(levels: Sequence[str]) -> Table:
+        table = Table(title=f"mean ± 95 % interval (Student's t); {factors[0] if factors else ''}",
+                      title_justify="left")
+        table.add_column("", max_width=NAME_WIDTH)
+        table.add_column("at")
+        for level in levels:
+            table.add_column(level, justify="right", overflow="fold")
+        for rest in rests:
+            table.add_row("trials", rest, *(count_text(cells[rest, level])
+                                            if (rest, level) in cells else "-" for level in levels))
+        for column in report.main:
+            table.add_section()
+            for place, rest in enumerate(rests):
+                table.add_row("" if place else heading(column.text, column.unit), rest, *(
+                    _mean_text(cells[rest, level].figures[column.name]) if (rest, level) in cells
+                    else "-" for level in levels))
+        return table
+
+    for table in _as_wide_as_fits(levels, table_of, console):
+        console.print(table)
+
+
+def _as_wide_as_fits(
+    levels: Sequence[str], table_of: Callable[[Sequence[str]], Table], console: Console
+) -> list[Table]:
+    """As many levels side by side as the terminal has room for, the others below."""
+    without_end = console.options.update(max_width=UNLIMITED)
+    for size in range(len(levels), 0, -1):
+        tables = [table_of(levels[begin:begin + size]) for begin in range(0, len(levels), size)]
+        if all(Measurement.get(console, without_end, one).maximum <= console.width
+               for one in tables):
+            break
+    return tables
 
 
 def _mean_text(figure: Figure) -> str:
-    return figure_text(figure, figure.mean)
+    """`842.7 ± 30.7`: an interval by Student's t lies evenly about its mean."""
+    mean = figure.mean
+    if mean is None or mean.high is None or figure.yes is not None:
+        return figure_text(figure, mean)
+    places = places_of(mean.value, figure.column.digits)
+    return f"{mean.value:,.{places}f} ± {mean.high - mean.value:,.{places}f}"
 
 
 def rest_of(summary: Summary) -> str:
@@ -89,22 +125,27 @@ def figure_text(figure: Figure, estimate: Estimate | None) -> str:
 
 
 def _compared(report: Report, console: Console) -> None:
-    if not report.compared:
-        return
-    table = Table(title="by pairs of one seed; p by Holm over all of this table",
-                  title_justify="left")
-    for name in ("level", "against", "at", "column", "change", "p", "effect", "n"):
-        table.add_column(name)
+    """A table for each column and base: levels are read against each other."""
+    if report.compared:
+        console.print("Changes, by pairs of one seed; p by Holm over all of them together:")
+    groups: dict[tuple[str, str, str], list[Compared]] = {}
     for one in report.compared:
-        table.add_row(one.level, one.base, ", ".join(one.others.values()) or "-",
-                      one.column.text, change_text(one.contrast, one.column),
-                      p_text(one.corrected), effect_text(one.contrast.effect),
-                      str(one.contrast.change.count))
-    console.print(table)
+        groups.setdefault((one.column.text, one.factor, one.base), []).append(one)
+    for (column, factor, base), group in groups.items():
+        table = Table(title=f"{column}: {factor} against {base}", title_justify="left",
+                      box=SIMPLE_HEAD)
+        for name in ("level", "at", "change", "p", "effect", "n"):
+            table.add_column(name, no_wrap=name != "at", overflow="fold")
+        for one in group:
+            table.add_row(one.level, ", ".join(one.others.values()) or "-",
+                          change_text(one.contrast, one.column), p_text(one.corrected),
+                          effect_text(one.contrast.effect), str(one.contrast.change.count))
+        console.print(table)
 
 
 def effect_text(effect: float | None) -> str:
-    return "-" if effect is None else f"{effect:+.2f}"
+    """Differences that hardly vary have an effect of thousands: its digits say nothing."""
+    return "-" if effect is None else f"{effect:+.2f}" if abs(effect) < 100 else f"{effect:+.0e}"
 
 
 def _verdicts(title: str, verdicts: Sequence[Verdict], console: Console) -> None:

@@ -132,10 +132,16 @@ def _judge_gain(contrast: Contrast | None, gain: float) -> tuple[Outcome, str]:
 
 def said(estimate: Estimate, digits: int | None = None) -> str:
     """`1.28 (1.19 to 1.37)`."""
-    places = digits if digits is not None else 0 if abs(estimate.value) >= 100 else 2
+    places = places_of(estimate.value, digits)
     if estimate.low is None or estimate.high is None:
         return f"{estimate.value:.{places}f}"
     return f"{estimate.value:.{places}f} ({estimate.low:.{places}f} to {estimate.high:.{places}f})"
+
+
+def places_of(value: float, digits: int | None) -> int:
+    """Digits after the point: as a column has them, but nobody needs hundredths of hundreds."""
+    most = 0 if abs(value) >= 1000 else 1 if abs(value) >= 100 else 9
+    return min(most, digits) if digits is not None else 0 if abs(value) >= 100 else 2
 
 
 def said_ratio(estimate: Estimate) -> str:

@@ -36,7 +36,7 @@ class Far:
     frames_received: int | None = None  # bytes of frames, where it counts those and no sockets
     frames_sent: int | None = None
     packing: float | None = None  # seconds
-    steps_seconds: float | None = None  # in steps of the layers
+    steps_seconds: float | None = None  # in steps of the layers that were for tokens, no prompts
     steps_count: int | None = None
     load: float | None = None  # seconds
     cpu: float | None = None  # seconds
@@ -105,7 +105,7 @@ def _times(one: Measured, tokens: Sequence[Step]) -> dict[str, Value]:
     wire = None
     if server is not None and exchange is not None and one.sent is not None:
         wire = exchange - server - (packing or 0.0)
-        if wire < 0:  # an edge's mean, prompts included, may be more than the middle exchange
+        if wire < 0:  # an edge's mean may be more than the middle exchange
             wire = None
     ways = [_ways(step, one.offset) for step in tokens]
     return {

@@ -70,9 +70,9 @@ def configure(parser: argparse.ArgumentParser, bundled: Path) -> None:
                      help="default: %(default)r")
     ask.add_argument("--steps", type=positive, default=30, metavar="N",
                      help="tokens of the answer (default: %(default)s)")
-    ask.add_argument("--split", type=int, default=1, metavar="K",
-                     help="first layers here, where the mode splits (default: %(default)s)")
-    ask.add_argument("--encoding", default="int8", help="of rows, in split_compressed")
+    ask.add_argument("--split", type=int, metavar="K",
+                     help="first layers here, where the mode splits (default: 1)")
+    ask.add_argument("--encoding", help="of rows, in split_compressed (default: int8)")
     ask.set_defaults(run=run_ask)
     held = commands.add_parser(
         "hold", help="run a server for as long as standard input says something",
@@ -157,17 +157,32 @@ def run_ask(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise ModesError(f"There is no mode {arguments.mode!r}.",
                          f"Choose one of {', '.join(Mode)}.") from error
+    _check_used(arguments, mode)
     prompter = Prompter(arguments.model)
     ids = prompter.encode_raw(arguments.prompt)
     with _servers(arguments, mode) as (server, edge), open_mode(ModeConfig(
             mode, arguments.model, EngineOptions(arguments.backend, arguments.dtype, 1,
                                                  arguments.context, arguments.threads),
-            arguments.split, encoding=arguments.encoding, server=server, edge=edge)) as opened:
+            1 if arguments.split is None else arguments.split,
+            encoding=arguments.encoding or "int8", server=server, edge=edge)) as opened:
         answer = opened.ask(ids, arguments.steps)
         console = Console()
         console.print(prompter.decode(answer.ids), markup=False, highlight=False)
         console.print(table_of(opened, answer))
     return 0
+
+
+def _check_used(arguments: argparse.Namespace, mode: Mode) -> None:
+    """What a mode does not use is no option of it: who gives it expects another answer."""
+    from testbed.modes.errors import ModesError
+    from testbed.modes.policies import BY_EDGE, BY_SERVER, Mode
+
+    users = {"split": BY_EDGE, "encoding": {Mode.SPLIT_COMPRESSED}, "edge": BY_EDGE,
+             "server": BY_SERVER, "ssh": BY_EDGE | BY_SERVER}
+    for name, modes in users.items():
+        if getattr(arguments, name) is not None and mode not in modes:
+            raise ModesError(f"{mode} has no use for --{name}.", f"Leave it out, or choose of "
+                             f"{', '.join(one for one in Mode if one in modes)}.")
 
 
 @contextmanager

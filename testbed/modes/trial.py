@@ -42,8 +42,8 @@ METRICS_SECONDS = 20.0
 # Of an edge's metrics, by the names of `Far`.
 EDGE_METRICS = {"airsplit_received_bytes_total": "frames_received",
                 "airsplit_sent_bytes_total": "frames_sent",
-                "airsplit_step_seconds_sum": "steps_seconds",
-                "airsplit_step_seconds_count": "steps_count"}
+                "airsplit_token_step_seconds_sum": "steps_seconds",
+                "airsplit_token_step_seconds_count": "steps_count"}
 
 
 def prompts(settings: ModesSettings, vocabulary: int, seed: int) -> list[list[list[int]]]:

@@ -60,6 +60,16 @@ def test_steps_fall_into_buckets() -> None:
     assert seen["airsplit_queue_wait_seconds_sum", ()] == 0.0004
 
 
+def test_steps_of_tokens_are_also_told_by_themselves() -> None:
+    metrics = Metrics()
+    metrics.step(rows=16, sessions=3, seconds=0.5, waited=0.0)
+    assert scrape(metrics)["airsplit_token_step_seconds_count", ()] == 0
+    metrics.step(rows=3, sessions=3, seconds=0.007, waited=0.0)
+    seen = scrape(metrics)
+    assert seen["airsplit_token_step_seconds_sum", ()] == 0.007
+    assert seen["airsplit_step_seconds_count", ()] == 2
+
+
 def test_what_is_comes_from_the_moment_of_asking() -> None:
     metrics = Metrics()
     seen = scrape(metrics, Gauges(12.5, {"open": 3, "parked": 1}, 1_000, 4_000, 77, True))

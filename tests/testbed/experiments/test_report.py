@@ -86,6 +86,27 @@ def test_a_report_of_nothing_stands(tmp_path: Path) -> None:
     assert "not measured" in (tmp_path / "report.html").read_text()
 
 
+def test_eight_levels_are_read_on_a_narrow_terminal() -> None:
+    levels = {name: {"steering": "none"} for name in (
+        "local", "naive", "remote_cache", "handle", "semantic", "split", "split_compressed",
+        "private")}
+    scenario = small(factors={"mode": levels, "load": ["none", "saturation"]}, compare=[
+        {"factor": "mode", "base": "local", "columns": ["p95_ms", "others_down_mbps"]}])
+    found = rows_of(scenario, {(mode, load): [1e6 + place, 1e6 + 2, 1e6 + 3, 1e6 + 5]
+                               for place, mode in enumerate(levels)
+                               for load in ("none", "saturation")}, others_down_mbps=123.456)
+    out = io.StringIO()
+    show(report_of(scenario, found, LOOP.columns), Console(file=out, width=80))
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "…" not in out.getvalue()
+    words = [word for line in lines for word in line.replace("┃", " ").split()]
+    for mode in levels:
+        assert words.count(mode) >= (2 if mode != "local" else 1)  # heads a column, and has rows
+    assert "1,000,003 ± 3" in out.getvalue()
+    assert "p95_ms" not in out.getvalue()
+
+
 def test_it_is_shown_and_written(tmp_path: Path) -> None:
     report = made(rows())
     out = io.StringIO()

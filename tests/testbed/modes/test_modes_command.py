@@ -34,6 +34,18 @@ def test_a_mode_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert "semantic" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("mode", "words", "told"), [
+    ("local", ["--split", "2"], "local has no use for --split"),
+    ("split", ["--encoding", "int4"], "choose of split_compressed."),
+    ("semantic", ["--edge", "http://127.0.0.1:1"], "of split, split_compressed, private."),
+    ("private", ["--server", "127.0.0.1:1"], "naive, remote_cache, handle, semantic."),
+    ("local", ["--ssh", "me@edge.example"], "local has no use for --ssh")])
+def test_an_option_that_a_mode_does_not_use_is_not_ignored(
+        mode: str, words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["modes", "ask", "--mode", mode, *words]) == 1
+    assert told in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("words", "told"), [
     (["ask", "--mode", "local", "--steps", "0"], "0 is not above 0"),
     (["ask", "--mode", "local", "--steps", "-3"], "-3 is not above 0"),
