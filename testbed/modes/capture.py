@@ -1,7 +1,8 @@
 """What crossed an interface between two moments, as packets say: TCP's payload by direction.
 
 It is the check on what both sides counted on their sockets, and knows nothing of them. A packet
-that TCP sent again is counted once: by its sequence numbers.
+that TCP sent again is counted once: by its sequence numbers. One whose first sending was before the
+capture cannot be told from a new one, so the capture begins when nothing more comes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from pcap_tools.parse import parse
 
 SNAP = 128  # bytes of each frame: the headers
 TCP = 6
+QUIET_SECONDS = 0.3  # without a packet: over TCP's least time-out, after which it sends again
+MOST_SECONDS = 3.0  # that are waited for such a silence
 SETTLE_SECONDS = 0.05  # that the kernel's ring may keep the last frames, and a block's time-out
 
 
@@ -32,15 +35,20 @@ class Captured:
 
 
 class Capture:
-    """From now on, of one server's port, or of all TCP; `end` says what there was."""
+    """From the next silence on, of one server's port, or of all TCP; `end` says what there was."""
 
     def __init__(self, device: str, port: int | None) -> None:
         self._port = port
         self._parts: list[NDArray[np.void]] = []
+        self._came = threading.Event()
         self._source = RingSource(device, "tcp" if port is None else f"tcp port {port}",
                                   LiveConfig(snap=SNAP))
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
+        deadline = time.monotonic() + MOST_SECONDS
+        while self._came.wait(QUIET_SECONDS) and time.monotonic() < deadline:
+            self._came.clear()
+        self._since = time.time_ns()
 
     def end(self) -> Captured:
         """Of a server's port: its payload by direction."""
@@ -58,12 +66,15 @@ class Capture:
         if self._thread.is_alive() or self._source.counters.dropped or not self._parts:
             return None
         packets = np.concatenate(self._parts)
-        found: NDArray[np.void] = packets[packets["protocol"] == TCP]
+        found: NDArray[np.void] = packets[(packets["protocol"] == TCP)
+                                          & (packets["time"] >= self._since)]
         return found
 
     def _listen(self) -> None:
         with self._source:
             for records in self._source:
+                if len(records):  # none of it is a tick at which nothing came
+                    self._came.set()
                 self._parts.append(parse(records))
 
 

@@ -34,6 +34,26 @@ def test_a_packet_that_was_cut_is_not_guessed() -> None:
     assert payload_of(packets((1, 10, 5), (1, 15, -1))) is None
 
 
+def test_it_begins_when_what_was_before_is_over() -> None:
+    """A thread goes on sending as the capture is opened: none of that counts."""
+    with socket.create_server(("127.0.0.1", 0)) as server, \
+            socket.create_connection(server.getsockname()) as client, server.accept()[0] as end:
+        late = [threading.Timer(0.1 * number, lambda: client.sendall(b"late"))
+                for number in range(4)]
+        for one in late:
+            one.start()
+        capture = begin("lo", server.getsockname()[1])
+        for one in late:
+            one.join(10)
+        if capture is None:
+            pytest.skip("no packet may be captured here")
+        client.sendall(b"counted")
+        end.settimeout(10)
+        assert end.recv(100).endswith(b"counted")
+        found = capture.end()
+    assert (found.up, found.down) == (7, 0)
+
+
 def test_what_a_socket_sent_was_seen_on_loopback() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
