@@ -108,7 +108,8 @@ def test_power_and_spectrum_are_what_was_set(tmp_path: Path) -> None:
     assert abs(rest) < 1e-3 * np.mean(np.abs(up) ** 2)
 
 
-@pytest.mark.parametrize("snr", [3.0, pytest.param(20.0, marks=pytest.mark.slow)])
+@pytest.mark.slow  # half a minute each
+@pytest.mark.parametrize("snr", [3.0, 20.0])
 def test_noise_is_what_was_set(tmp_path: Path, snr: float) -> None:
     got = received(tmp_path, 960_000, (f"{TONE}:300",), ((f"{TONE}:10",),), PathSettings(), snr)
     samples = settled(got["ue1"])

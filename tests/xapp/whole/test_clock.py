@@ -120,7 +120,8 @@ def test_a_clock_that_jumps_disturbs_neither_steering_nor_the_log(
         assert reader.left().clean
 
 
-@pytest.mark.parametrize("jump", [-YEAR, pytest.param(YEAR, marks=pytest.mark.slow)])
+@pytest.mark.slow  # two runs of an xApp each
+@pytest.mark.parametrize("jump", [-YEAR, YEAR])
 def test_an_xapp_that_is_killed_after_a_jump_finds_what_it_left(
     world: World, clock: Clock, jump: int
 ) -> None:
