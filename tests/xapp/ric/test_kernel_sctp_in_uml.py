@@ -14,7 +14,8 @@ import pytest
 from tests import uml
 
 ROOT = Path(__file__).resolve().parents[3]
-FILES = ("test_transport", "test_interop", "test_kernel_sctp")
+FILES = ("test_transport", "test_transport_limits", "test_transport_choice", "test_interop",
+         "test_kernel_sctp")
 LEAST = 70  # tests that have to pass there; fewer mean that some were lost on the way
 SECONDS = 240.0  # it takes 20 on an idle machine, and hangs are what this is for
 

@@ -6,19 +6,15 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
 import random
 import signal
 import struct
-from dataclasses import replace
 
 import pytest
 
 from tests.xapp.ric import scene
 from tests.xapp.ric.scene import HASTY, ended, pair, run, site
-from xapp.errors import ConfigurationError, MessageTooLarge, NoTransport, TransportError
-from xapp.ric import kernel_sctp, tcp_framing, usrsctp
+from xapp.errors import TransportError
 from xapp.ric.transport import (
     PPID_CU_CP,
     PPID_CU_UP,
@@ -27,7 +23,6 @@ from xapp.ric.transport import (
     Association,
     Limits,
     Message,
-    available,
     connect,
     listen,
 )
@@ -267,148 +262,6 @@ def test_nobody_there_is_an_error_that_says_so(address: str) -> None:
     run(play())
 
 
-def test_a_message_that_is_too_large_is_refused_and_nothing_else(address: str) -> None:
-    async def play() -> None:
-        async with pair(address, Limits(message_bytes=1000), Limits(message_bytes=2000)) as (
-                here, there):
-            with pytest.raises(MessageTooLarge, match=r"2,001 bytes.*2,000"):
-                there.send(bytes(2001), PPID_DU)
-            for payload, ppid in ((b"", 72), (b"x", -1), (b"x", 1 << 32)):
-                with pytest.raises(TransportError, match="cannot be sent"):
-                    there.send(payload, ppid)
-            there.send(bytes(1000), PPID_DU)
-            assert await here.receive() == Message(PPID_DU, bytes(1000))
-            there.send(bytes(1001), PPID_DU)
-            assert await here.receive() is None
-            assert here.ended is not None
-            assert "1,000" in here.ended
-            await ended(there)
-
-    run(play())
-
-
-def test_a_message_that_is_too_large_by_parts_ends_the_association(address: str) -> None:
-    async def play() -> None:
-        limits = Limits(message_bytes=100_000)
-        async with pair(address, limits) as (here, there):
-            there.send(bytes(CAP), PPID_DU)
-            assert "100,000" in await ended(here)
-            await ended(there)
-            assert here._parts == []  # type: ignore[attr-defined]  # memory is what it is about
-
-    run(play())
-
-
-def test_a_slow_reader_costs_bounded_memory_and_loses_nothing(address: str) -> None:
-    async def play() -> None:
-        limits = Limits(unread_bytes=100_000, unsent_bytes=64 << 20)
-        total = 600
-        async with pair(address, limits, limits) as (here, there):
-            for number in range(total):
-                there.send(struct.pack("!I", number) * 2500, PPID_DU)
-            await _settled(here)
-            assert here._unread <= 100_000 + 10_128 + CAP  # type: ignore[attr-defined]
-            for number in range(total):
-                message = await here.receive()
-                assert message == Message(PPID_DU, struct.pack("!I", number) * 2500)
-                assert here._unread <= 100_000 + 10_128 + CAP  # type: ignore[attr-defined]
-            there.send(b"alive", PPID_DU)
-            assert await here.receive() == Message(PPID_DU, b"alive")
-
-    run(play())
-
-
-def _send_without_end(association: Association) -> None:
-    while True:
-        association.send(bytes(10_000), PPID_DU)
-
-
-async def _settled(association: Association) -> None:
-    """Until nothing more is read ahead."""
-    seen = -1
-    while seen != (seen := association._unread):  # type: ignore[attr-defined]
-        await asyncio.sleep(0.05)
-
-
-def test_a_peer_that_takes_nothing_is_cut_off(address: str) -> None:
-    async def play() -> None:
-        limits = Limits(unread_bytes=10_000, unsent_bytes=200_000)
-        async with pair(address, limits, limits) as (here, there):
-            with pytest.raises(TransportError, match="does not take"):
-                _send_without_end(there)
-            assert there.ended is not None
-            assert "does not take" in there.ended
-            assert there._unsent == 0  # type: ignore[attr-defined]
-            assert await there.receive() is None
-            assert await ended(here)
-
-    run(play())
-
-
-def test_a_close_does_not_wait_for_a_peer_that_takes_nothing(address: str) -> None:
-    async def play() -> None:
-        limits = Limits(unread_bytes=10_000, close_seconds=0.2)
-        async with pair(address, limits, limits) as (here, there):
-            for _ in range(300):
-                there.send(bytes(10_000), PPID_DU)
-            there.close()
-            await there.wait_closed()
-            assert await ended(here)
-
-    run(play())
-
-
-def test_callers_beyond_the_limits_are_turned_away(address: str) -> None:
-    async def play() -> None:
-        for limits, reason in ((Limits(associations=2), "associations"),
-                               (Limits(of_address=2), "associations_of_address")):
-            async with site(address, limits) as ours:
-                place = ours.listener.address
-                taken = [await connect(place) for _ in range(2)]
-                await ours.number(2)
-                assert not await _stays(place)
-                assert ours.listener.refused == {reason: 1}
-                taken[0].abort()
-                await ended(ours.came[0])
-                taken.append(await connect(place))
-                taken[2].send(b"in", PPID_DU)
-                assert await (await ours.number(3))[2].receive() == Message(PPID_DU, b"in")
-                for association in taken:
-                    association.abort()
-                    await association.wait_closed()
-
-    run(play())
-
-
-async def _stays(place: Address) -> bool:
-    """Whether who connects there is kept; an association may be up for a moment before it ends."""
-    try:
-        association = await connect(place)
-    except TransportError:
-        return False
-    try:
-        return await asyncio.wait_for(association.receive(), 5) is not None
-    finally:
-        association.abort()
-        await association.wait_closed()
-
-
-def test_a_node_that_says_nothing_is_not_waited_for(address: str) -> None:
-    async def play() -> None:
-        limits = Limits(first_message_seconds=0.3)
-        async with pair(address, limits, limits) as (here, there):
-            assert "said nothing for 0.3 s" in await ended(here)
-            assert await ended(there)
-        async with pair(address, limits, limits) as (here, there):
-            there.send(b"hello", PPID_DU)
-            assert await here.receive() == Message(PPID_DU, b"hello")
-            with pytest.raises(TimeoutError):  # who has spoken may be silent, and so may a RIC
-                await asyncio.wait_for(here.receive(), 0.6)
-            assert there.ended is None
-
-    run(play())
-
-
 def test_a_listener_can_be_closed_by_what_it_calls(address: str) -> None:
     async def play() -> None:
         came: list[Association] = []
@@ -463,58 +316,3 @@ def test_a_connect_can_be_given_up(address: str) -> None:
             await association.wait_closed()
 
     run(play())
-
-
-def test_names_of_hosts_are_looked_up() -> None:
-    async def play() -> None:
-        async with site("tcp://localhost:0") as ours:
-            association = await connect(replace(ours.listener.address, host="localhost"))
-            association.abort()
-            await association.wait_closed()
-        with pytest.raises(TransportError, match=r"'nowhere\.invalid' is not known"):
-            await connect(Address.parse("tcp://nowhere.invalid:1"))
-
-    asyncio.run(play())  # whose look-up is a thread of the loop until its end
-
-
-def test_auto_is_the_kernel_or_else_the_library(caplog: pytest.LogCaptureFixture) -> None:
-    async def play() -> None:
-        async with site("auto://127.0.0.1:0?udp=any") as ours:
-            scheme = ours.listener.address.scheme
-            assert scheme == ("sctp" if kernel_sctp.available() else "usrsctp")
-            assert f"{scheme}://127.0.0.1:{ours.listener.port}" in caplog.text
-
-    if not any(available()[scheme] for scheme in ("sctp", "usrsctp")):
-        pytest.skip("this machine has no SCTP at all")
-    caplog.set_level("INFO", logger="xapp.ric")
-    run(play())
-
-
-def test_tests_only_is_said_of_tcp(caplog: pytest.LogCaptureFixture) -> None:
-    async def play() -> None:
-        async with site("tcp://127.0.0.1:0"):
-            assert "for tests only" in caplog.text
-
-    caplog.set_level("INFO", logger="xapp.ric")
-    run(play())
-    assert "TESTS ONLY" in (tcp_framing.__doc__ or "")
-
-
-def test_a_free_port_cannot_be_connected_to() -> None:
-    for text in ("sctp://127.0.0.1:0", "usrsctp://127.0.0.1:36421?udp=any"):
-        with pytest.raises(ConfigurationError, match="cannot be connected to"):
-            asyncio.run(connect(Address.parse(text)))
-
-
-def test_what_is_not_there_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_library() -> None:
-        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
-
-    monkeypatch.setattr("xapp.ric.usrsctp_library.load", no_library)
-    monkeypatch.setattr("xapp.ric.kernel_sctp.IPPROTO_SCTP", 255)  # which no kernel has
-    assert not usrsctp.available()
-    assert not kernel_sctp.available()
-    for text, remedy in (("usrsctp://127.0.0.1:0", "apt-get install libusrsctp2"),
-                         ("sctp://127.0.0.1:0", "modprobe sctp")):
-        with pytest.raises(NoTransport, match=remedy):
-            asyncio.run(listen(Address.parse(text), lambda _: None))
