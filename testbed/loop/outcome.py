@@ -57,10 +57,16 @@ class LoopResult:
 
     @property
     def congestion_to_quota(self) -> float | None:
-        """Seconds; 0 where the quota was there before the crowd came."""
-        if self.quota_at is None or self.congestion_at is None:
-            return None
-        return max(0.0, self.quota_at - self.congestion_at)
+        """Seconds; 0 where the quota was there when the crowd came, and stayed."""
+        return seconds_to_quota(self.cell_quotas, self.base, self.congestion_at,
+                                self.congestion_end)
+
+    @property
+    def allowed_to_quota(self) -> float | None:
+        """Seconds; 0 where the quota was there when the xApp might act, and stayed."""
+        ends = [one for one in (self.congestion_end, self.put_away_at) if one is not None]
+        return seconds_to_quota(self.cell_quotas, self.base, self.allowed_at,
+                                min(ends, default=None))
 
     def document(self) -> dict[str, Any]:
         """For summary.json."""
@@ -84,7 +90,7 @@ class LoopResult:
             "allowed_at": self.allowed_at, "put_away_at": self.put_away_at,
             "quota_at": self.quota_at, "released_at": self.released_at,
             "congestion_to_quota_seconds": self.congestion_to_quota,
-            "allowed_to_quota_seconds": _after(self.quota_at, self.allowed_at),
+            "allowed_to_quota_seconds": self.allowed_to_quota,
             "floor_violated": self._floor_violated()}
 
     def _floor_violated(self) -> bool | None:
@@ -102,6 +108,22 @@ def minimum(shares: dict[str, Any]) -> int:
     return int((shares.get(LLM) or {}).get("minimum", 0))
 
 
-def _after(later: float | None, sooner: float | None) -> float | None:
-    """Seconds; None unless the one came after the other."""
-    return None if later is None or sooner is None or later < sooner else later - sooner
+def seconds_to_quota(quotas: Quotas, base: int, since: float | None,
+                     until: float | None) -> float | None:
+    """From `since` to a guarantee above the base; None: there never was one.
+
+    It is 0 only where one was in force then and stayed until `until`. One of the calm that was
+    taken back serves nobody later: what counts is the first one after that.
+    """
+    if since is None:
+        return None
+    before = [shares for at, shares in quotas if at <= since]
+    later = [(at, minimum(shares) > base) for at, shares in quotas if at > since]
+    begin = since
+    if before and minimum(before[-1]) > base:
+        gone = next((at for at, there in later if not there and (until is None or at < until)),
+                    None)
+        if gone is None:
+            return 0.0
+        begin = gone
+    return next((at - since for at, there in later if there and at > begin), None)

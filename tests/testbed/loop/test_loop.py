@@ -15,7 +15,7 @@ from rich.console import Console
 from testbed import namespaces
 from testbed.loop.chronicle import Event, What
 from testbed.loop.labels import FlowLabels, LabelFigures
-from testbed.loop.outcome import LoopResult
+from testbed.loop.outcome import LoopResult, Quotas, seconds_to_quota
 from testbed.loop.report import sentences, show, write
 from testbed.loop.settings import LLM, PHASES, LoopSettings, Sessions
 from testbed.loop.story import Token, phase_figures
@@ -76,6 +76,41 @@ def test_a_quota_is_taken_from_the_cell_and_not_from_the_xapp() -> None:
     assert found["congestion_to_quota_seconds"] == 24.5
     assert found["allowed_to_quota_seconds"] == 4.5
     assert found["released_at"] == 70.0
+
+
+def shares(*quotas: tuple[float, int]) -> Quotas:
+    return [(at, {LLM: {"minimum": minimum, "maximum": 100, "dedicated": 0}})
+            for at, minimum in quotas]
+
+
+@pytest.mark.parametrize(("quotas", "since", "until", "seconds"), [
+    ([(0, 0), (2, 15), (7, 0), (13, 12)], 10, 35, 3),  # the calm's was taken back
+    ([(0, 0), (13, 12)], 10, 35, 3),
+    ([(0, 0), (2, 15), (13, 12)], 10, 35, 0),  # it was there, and another one followed
+    ([(0, 0), (2, 15)], 10, 35, 0),
+    ([(0, 0), (10, 15)], 10, 35, 0),  # in that very look
+    ([(0, 0), (2, 15), (36, 0)], 10, 35, 0),  # the crowd was gone
+    ([(0, 0), (2, 15), (36, 0)], 10, None, None),  # as far as anybody knows, it was not
+    ([(0, 0), (8, 15), (12, 20), (14, 0), (17, 12)], 10, 35, 7),  # lost under load
+    ([(0, 0), (8, 15), (14, 0)], 10, 35, None),
+    ([(0, 0), (2, 15), (7, 0)], 10, 35, None),  # never again: no 0
+    ([(0, 0)], 10, 35, None), ([], 10, 35, None), ([(0, 0), (2, 15)], None, None, None),
+    ([(0, 5), (13, 12)], 10, 35, 3)])  # the base is no guarantee of anybody's
+def test_a_quota_counts_from_when_it_is_needed(
+    quotas: list[tuple[float, int]], since: float | None, until: float | None,
+    seconds: float | None
+) -> None:
+    assert seconds_to_quota(shares(*quotas), 5, since, until) == seconds
+
+
+def test_a_quota_of_the_calm_that_was_taken_back_is_none_under_congestion() -> None:
+    one = result()
+    one.cell_quotas = shares((0, 0), (2, 15), (7, 0), (13, 12))
+    one.congestion_at, one.allowed_at = 10.0, 8.0
+    found = one.verdict()
+    assert found["congestion_to_quota_seconds"] == 3
+    assert found["allowed_to_quota_seconds"] == 5
+    assert found["quota_at"] == 2
 
 
 def test_what_was_not_measured_is_none() -> None:
