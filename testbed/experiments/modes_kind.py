@@ -16,6 +16,7 @@ from testbed.experiments.errors import BadScenario
 from testbed.experiments.kind import Column, Figures, Say
 from testbed.experiments.results import write_parquet
 from testbed.modes.columns import COLUMNS
+from testbed.modes.policies import BY_EDGE, Mode
 from testbed.modes.settings import LinkKind, ModesSettings
 from xapp.config_reading import build
 from xapp.errors import ConfigurationError
@@ -35,17 +36,20 @@ class Modes:
     def __init__(self) -> None:
         self._places: Places | None = None
         self._unsplit: dict[object, Sequence[Sequence[int]]] = {}
+        self._links: set[LinkKind] = set()  # of all trials that were checked
 
     def check(self, settings: Mapping[str, Any]) -> None:
         said = _settings_of(settings)
         if not said.model.is_dir():
             raise BadScenario(f"settings.model: there is no folder {said.model}.",
                               "Leave it out for the bundled one.")
-        if said.link in (LinkKind.SHAPED, LinkKind.CELL):
-            _require_namespaces(said.link)
+        _check_cut(said)
+        self._links.add(said.link)
 
     def prepare(self) -> None:
-        """Nothing: each link and server is made when a trial first needs it."""
+        """Only a look: each link and server is made when a trial first needs it."""
+        for link in sorted(self._links & {LinkKind.SHAPED, LinkKind.CELL}):
+            _require_namespaces(link)
 
     def run(self, settings: Mapping[str, Any], seed: int, folder: Path, say: Say) -> Figures:
         from testbed.modes.figures import figures_of, step_rows
@@ -86,7 +90,21 @@ def _settings_of(settings: Mapping[str, Any]) -> ModesSettings:
     try:
         return build(ModesSettings, dict(settings), "settings")
     except (ConfigurationError, TestbedFailure) as error:
-        raise BadScenario(f"settings: {error.problem}", error.remedy) from error
+        problem = error.problem.removeprefix("settings: ")
+        raise BadScenario(f"settings: {problem}", error.remedy) from error
+
+
+def _check_cut(said: ModesSettings) -> None:
+    """Whether the model has the layers that the client is to have."""
+    if said.mode not in BY_EDGE:
+        return
+    from edge_server.engine.checkpoint import Checkpoint
+
+    layers = Checkpoint.open(said.model).architecture.layers
+    here = said.split + (said.tail if said.mode is Mode.PRIVATE else 0)
+    if here > layers:
+        raise BadScenario(f"settings.split: {here} layers are to be on the client, and "
+                          f"{said.model.name} has {layers}.", f"Give {layers} or fewer in all.")
 
 
 def _require_namespaces(link: LinkKind) -> None:

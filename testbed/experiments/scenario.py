@@ -112,11 +112,11 @@ class Scenario:
 
 
 def find(name: str) -> Path:
-    """A file of that name, or the scenario that comes with the package."""
+    """A file of that name, or the scenario that comes with the package, with or without .yaml."""
     path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.exists():
+    if path.exists() or path.parent != Path():
         return path
-    bundled = BUNDLED / f"{name}.yaml"
+    bundled = BUNDLED / f"{name.removesuffix('.yml').removesuffix('.yaml')}.yaml"
     if not bundled.exists():
         raise BadScenario(f"There is no scenario {name!r}.",
                           f"Name a YAML file, or one of {', '.join(bundled_names())}.")

@@ -26,6 +26,7 @@ from testbed.modes.serving import Conversation, Served
 from testbed.modes.wire import Kind, Message
 
 logger = logging.getLogger("testbed.modes.server")
+AGAIN_SECONDS = 0.2  # until the next try, where the system has no descriptor to give
 END_SECONDS = 15.0  # that a step which is being computed may still take when the server closes
 
 
@@ -62,10 +63,15 @@ class ModesServer:
         while not self._closing:
             try:
                 connection, _ = self._listener.accept()
-            except OSError:
-                return  # closed
+            except OSError as error:
+                if self._closing:
+                    return
+                logger.warning("no connection can be taken just now: %s", error)
+                time.sleep(AGAIN_SECONDS)
+                continue
             with self._lock:
                 if self._closing or len(self._open) >= self._config.connections:
+                    logger.warning("a connection beyond %d is closed", len(self._open))
                     connection.close()
                     continue
                 channel = Channel(connection, self._config.timeout, self._config.most_bytes,

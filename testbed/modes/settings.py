@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from edge_server.encodings.registry import by_name
+from edge_server.engine.options import BACKENDS, PRECISIONS
 from edge_server.errors import EdgeError
 from testbed.modes.pieces import MOST_SEQUENCES
 from testbed.modes.policies import BY_EDGE, BY_SERVER, Mode
@@ -14,6 +15,8 @@ from xapp.errors import ConfigurationError
 
 BUNDLED_MODEL = Path(__file__).parents[1] / "models" / "story-gemma3"
 MOST_STEPS = 100_000
+MOST_LAYERS = 1024
+MOST_SCORES = 1 << 20  # the largest vocabularies have a quarter of that
 
 
 class LinkKind(StrEnum):
@@ -77,10 +80,16 @@ class ModesSettings:
         for name, least, most in (
                 ("threads", 1, 1024), ("context", 2, 1 << 20), ("prompt_tokens", 1, 1 << 20),
                 ("steps", 1, MOST_STEPS), ("batch", 1, MOST_SEQUENCES), ("turns", 1, 64),
-                ("rate_mbps", 0.001, 1e5), ("round_trip_ms", 0.0, 60_000.0)):
+                ("rate_mbps", 0.001, 1e5), ("round_trip_ms", 0.0, 60_000.0),
+                ("split", 0, MOST_LAYERS), ("tail", 0, MOST_LAYERS),
+                ("likeliest", 0, MOST_SCORES), ("bandwidth_mhz", 5, 100), ("snr_db", -20, 60)):
             value = getattr(self, name)
             if not least <= value <= most:
                 raise ConfigurationError(f"{name} is {value}.", f"Give {least} to {most}.")
+        for name, known in (("backend", BACKENDS), ("precision", PRECISIONS)):
+            if getattr(self, name) not in known:
+                raise ConfigurationError(f"{name} is {getattr(self, name)!r}.",
+                                         f"Give one of {', '.join(known)}.")
         if self.tokens_in_all > self.context:
             raise ConfigurationError(
                 f"{self.tokens_in_all} tokens do not fit into a context of {self.context}.",

@@ -23,6 +23,7 @@ from testbed.deploy.site import SiteConfig
 from testbed.experiments.scenario import Scenario
 from testbed.experiments.simulated.settings import SimulatedSettings
 from testbed.loop.settings import LoopSettings
+from testbed.modes.settings import ModesSettings
 from testbed.radio.settings import RadioSettings
 from testbed.ran.emulator_config import EmulatorConfig
 from testbed.ran.ran_config import RanConfig
@@ -51,6 +52,8 @@ FILES: tuple[tuple[str, str, type], ...] = (
      "[guide](../guides/researcher.md) has an example.", Scenario),
     ("Settings of the kind `loop`", "Under `settings` and `factors` of an experiment; and "
      "`model`, a checkpoint's folder.", LoopSettings),
+    ("Settings of the kind `modes`", "Under `settings` and `factors` of an experiment.",
+     ModesSettings),
     ("Settings of the kind `simulated`", "Under `settings` and `factors` of an experiment.",
      SimulatedSettings))
 _NAMES = {  # of types that are read from text

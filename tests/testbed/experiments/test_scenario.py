@@ -76,3 +76,13 @@ def test_an_error_names_the_file(tmp_path: Path) -> None:
         load(tmp_path / "none.yaml")
     with pytest.raises(BadScenario, match="no scenario 'mine'"):
         find("mine")
+
+
+def test_a_bundled_one_is_found_by_its_files_name_too(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find("modes.yaml") == find("modes") == find("modes.yml")
+    Path("modes.yaml").write_text("name: own", encoding="utf-8")
+    assert find("modes.yaml") == Path("modes.yaml")
+    with pytest.raises(BadScenario, match=r"no scenario 'mine\.yaml'"):
+        find("mine.yaml")

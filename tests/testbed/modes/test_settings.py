@@ -14,7 +14,9 @@ from xapp.errors import ConfigurationError
 @pytest.mark.parametrize(("wrong", "named"), [
     ({"steps": 0}, "steps"), ({"batch": 0}, "batch"), ({"context": 100, "steps": 90}, "context"),
     ({"turns": 20}, "context"), ({"encoding": "mp3"}, "mp3"), ({"rate_mbps": 0.0}, "rate_mbps"),
-    ({"link": LinkKind.HOST}, "edge"),
+    ({"link": LinkKind.HOST}, "edge"), ({"split": -1}, "split"), ({"likeliest": -3}, "likeliest"),
+    ({"backend": "nonsense"}, "auto, fast, reference"), ({"precision": "fp99"}, "bf16"),
+    ({"snr_db": 1e6}, "snr_db"), ({"bandwidth_mhz": 0}, "bandwidth_mhz"),
     ({"link": LinkKind.HOST, "mode": Mode.HANDLE, "edge": "h:1"}, "server")])
 def test_what_cannot_be(wrong: dict[str, object], named: str) -> None:
     with pytest.raises(ConfigurationError, match=named):
