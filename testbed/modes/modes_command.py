@@ -72,6 +72,10 @@ def configure(parser: argparse.ArgumentParser, bundled: Path) -> None:
                      help="tokens of the answer (default: %(default)s)")
     ask.add_argument("--split", type=int, metavar="K",
                      help="first layers here, where the mode splits (default: 1)")
+    ask.add_argument("--tail", type=positive, metavar="K",
+                     help="last layers here too, in private (default: 1)")
+    ask.add_argument("--likeliest", type=positive, metavar="N",
+                     help="scores that come back in semantic (default: the token alone)")
     ask.add_argument("--encoding", help="of rows, in split_compressed (default: int8)")
     ask.set_defaults(run=run_ask)
     held = commands.add_parser(
@@ -163,8 +167,8 @@ def run_ask(arguments: argparse.Namespace) -> int:
     with _servers(arguments, mode) as (server, edge), open_mode(ModeConfig(
             mode, arguments.model, EngineOptions(arguments.backend, arguments.dtype, 1,
                                                  arguments.context, arguments.threads),
-            1 if arguments.split is None else arguments.split,
-            encoding=arguments.encoding or "int8", server=server, edge=edge)) as opened:
+            1 if arguments.split is None else arguments.split, arguments.tail or 1,
+            arguments.encoding or "int8", arguments.likeliest or 0, server, edge)) as opened:
         answer = opened.ask(ids, arguments.steps)
         console = Console()
         console.print(prompter.decode(answer.ids), markup=False, highlight=False)
@@ -177,8 +181,9 @@ def _check_used(arguments: argparse.Namespace, mode: Mode) -> None:
     from testbed.modes.errors import ModesError
     from testbed.modes.policies import BY_EDGE, BY_SERVER, Mode
 
-    users = {"split": BY_EDGE, "encoding": {Mode.SPLIT_COMPRESSED}, "edge": BY_EDGE,
-             "server": BY_SERVER, "ssh": BY_EDGE | BY_SERVER}
+    users = {"split": BY_EDGE, "tail": {Mode.PRIVATE}, "likeliest": {Mode.SEMANTIC},
+             "encoding": {Mode.SPLIT_COMPRESSED}, "edge": BY_EDGE, "server": BY_SERVER,
+             "ssh": BY_EDGE | BY_SERVER}
     for name, modes in users.items():
         if getattr(arguments, name) is not None and mode not in modes:
             raise ModesError(f"{mode} has no use for --{name}.", f"Leave it out, or choose of "

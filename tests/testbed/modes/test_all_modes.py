@@ -8,6 +8,7 @@ import threading
 import tracemalloc
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,9 @@ def test_all_modes_give_the_same_tokens(folder: Path, serving: Serving, running_
             assert len(opened.steps.done) == TOKENS
     lossy = found.pop(Mode.SPLIT_COMPRESSED)
     assert len(lossy[0]) == TOKENS  # other tokens, perhaps; as many
+    with open_mode(replace(serving.config(Mode.SPLIT_COMPRESSED, folder, edge.url),
+                           encoding="lossless")) as opened:
+        assert tuple(opened.ask(PROMPT, TOKENS).ids) == found[Mode.LOCAL][0]
     assert {tuple(one) for one in found.values()} == {tuple(found[Mode.LOCAL])}
 
 

@@ -36,6 +36,8 @@ def test_a_mode_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(("mode", "words", "told"), [
     ("local", ["--split", "2"], "local has no use for --split"),
+    ("handle", ["--likeliest", "5"], "choose of semantic."),
+    ("split", ["--tail", "2"], "choose of private."),
     ("split", ["--encoding", "int4"], "choose of split_compressed."),
     ("semantic", ["--edge", "http://127.0.0.1:1"], "of split, split_compressed, private."),
     ("private", ["--server", "127.0.0.1:1"], "naive, remote_cache, handle, semantic."),
