@@ -95,6 +95,8 @@ def build(kind: type[T], document: Mapping[str, Any], place: str = "") -> T:
 
 
 def _read(hint: Any, value: Any, place: str) -> Any:
+    if hint is object:  # for somebody else to read
+        return value
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return _union(inner, value, place)

@@ -46,6 +46,14 @@ class Outer:
     inners: tuple[Inner, ...] = ()
     quotas: Mapping[Snssai, Quota] = field(default_factory=dict)
     networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+    others: tuple[Mapping[str, object], ...] = ()
+
+
+def test_what_somebody_else_reads_is_left_as_it_is() -> None:
+    said = {"deep": [1, {"er": True}], "none": None, "text": "x"}
+    assert build(Outer, {"others": [said, {}]}).others == (said, {})
+    with pytest.raises(ConfigurationError, match=r"others\[0\] is a mapping"):
+        build(Outer, {"others": [5]})
 
 
 def test_nothing_said_is_the_defaults() -> None:

@@ -55,6 +55,7 @@ class TrafficConfig:
     header_bytes: int = 0  # of a CSV's lengths, what is before the IP packet: Ethernet has 14
     speed: float = 1.0  # times the original pace
     loop: bool = True  # begin anew at its end
+    anywhere: bool = False  # a replay begins somewhere of its own in it for each UE, by chance
     longest_gap: float | None = None  # longer silences of it become so long
 
     def __post_init__(self) -> None:

@@ -16,18 +16,25 @@ LEAST_ROUND = 1_000_000  # nanoseconds: a recording of one packet is not sent wi
 
 
 class Replay:
-    """`config`'s recording for one user from `begin` on, in nanoseconds."""
+    """`config`'s recording for one user from `begin` on, in nanoseconds.
+
+    `passed` is the share of the first round that is over then: it was heard by nobody.
+    """
 
     def __init__(self, recording: Recording, config: TrafficConfig, user: User,
-                 begin: int) -> None:
+                 begin: int, passed: float = 0.0) -> None:
         self.recording = recording
         self._config, self._user = config, user
-        self._times = np.rint(recording.time / config.speed).astype(np.int64)
+        # Many users share one array where it is as it was recorded.
+        self._times = recording.time if config.speed == 1 else (
+            np.rint(recording.time / config.speed).astype(np.int64))
         count = len(self._times)
         # From its last packet to its first again: as from packet to packet in the mean.
         gap = int(self._times[-1]) // max(1, count - 1)
         self._round = max(LEAST_ROUND, int(self._times[-1]) + gap)
-        self._begin, self._next = begin, 0
+        over = int(passed * self._round)
+        self._begin = begin - over
+        self._next = int(np.searchsorted(self._times, over, side="left"))
 
     def until(self, end: int) -> Arrivals:
         parts = []

@@ -149,7 +149,8 @@ def _of_user(config: TrafficConfig, user: User, begin: float,
     if config.kind is Kind.REPLAY:
         from testbed.ran.traffic.recording import read_recording
         from testbed.ran.traffic.replay import Replay
-        return Replay(read_recording(config), config, user, round(begin))
+        return Replay(read_recording(config), config, user, round(begin),
+                      chance.random() if config.anywhere else 0.0)
     if config.kind is Kind.PHONES:
         from testbed.ran.traffic.phones import make_phones
         return make_phones(config, user, begin, chance)

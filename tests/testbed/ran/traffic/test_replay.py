@@ -54,3 +54,21 @@ def test_one_packet_does_not_go_round_without_end(tmp_path: Path) -> None:
     path.write_text(HEAD + "3,10.0.0.1,1.1.1.1,60\n")
     rows = make_source(TrafficConfig(Kind.REPLAY, file=path), [(0, 0)], 1).until(SECOND // 10)
     assert len(rows) == 100
+
+
+def test_each_begins_somewhere_of_its_own_in_it_and_hears_all_of_a_round(tmp_path: Path) -> None:
+    path = tmp_path / "steady.csv"
+    path.write_text(HEAD + "".join(
+        f"{place / 10},10.0.0.1,1.1.1.1,{100 + place}\n" for place in range(100)))
+    config = TrafficConfig(Kind.REPLAY, file=path, anywhere=True)
+    source = make_source(config, [(ue, 0) for ue in range(20)], 1)
+    rows = np.concatenate([source.until(round(end * SECOND))
+                           for end in np.arange(0.25, 10.1, 0.25)])
+    assert rows["time"].min() >= 0
+    firsts = set()
+    for ue in range(20):
+        mine = rows[rows["ue"] == ue]
+        assert sorted(mine["row"].tolist()) == list(range(100))  # one round, from where it began
+        assert np.diff(mine["time"]) == pytest.approx(SECOND / 10, abs=1)
+        firsts.add(int(mine["row"][0]))
+    assert len(firsts) > 10
