@@ -6,11 +6,9 @@ Only options and the order of things: programs, figures and pictures are `testbe
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 EXAMPLES = """examples:
   airsplit demo                       two minutes: the whole story
@@ -61,7 +59,8 @@ def configure(parser: argparse.ArgumentParser, model: Path) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Tell the story; 130 after Ctrl-C, with everything taken away."""
+    """Tell the story; 130 after Ctrl-C and 143 after SIGTERM, with everything taken away."""
+    from testbed.loop.ending import ending_in_order
     from testbed.loop.ordinary import standing
     from testbed.loop.settings import Load, LoopSettings, Sessions
     from testbed.loop.telling import Options, tell
@@ -71,19 +70,11 @@ def run(arguments: argparse.Namespace) -> int:
         load=Load(arguments.load), sessions=Sessions(arguments.sessions),
         page=not arguments.no_pages, api_port=arguments.api_port,
         **(QUICK if arguments.quick else WHOLE))
-    settings, status = standing(settings, arguments.mode, arguments.inside)
-    if status is not None:
-        return status
     options = Options(arguments.out, arguments.model, arguments.keep,
                       sys.stdout.isatty() and not arguments.plain)
-    before = signal.signal(signal.SIGTERM, _terminated)
-    try:
+    with ending_in_order():
+        settings, status = standing(settings, arguments.mode, arguments.inside)
+        if status is not None:
+            return status
         tell(settings, options)
-    finally:
-        signal.signal(signal.SIGTERM, before)
     return 0
-
-
-def _terminated(number: int, frame: FrameType | None) -> NoReturn:
-    """As Ctrl-C: what runs is ended in order."""
-    raise SystemExit(128 + number)

@@ -55,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run it, show the table, and leave the report behind."""
     from rich.console import Console
 
+    from testbed.loop.ending import ending_in_order
     from testbed.loop.ordinary import standing
     from testbed.loop.parts import written_to
     from testbed.loop.report import show, write
@@ -66,10 +67,11 @@ def run(arguments: argparse.Namespace) -> int:
     settings = LoopSettings(crowd=arguments.crowd, seed=arguments.seed,
                             sessions=Sessions(arguments.sessions),
                             **(quick if arguments.quick else {}))
-    settings, status = standing(settings, arguments.mode, arguments.inside)
-    if status is not None:
-        return status
-    result = run_loop(settings, arguments.out, arguments.model, _say)
+    with ending_in_order():
+        settings, status = standing(settings, arguments.mode, arguments.inside)
+        if status is not None:
+            return status
+        result = run_loop(settings, arguments.out, arguments.model, _say)
     show(result, Console(highlight=False))
     with written_to(arguments.out):
         write(result, arguments.out)

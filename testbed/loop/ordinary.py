@@ -2,11 +2,12 @@
 
     settings, status = standing(settings, arguments.mode, arguments.inside)
     if status is not None: return status      # it ran in there
-    with Outside(settings) as outside:
+    with Outside(settings, record) as outside:
         status = outside.run([sys.executable, "-m", "testbed.cli", "demo", ...])
 
 What runs in there has a network of its own, with nothing of this machine's. Sockets with a name
-lead in; whoever is outside listens at the machine's ports for them.
+lead in; whoever is outside listens at the machine's ports for them. Each of the two has a record of
+its own: what one of them left that was killed is taken away by the next of its kind.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from types import TracebackType
 from testbed import namespaces
 from testbed.bed.compiled_code import make_ready
 from testbed.bed.modes import Mode, detect
-from testbed.bed.record import Record
-from testbed.loop.parts import PR_SET_PDEATHSIG, Part, stop_all
+from testbed.bed.record import Record, clean_leftovers
+from testbed.loop.parts import PR_SET_PDEATHSIG, Part, stop_all, undisturbed
 from testbed.loop.ports import with_free_ports
 from testbed.loop.settings import LoopSettings
 from testbed.ran.plane import user_namespace
@@ -54,9 +55,13 @@ def standing(settings: LoopSettings, forced: str | None, inside: str | None,
     make_ready(lambda text: print(text, flush=True))
     if found.mode is not Mode.USER:
         return replace(settings, mode=found.mode), None
-    settings = with_free_ports(settings, print)
-    with Outside(settings) as outside:
-        return settings, outside.run([sys.executable, "-m", "testbed.cli", *sys.argv[1:]])
+    name = f"{settings.name}-outside"  # what runs in there has the other name
+    if told := clean_leftovers(name):
+        print(told, flush=True)
+    with Record.open(name) as record:
+        settings = with_free_ports(settings, print)
+        with Outside(settings, record) as outside:
+            return settings, outside.run([sys.executable, "-m", "testbed.cli", *sys.argv[1:]])
 
 
 class Outside:
@@ -77,12 +82,15 @@ class Outside:
                 f"the door at port {port}",
                 [sys.executable, "-m", "testbed.loop.door", f"tcp:{port}",
                  f"unix:{self._folder}/{port}"], self._folder / f"{port}.log", None))
+            if self._record is not None:
+                self._record.process(self._doors[-1].process.pid)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        stop_all([self._doors])
-        shutil.rmtree(self._folder, ignore_errors=True)
+        with undisturbed():
+            stop_all([self._doors])
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def run(self, words: Sequence[str]) -> int:
         """Run a command in there, with the terminal that this process has; its status."""

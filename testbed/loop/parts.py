@@ -164,15 +164,16 @@ def written_to(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """A second Ctrl-C does not keep from cleaning up what the first one ended."""
+    """A Ctrl-C or SIGTERM more does not keep from cleaning up what the first one ended."""
     if threading.current_thread() is not threading.main_thread():  # Python allows no handler there
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {one: signal.signal(one, signal.SIG_IGN) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def stop_all(groups: Sequence[Sequence[Part]]) -> None:

@@ -5,7 +5,7 @@
 The first phase begins as soon as everything is there. The xApp watches first (dry run) and may act
 from the third phase on, or all along (`watch`); what it decides and does is its own affair.
 Everything that runs is ended, and what namespaces there were is taken away, also where something
-fails.
+fails. Where it was killed, the next run of its name does that: it is all on record.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from testbed.bed.record import Record, clean_leftovers
 from testbed.errors import TestbedFailure
 from testbed.loop import crowd
 from testbed.loop.asking import ask, put
@@ -40,9 +41,11 @@ def run_loop(settings: LoopSettings, folder: Path, model: Path,
              say: Callable[[str], None]) -> LoopResult:
     """All of it; takes the phases' time and what starting takes."""
     require(settings)
-    with written_to(folder):
+    if told := clean_leftovers(settings.name):
+        say(told)
+    with written_to(folder), Record.open(settings.name) as record:
         folder.mkdir(parents=True, exist_ok=True)
-        with Programs(settings, folder, model, say) as programs:
+        with Programs(settings, folder, model, say, record) as programs:
             run = Run(programs)
             run.start()
             run.phases()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from testbed import namespaces
 from testbed.bed import record
 from testbed.bed.record import AlreadyRunning, Process, Record, clean_leftovers
 from testbed.errors import TestbedFailure
@@ -82,6 +83,25 @@ def test_a_killed_owner_is_cleaned_up_after(tmp_path: Path) -> None:
     assert not (tmp_path / "airsplit-sockets").exists()
     with Record.open("bed", tmp_path):
         pass
+
+
+@pytest.mark.skipif(not namespaces.available(), reason="no network namespaces here")
+def test_namespaces_are_removed_and_what_runs_in_them_ends(tmp_path: Path) -> None:
+    name = f"airsplit-rec{os.getpid()}"
+    namespaces.add(name)
+    with subprocess.Popen(["ip", "netns", "exec", name, *SLEEPER],
+                          stdout=subprocess.PIPE) as inside:
+        try:
+            assert inside.stdout is not None
+            assert inside.stdout.readline() == b"up\n"
+            _leave(tmp_path, namespaces=[name, f"{name}-gone"])
+            told = clean_leftovers("bed", tmp_path)
+            assert told == f"a run that was killed had left namespaces {name}: removed"
+            assert not (Path("/run/netns") / name).exists()
+            assert inside.wait(60) == -signal.SIGKILL
+        finally:
+            namespaces.remove(name)
+            inside.kill()
 
 
 def test_a_number_that_is_anothers_by_now_is_not_killed(

@@ -1,4 +1,4 @@
-"""In a user namespace: its own network, ports as outside, and doors that lead in."""
+"""In a user namespace: its own network, ports as outside, doors that lead in, all on record."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from testbed.loop.ordinary import OPTION, Outside
+from testbed.bed.modes import Choice, Mode
+from testbed.bed.record import Made, Record, running
+from testbed.loop import ordinary as module
+from testbed.loop.ordinary import OPTION, Outside, standing
 from testbed.loop.ports import with_free_ports
 from testbed.loop.settings import LoopSettings
 from testbed.ran.plane import user_namespace
 from tests.testbed.bed.ordinary import ROOT, can_be, ordinary
+from tests.testbed.loop.killed import left_by_a_killed_run
 
 # In there: live there, serve one answer behind the door to the page, and say what the ports are.
 PROGRAM = f"""
@@ -103,3 +107,29 @@ def test_an_ordinary_users_page_in_there_is_reached_from_outside() -> None:
     user, _, page = done.stdout.splitlines()[-1].partition(" ")
     assert int(user) != 0
     assert page == "from inside"
+
+
+def test_what_is_outside_is_on_record_and_a_killed_ones_is_taken_away(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found: list[Made | None] = []
+
+    def run(outside: Outside, words: list[str]) -> int:
+        found.append(running("airsplit-loop-outside"))
+        with Record.open("airsplit-loop"):  # as what runs in there does
+            return 7
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(module, "detect", lambda forced: Choice(Mode.USER, "not root"))
+    monkeypatch.setattr(module, "make_ready", lambda say: None)
+    monkeypatch.setattr(Outside, "run", run)
+    old = left_by_a_killed_run("airsplit-loop-outside", tmp_path / "airsplit-old")
+    assert standing(LoopSettings(page=True), None, None)[1] == 7
+    assert not old.exists()
+    assert f"a run that was killed had left folder {old}: removed" in capsys.readouterr().out
+    made, = found
+    assert made is not None
+    assert len(made.processes) == 3  # a door for each port that a browser wants
+    assert not any(Path(one).exists() for one in made.folders)
+    assert not any(one.alive() for one in made.processes)
+    assert running("airsplit-loop-outside") is None

@@ -95,11 +95,12 @@ def test_one_that_ended_takes_no_orders(tmp_path: Path) -> None:
     part.stop()
 
 
-def test_ctrl_c_does_not_disturb_what_ends() -> None:
-    before = signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_does_not_disturb_what_ends(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
     with undisturbed():
-        os.kill(os.getpid(), signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is before
+        os.kill(os.getpid(), number)
+    assert signal.getsignal(number) is before
 
 
 def test_one_that_does_not_end_is_killed_and_its_log_says_so(tmp_path: Path) -> None:

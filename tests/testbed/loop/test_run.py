@@ -1,17 +1,21 @@
-"""What a run notes of what it is told: reports once, quotas as they change, and missed looks."""
+"""What a run notes of what it is told, and that it is on record: reports once, quotas as they
+change, missed looks; what a killed one left is taken away."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import testbed.loop.run as module
+from testbed.bed.record import AlreadyRunning, Record, running
 from testbed.loop.programs import Programs
-from testbed.loop.run import Run
+from testbed.loop.run import Run, run_loop
 from testbed.loop.settings import LLM, LoopSettings
 from testbed.loop.slices import SliceSample
+from tests.testbed.loop.killed import left_by_a_killed_run
 
 
 @pytest.fixture
@@ -57,3 +61,55 @@ def test_a_report_is_noted_once(run: Run) -> None:
     for one in (sample(1.0), sample(1.01), sample(1.5), sample(1.5, "1")):
         run._note(one)
     assert [(one.at, one.slice) for one in run.samples] == [(1.0, LLM), (1.5, LLM), (1.5, "1")]
+
+
+@pytest.fixture
+def on_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Record]:
+    """Those of the loops that are run; nothing is started, and records are in a place of ours."""
+    found: list[Record] = []
+
+    class Recorded(Programs):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            assert isinstance(given[-1], Record)
+            found.append(given[-1])
+
+    done = SimpleNamespace(start=lambda: None, phases=lambda: None, rest=lambda: None,
+                           result=lambda: None)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(module, "require", lambda settings: None)
+    monkeypatch.setattr(module, "Programs", Recorded)
+    monkeypatch.setattr(module, "Run", lambda programs: done)
+    return found
+
+
+def test_a_loop_takes_away_what_a_killed_one_of_its_name_left(
+        tmp_path: Path, on_record: list[Record]) -> None:
+    folder = left_by_a_killed_run("airsplit-loop", tmp_path / "airsplit-old")
+    told: list[str] = []
+    run_loop(LoopSettings(), tmp_path / "report", Path("model"), told.append)
+    assert not folder.exists()
+    assert [f"a run that was killed had left folder {folder}: removed"] == told
+
+
+def test_all_that_a_loop_makes_is_on_record_until_it_ends(
+        tmp_path: Path, on_record: list[Record]) -> None:
+    for _ in range(2):  # as trials are run: one after another, in one process
+        run_loop(LoopSettings(crowd=1), tmp_path / "report", Path("model"), print)
+    for one in on_record:
+        assert one.made.namespaces == tuple(
+            f"airsplit-loop-{name}" for name in ("n6", "phone", "crowd1"))
+        sockets, = map(Path, one.made.folders)
+        assert sockets.name.startswith("airsplit-")
+        assert not sockets.exists()
+    assert len(on_record) == 2
+    assert running("airsplit-loop") is None
+
+
+def test_loops_of_other_names_run_beside_it_and_those_of_its_own_do_not(
+        tmp_path: Path, on_record: list[Record]) -> None:
+    with Record.open("airsplit-demo"), Record.open("airsplit-trial"):
+        run_loop(LoopSettings(), tmp_path / "report", Path("model"), print)
+        with pytest.raises(AlreadyRunning, match="'airsplit-trial' runs already"):
+            run_loop(LoopSettings(name="airsplit-trial"), tmp_path / "two", Path("model"), print)
+    assert len(on_record) == 1
