@@ -19,7 +19,7 @@ help:  ## list these targets
 
 setup: $(READY)  ## make .venv with everything in it
 
-demo: $(READY)  ## the whole story in two minutes: a cell fills up, the xApp makes room (root)
+demo: $(READY)  ## the whole story in two minutes: a cell fills up, the xApp makes room
 	$(BIN)/airsplit demo
 
 test: $(READY)  ## the tests, in minutes

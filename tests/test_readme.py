@@ -120,4 +120,7 @@ def test_links_lead_somewhere() -> None:
     links = re.findall(r"\]\(([^)]+)\)", README)
     assert links
     for link in links:
-        assert (ROOT / link).exists(), link
+        page, _, title = link.partition("#")
+        assert (ROOT / page).exists(), link
+        titles = re.findall(r"^#+ (.*)$", (ROOT / page).read_text(), re.MULTILINE) if title else []
+        assert not title or title in [one.lower().replace(" ", "-") for one in titles], link

@@ -6,6 +6,7 @@ names have to be there.
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shlex
@@ -20,6 +21,7 @@ from tests.docs.blocks import Block, blocks_of, prompted
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCS = ROOT / "docs"
+README = ROOT / "README.md"
 PAGES = sorted(DOCS.glob("**/*.md"))
 GUIDES = [DOCS / "index.md", *sorted((DOCS / "guides").glob("*.md"))]
 LANGUAGES = {"sh", "console", "text"}
@@ -68,7 +70,7 @@ def test_guides_have_commands_that_run() -> None:
     assert {"phone.md", "operator.md", "researcher.md"} <= {page.name for page in RUN}
 
 
-@pytest.mark.parametrize("page", GUIDES, ids=name_of)
+@pytest.mark.parametrize("page", [README, *GUIDES], ids=name_of)
 def test_what_is_not_run_says_what_it_needs(page: Path) -> None:
     for one in blocks(page, "console"):
         assert one.above.startswith("Needs "), f"{name_of(page)}:{one.line}"
@@ -81,12 +83,35 @@ def test_each_block_is_of_a_known_kind(page: Path) -> None:
         assert one.language in LANGUAGES, f"{name_of(page)}:{one.line}"
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=name_of)
+@pytest.mark.parametrize("page", [README, *PAGES], ids=name_of)
 def test_commands_that_are_not_run_have_options_that_are_there(page: Path) -> None:
     for one in blocks(page, "console"):
         for command in prompted(one):
             if command.startswith("airsplit "):
                 assert parses(command), f"{name_of(page)}:{one.line}: {command}"
+
+
+@pytest.mark.parametrize("page", [README, *PAGES], ids=name_of)
+def test_commands_in_the_text_have_options_that_are_there(page: Path) -> None:
+    for command in re.findall(r"`airsplit ([^`]+)`", page.read_text(encoding="utf-8")):
+        words = command.split()
+        known = options_of(words)
+        for word in words:
+            if word.startswith("--"):
+                assert word.partition("=")[0].rstrip(".,") in known, f"{name_of(page)}: {command}"
+
+
+def options_of(words: list[str]) -> set[str]:
+    """Those of the command that the words begin with, and of what it stands below."""
+    parser, found = build_parser(), {"--help"}
+    for word in words:
+        below = next((one for one in parser._actions
+                      if isinstance(one, argparse._SubParsersAction)), None)
+        if below is None or word not in below.choices:
+            break
+        parser = below.choices[word]
+        found |= set(parser._option_string_actions)
+    return found
 
 
 @pytest.mark.parametrize("page", GUIDES, ids=name_of)
