@@ -30,7 +30,7 @@ class Channel:
         self.sent = self.received = 0  # bytes on the socket
         self.packing = 0.0  # seconds spent in making messages and taking them apart
         self.came = 0.0  # when the message received last began to come, by the clock
-        self.whole = 0.0  # and when all of it was there
+        self.whole = 0.0  # and when all of it was there and read
         self.server_load: float | None = None  # seconds that the server said it took to load
         self._patient = False
 
@@ -62,9 +62,10 @@ class Channel:
         head = read_head(bytes(raw), self._most if most is None else min(most, self._most))
         text = self._exactly(head.meta)
         data = self._exactly(head.data)
-        self.whole = began = self._clock()
+        began = self._clock()
         message = read_message(head, bytes(text), data)
-        self.packing += self._clock() - began
+        self.whole = self._clock()
+        self.packing += self.whole - began
         if message.kind is Kind.ERROR:
             raise Refused(str(message.meta.get("problem", "It gave no reason."))[:1000],
                           str(message.meta.get("remedy", ""))[:1000])

@@ -30,13 +30,14 @@ COLUMNS: Sequence[Column] = (
     _bytes("prompt_up", "bytes up, prompt"), _bytes("prompt_down", "bytes down, prompt"),
     Column("bytes_agree", "both sides and the capture counted the same bytes", better=HIGH),
     _bytes("captured_up", "bytes up, captured"), _bytes("captured_down", "bytes down, captured"),
-    _ms("client_ms", "a token's time in the client"),
-    _ms("serialise_ms", "a token's time in making messages, both sides"),
-    _ms("wire_ms", "a token's time on the wire"),
-    _ms("server_ms", "a token's time in the server"),
-    _ms("compute_ms", "of that, in the layers"),
-    _ms("up_ms", "a token's way up, by both clocks"),
-    _ms("down_ms", "a token's way down, by both clocks"),
+    # The next four are parts of a token's time: nothing is in two of them.
+    _ms("client_ms", "a token's time in the client: its layers, choosing, the loop"),
+    _ms("serialise_ms", "a token's time in making and reading messages"),
+    _ms("wire_ms", "a token's time on the wire: what is left"),
+    _ms("server_ms", "a token's time in the server, messages read"),
+    _ms("compute_ms", "in the server's layers, part of its time; in local, the client's"),
+    _ms("up_ms", "a token's way up, by both clocks: made, sent, read"),
+    _ms("down_ms", "a token's way down, by both clocks: made, sent, read"),
     _ms("clock_error_ms", "what the clocks' offset may be wrong by"),
     Column("load_client_s", "load, client", "s", LOW, digits=2),
     Column("load_server_s", "load, server", "s", LOW, digits=2),
@@ -52,6 +53,7 @@ COLUMNS: Sequence[Column] = (
     Column("diverges_at", "first token that is another one", "", HIGH, Scale.DIFFERENCE,
            digits=0),
 )
-# Of steps.parquet, in a trial's folder.
+# Of steps.parquet, in a trial's folder. There serialise_ms is the client's alone: what the server
+# packs is known as a sum, and of a step it is in wire_ms.
 STEP_COLUMNS = ("sequence", "turn", "step", "rows", "sent", "received", "ms", "exchange_ms",
                 "client_ms", "serialise_ms", "wire_ms", "server_ms", "compute_ms")

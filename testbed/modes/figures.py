@@ -92,27 +92,27 @@ def figures_of(one: Measured) -> Mapping[str, Value]:
 
 
 def _times(one: Measured, tokens: Sequence[Step]) -> dict[str, Value]:
+    """The parts of the middle token: what is not known to be elsewhere was the wire."""
+    whole = _median(step.seconds for step in tokens)
     client = _median(step.client for step in tokens)
-    exchange = _median(step.exchange for step in tokens)
     server = _median(step.server for step in tokens)
     compute = _median(step.computed for step in tokens)
     if server is None and one.far.steps_seconds is not None and one.far.steps_count:
         server = compute = one.far.steps_seconds / one.far.steps_count
     packing = _median(step.packing for step in tokens)
-    theirs = one.far.packing
-    # A step of several sequences is in the turn of each.
-    steps = sum(1 / step.sequences for turn in one.turns for step in turn.steps)
+    if packing is not None and one.far.packing is not None:
+        # A step of several sequences is in the turn of each.
+        packing += one.far.packing / max(1.0, sum(
+            1 / step.sequences for turn in one.turns for step in turn.steps))
     wire = None
-    if server is not None and exchange is not None and one.sent is not None:
-        wire = exchange - server - (packing or 0.0)
-        if wire < 0:  # an edge's mean may be more than the middle exchange
+    if whole is not None and client is not None and server is not None and one.sent is not None:
+        wire = whole - client - server - (packing or 0.0)
+        if wire < 0:  # an edge's mean may be more than the middle token's
             wire = None
     ways = [_ways(step, one.offset) for step in tokens]
     return {
         "client_ms": _ms(client), "server_ms": _ms(server), "compute_ms": _ms(compute),
-        "wire_ms": _ms(wire),
-        "serialise_ms": None if packing is None or theirs is None else _ms(
-            packing + theirs / max(1.0, steps)),
+        "wire_ms": _ms(wire), "serialise_ms": _ms(packing),
         "up_ms": _ms(_median(up for up, _ in ways)), "down_ms": _ms(_median(
             down for _, down in ways)),
         "clock_error_ms": None if one.offset is None else _ms(one.offset.error)}
@@ -157,7 +157,8 @@ def step_rows(one: Measured) -> list[dict[str, Any]]:
     """A row for each step."""
     return [{"sequence": turn.sequence, "turn": turn.turn, "step": place, "rows": step.rows,
              "sent": step.sent, "received": step.received, "ms": _ms(step.seconds),
-             "exchange_ms": _ms(step.exchange), "client_ms": _ms(step.client),
+             "exchange_ms": None if step.sent is None else _ms(step.exchange),
+             "client_ms": _ms(step.client),
              "serialise_ms": _ms(step.packing), "server_ms": _ms(step.server),
              "compute_ms": _ms(step.computed),
              "wire_ms": None if step.server is None else _ms(

@@ -1,7 +1,8 @@
 """What each step of an answer cost: wraps a mode's link, and changes nothing.
 
-A step is from one token to the next. `client` is what it spent outside the exchange with the other
-side, in the loop and in the layers that are here.
+A step is from one token to the next, each taken when the loop had it: what the client does with the
+last bytes (its last layers, choosing a token) is in the step that they belong to. `client` is what
+it spent outside the exchange with the other side. Where nothing is sent, all of it is the client's.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -27,11 +28,11 @@ class Step:
     sent: float | None  # bytes on the socket; of a step of several sequences, this one's share
     received: float | None
     seconds: float  # from the token before, or from the question
-    exchange: float  # from the first byte handed over to the last taken
+    exchange: float  # from the first byte handed over to the last taken; 0 where none is sent
     client: float  # the rest
     packing: float | None  # of the client's messages, within the exchange
-    server: float | None  # from the last byte there to the answer ready to be sent
-    computed: float | None  # of that, in the layers
+    server: float | None  # from the message read there to the answer ready to be packed
+    computed: float | None  # of that, in the layers; where nothing is sent, of the client's
     began: float  # by the client's clock
     reported: Reported | None
     sequences: int = 1  # that were in it, each with a token of its own
@@ -42,10 +43,19 @@ class Steps:
     """All of one answer."""
 
     done: list[Step] = field(default_factory=list)
-    since: float = 0.0  # when the last step ended, or the question came
 
     def clear(self) -> None:
         self.done = []
+
+    def settle(self, started: float, times: Sequence[float]) -> None:
+        """The loop began at `started`, and had its tokens at `times`: a step for each."""
+        since, settled = started, []
+        for step, now in zip(self.done, times, strict=True):
+            seconds = now - since
+            settled.append(replace(step, seconds=seconds,
+                                   client=max(0.0, seconds - step.exchange)))
+            since = now
+        self.done = settled
 
 
 class MeteredLink:
@@ -55,7 +65,8 @@ class MeteredLink:
         self._link, self._steps, self._clock = link, steps, clock
         self._began: float | None = None
         self._rows = 0
-        self._before: tuple[int, int, float] | None = None
+        self._before: tuple[int, int] | None = None
+        self._packed: float | None = None  # seconds of packing when the exchange began
         self._due: deque[bool] = deque()  # for each result that is due: whether it ends a step
 
     @property
@@ -99,7 +110,6 @@ class MeteredLink:
         self._link.logits = value
 
     def start(self, sampling: Sampling, kept: int, first: int) -> None:
-        self._steps.since = self._clock()
         self._before = self._count()  # what START sends belongs to the prompt
         self._due.clear()
         self._link.start(sampling, kept, first)
@@ -109,7 +119,7 @@ class MeteredLink:
     ) -> None:
         if self._began is None:
             self._began = self._clock()
-            self._before = self._before or self._count()
+            self._before, self._packed = self._before or self._count(), self._packing()
         self._rows += rows.shape[0]
         if flags & (Flags.RESULT_WANTED | Flags.ALL_ROWS):
             self._due.append(bool(flags & Flags.RESULT_WANTED))
@@ -127,25 +137,29 @@ class MeteredLink:
     def close(self) -> None:
         self._link.close()
 
-    def _count(self) -> tuple[int, int, float] | None:
+    def _count(self) -> tuple[int, int] | None:
         traffic = self._link.traffic
-        if traffic is None:
-            return None
-        packing = self._link.channel.packing if isinstance(self._link, ServerLink) else 0.0
-        return traffic.sent, traffic.received, packing
+        return None if traffic is None else (traffic.sent, traffic.received)
+
+    def _packing(self) -> float | None:
+        return self._link.channel.packing if isinstance(self._link, ServerLink) else None
 
     def _end(self) -> None:
-        now, began = self._clock(), self._began
+        """A result is here; `Steps.settle` says when the loop had made a token of it."""
+        began = self._began
         assert began is not None  # what is answered was sent
-        since = self._steps.since
-        before, after = self._before, self._count()
+        took, before, after = self._clock() - began, self._before, self._count()
         told = self._link.reported if isinstance(self._link, ServerLink) else None
-        counted = before is not None and after is not None
+        here = after is None  # and nowhere else
         self._steps.done.append(Step(
-            self._rows, after[0] - before[0] if counted and after and before else None,
-            after[1] - before[1] if counted and after and before else None,
-            now - since, now - began, max(0.0, began - since),
-            after[2] - before[2] if told and after and before else None,
+            self._rows, None if before is None or after is None else after[0] - before[0],
+            None if before is None or after is None else after[1] - before[1],
+            took, 0.0 if here else took, took if here else 0.0,
+            _less(self._packing(), self._packed),
             None if told is None else told.ready - told.whole,
-            None if told is None else told.computed, began, told))
-        self._steps.since, self._began, self._rows, self._before = now, None, 0, None
+            took if here else None if told is None else told.computed, began, told))
+        self._began, self._rows, self._before = None, 0, None
+
+
+def _less(now: float | None, before: float | None) -> float | None:
+    return None if now is None or before is None else now - before

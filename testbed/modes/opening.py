@@ -114,6 +114,7 @@ class Opened:
             pass  # nothing is shown
         answer = self._conversation.answer
         assert answer is not None  # `ask` came to its end
+        self.steps.settle(answer.started, answer.times)
         return answer
 
     @property

@@ -87,8 +87,8 @@ class IdsHead:
 class Reported:
     """What the server said of the step that it answered last, by its own clock in seconds."""
 
-    whole: float  # its last byte was there
-    ready: float  # the answer could be sent
+    whole: float  # all of it was there, and read
+    ready: float  # the answer could be made a message of, and sent
     computed: float  # seconds in the layers and the output matrix
 
 

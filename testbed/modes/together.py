@@ -65,7 +65,7 @@ class Together:
         self._way, self._capacity, self._clock, self._stop_ids = way, capacity, clock, stop_ids
         self._held: list[list[int]] = []
         self._since = 0.0  # when the last step ended, or the question came
-        self._before: tuple[int, int, float] | None = None
+        self._before: tuple[int, int] | None = None
 
     def ask(self, prompts: Sequence[Sequence[int]], tokens: int, sampling: Sampling = Sampling()  # noqa: B008 - frozen
             ) -> list[Line]:
@@ -102,37 +102,38 @@ class Together:
         way = self._way
         before = self._before or self._count()
         rows = way.rows(pieces)
-        began = self._clock()
+        packed, began = self._packing(), self._clock()
         answer = way.exchange(pieces, rows)
-        exchange = self._clock() - began
+        exchange, packed = self._clock() - began, self._packing() - packed
         tokens = way.tokens(pieces, answer)
         now, after = self._clock(), self._count()
         for piece, token in zip(pieces, tokens, strict=True):
             self._held[piece.sequence] += piece.ids
             lines[piece.sequence].ids.append(token)
             lines[piece.sequence].steps.append(_share(
-                piece, len(pieces), before, after, now - self._since, exchange, began,
+                piece, len(pieces), before, after, now - self._since, exchange, packed, began,
                 way.reported))
         self._since, self._before = now, None
 
-    def _count(self) -> tuple[int, int, float] | None:
-        traffic, channel = self._way.traffic, self._way.channel
-        if traffic is None or channel is None:
-            return None
-        return traffic.sent, traffic.received, channel.packing
+    def _count(self) -> tuple[int, int] | None:
+        traffic = self._way.traffic
+        return None if traffic is None else (traffic.sent, traffic.received)
+
+    def _packing(self) -> float:
+        return 0.0 if self._way.channel is None else self._way.channel.packing
 
 
-def _share(piece: Piece, sequences: int, before: tuple[int, int, float] | None,
-           after: tuple[int, int, float] | None, seconds: float, exchange: float, began: float,
-           told: Reported | None) -> Step:
+def _share(piece: Piece, sequences: int, before: tuple[int, int] | None,
+           after: tuple[int, int] | None, seconds: float, exchange: float, packed: float,
+           began: float, told: Reported | None) -> Step:
     """One sequence's: it waits for the whole step, and has its part of the bytes."""
-    sent = received = packing = None
-    if before is not None and after is not None:
-        sent, received = ((after[which] - before[which]) / sequences for which in (0, 1))
-        packing = after[2] - before[2]
+    if before is None or after is None or told is None:  # nothing is sent: all of it was here
+        return Step(piece.count, None, None, seconds, 0.0, seconds, None, None, exchange, began,
+                    None, sequences)
+    sent, received = ((after[which] - before[which]) / sequences for which in (0, 1))
     return Step(piece.count, sent, received, seconds, exchange, max(0.0, seconds - exchange),
-                packing, None if told is None else told.ready - told.whole,
-                None if told is None else told.computed, began, told, sequences)
+                packed, told.ready - told.whole, told.computed, began, told,
+                sequences)
 
 
 def common_prefix(held: Sequence[int], prompt: Sequence[int]) -> int:

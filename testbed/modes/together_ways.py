@@ -60,11 +60,13 @@ class LocalWay:
     def rows(self, pieces: Sequence[Piece]) -> torch.Tensor:
         return self._embedding.rows(ids(pieces))
 
-    def exchange(self, pieces: Sequence[Piece], rows: torch.Tensor) -> torch.Tensor:
-        return self._layers.forward(pieces, rows)[lasts(pieces)]
+    def exchange(self, pieces: Sequence[Piece], rows: torch.Tensor) -> list[int]:
+        """With nobody: what a server would do."""
+        rows = self._layers.forward(pieces, rows)[lasts(pieces)]
+        return chosen(self._output, rows, self._samplers, pieces)
 
-    def tokens(self, pieces: Sequence[Piece], answer: torch.Tensor) -> list[int]:
-        return chosen(self._output, answer, self._samplers, pieces)
+    def tokens(self, pieces: Sequence[Piece], answer: list[int]) -> list[int]:
+        return answer
 
     def close(self) -> None:
         """It holds nothing that its process does not free."""

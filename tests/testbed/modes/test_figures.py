@@ -33,20 +33,23 @@ def test_figures_are_of_the_steps() -> None:
     assert found["answer_ms"] == pytest.approx(260)
     assert found["tokens_per_second"] == pytest.approx(6)
     assert (found["bytes_total"], found["prompt_up"], found["up_per_token"]) == (1330, 1000, 100)
-    assert found["wire_ms"] == pytest.approx(20)  # 25 of the exchange less 4 and 1
-    assert found["serialise_ms"] == pytest.approx(2)
+    assert found["serialise_ms"] == pytest.approx(2)  # 1 here, and a third of 3 there
+    assert found["wire_ms"] == pytest.approx(19)  # 25 of the exchange less 4 and 2
     assert found["up_ms"] == pytest.approx(10)
     assert found["down_ms"] == pytest.approx(11)
     assert found["bytes_agree"] is True
     assert found["gpu_percent"] is None
 
 
-def test_what_was_not_measured_is_none_and_never_0() -> None:
-    local = replace(PROMPT, sent=None, received=None, packing=None, server=None, computed=None,
-                    reported=None)
-    found = figures_of(Measured([Turn(0, 0, (5,), (local,))], 0.2, None, None))
-    measured = {name for name, value in found.items() if value is not None}
-    assert measured == {"first_token_ms", "answer_ms", "tokens_per_second", "tokens", "client_ms"}
+@pytest.mark.parametrize("measured", [MEASURED, replace(MEASURED, far=Far(1200, 130))])
+def test_the_parts_of_a_token_are_all_of_it_and_nothing_twice(measured: Measured) -> None:
+    found = figures_of(measured)
+    parts = [found[name] for name in ("client_ms", "serialise_ms", "wire_ms", "server_ms")]
+    assert sum(part for part in parts if isinstance(part, float)) == pytest.approx(
+        found["token_ms"])
+    for row in step_rows(measured):
+        assert row["client_ms"] + row["serialise_ms"] + row["wire_ms"] + row[
+            "server_ms"] == pytest.approx(row["ms"])
 
 
 @pytest.mark.parametrize(("far", "captured", "agree"), [

@@ -171,6 +171,16 @@ def test_shares_are_all_that_crossed(folder: Path, serving: Serving, mode: Mode)
             assert 0 < step.server <= step.exchange + 1e-5 <= step.seconds + 2e-5
 
 
+def test_where_nothing_is_sent_all_of_a_step_is_the_clients(folder: Path, serving: Serving
+                                                            ) -> None:
+    with open_together(serving.config(Mode.LOCAL, folder), 2) as opened:
+        for line in opened.ask(prompts([8] * 2), TOKENS):
+            for step in line.steps:
+                assert (step.sent, step.server, step.packing, step.exchange) == (None,) * 3 + (0,)
+                assert step.computed is not None
+                assert 0 < step.computed <= step.client == step.seconds
+
+
 def test_a_prefix_is_used_again_where_the_mode_says_so(folder: Path, serving: Serving) -> None:
     for mode, rows in ((Mode.SEMANTIC, 2), (Mode.HANDLE, 14)):
         asked = prompts([8] * 2)
