@@ -5,8 +5,9 @@
     figures = kind.run(settings, seed, folder, say)   # column: value, None where not measured
 
 A new kind is one module with an object of this protocol, and one line of `KINDS`; one whose report
-answers questions of its own has a line of `FINDINGS` too. It runs nothing
-itself, and loads a kind's module only when that kind is asked for.
+answers questions of its own has a line of `FINDINGS` too, and one whose trials keep what their rows
+are computed from a line of `AGAIN`. It runs nothing itself, and loads a kind's module only when
+that kind is asked for.
 """
 
 from __future__ import annotations
@@ -35,6 +36,11 @@ KINDS: Mapping[str, tuple[str, str]] = {
 # What a kind's report says and draws beyond tables: a module with `findings(report, folder)`.
 FINDINGS: Mapping[str, str] = {
     "modes": "testbed.modes.findings",
+}
+
+# What computes a row again from what a trial kept: a module with `figures_again(folder)`.
+AGAIN: Mapping[str, str] = {
+    "loop": "testbed.experiments.loop_again",
 }
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from testbed.experiments.kind import Column, Scale
 from testbed.experiments.picking import numbers, of_levels, pairs_of
+from testbed.experiments.recompute import note_of_recomputed
 from testbed.experiments.results import Row
 from testbed.experiments.scenario import Levels, Scenario
 from testbed.experiments.statistics import Contrast, Estimate, holm, mean_of, median_of, paired
@@ -149,7 +150,7 @@ def _notes(scenario: Scenario, rows: Sequence[Row]) -> list[str]:
         notes.append(f"The rows are of {len(commits)} commits of the code.")
     if any(row.machine.get("changed") for row in rows):
         notes.append("Rows are of code with changes that no commit has.")
-    return notes
+    return notes + note_of_recomputed(rows)
 
 
 def _load_notes(rows: Sequence[Row]) -> list[str]:
