@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ EXAMPLES = """examples:
   airsplit experiment run steering-pays --minutes 60      an hour of it; again, to go on
   airsplit experiment run mine.yaml --plan                what would be run
   airsplit experiment report experiments/steering-pays    table, HTML, PNG, Parquet
+  airsplit experiment report --recompute experiments/steering-pays
+                                                          rows of older code by that of today
   airsplit experiment compare experiments/before experiments/after
 
   What was stopped goes on with the same command: a trial that is over is not run again.
@@ -44,6 +47,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     report.add_argument("folder", type=Path, metavar="RESULTS", help="what `run` wrote")
     report.add_argument("--out", type=Path, metavar="FOLDER",
                         help="for report.html and the rest (default: RESULTS)")
+    report.add_argument("--recompute", action="store_true",
+                        help="first compute rows again from what their trials kept, by this code; "
+                             "a row that changes names the commit, and row.first.json beside it "
+                             "keeps what the trial left")
     report.set_defaults(run=run_report)
     compare = commands.add_parser("compare", help="one set of results against another")
     compare.add_argument("before", type=Path, metavar="A", help="results that `run` wrote")
@@ -215,8 +222,22 @@ def run_report(arguments: argparse.Namespace) -> int:
     from testbed.experiments.results import Results
 
     results = Results(arguments.folder)
+    if arguments.recompute:
+        _recompute(results)
     _show(results, arguments.out or arguments.folder)
     return 0
+
+
+def _recompute(results: Results) -> None:
+    from testbed.experiments.machine import machine
+    from testbed.experiments.recompute import recompute
+
+    kind = results.scenario().kind
+    with results.locked():
+        found = recompute(results, kind, machine())
+    for problem in found.problems:
+        print(f"airsplit experiment: not computed again: {problem}", file=sys.stderr)
+    print(f"airsplit experiment: {found.says()}", file=sys.stderr)
 
 
 def _show(results: Results, out: Path) -> None:
@@ -224,12 +245,15 @@ def _show(results: Results, out: Path) -> None:
 
     from testbed.experiments.findings import findings_of
     from testbed.experiments.kind import kind_of
+    from testbed.experiments.recompute import note_of_stale, stale
     from testbed.experiments.report import report_of
     from testbed.experiments.report_files import write
     from testbed.experiments.report_text import show
 
     scenario = results.scenario()
     report = report_of(scenario, results.rows(), kind_of(scenario.kind).columns)
+    report = replace(report, notes=report.notes + tuple(
+        note_of_stale(stale(results, scenario.kind))))
     findings = findings_of(report, results.folder)
     show(report, Console(), findings)
     out.mkdir(parents=True, exist_ok=True)
