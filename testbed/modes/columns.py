@@ -28,7 +28,10 @@ COLUMNS: Sequence[Column] = (
     _bytes("up_per_token", "bytes up a token", main=True),
     _bytes("down_per_token", "bytes down a token", main=True),
     _bytes("prompt_up", "bytes up, prompt"), _bytes("prompt_down", "bytes down, prompt"),
-    Column("bytes_agree", "both sides and the capture counted the same bytes", better=HIGH),
+    Column("bytes_agree", "both sides and a capture counted the same bytes", better=HIGH),
+    Column("counted_by", "whose counts of bytes there are"),
+    _bytes("server_up", "bytes up, the server's count; an edge's are of frames"),
+    _bytes("server_down", "bytes down, the server's count; an edge's are of frames"),
     _bytes("captured_up", "bytes up, captured"), _bytes("captured_down", "bytes down, captured"),
     # The next four are parts of a token's time: nothing is in two of them.
     _ms("client_ms", "a token's time in the client: its layers, choosing, the loop"),

@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from testbed.experiments.kind import Value
+from testbed.modes.agreement import counts_of
 from testbed.modes.capture import Captured
 from testbed.modes.columns import COLUMNS
 from testbed.modes.metering import Step
 from testbed.modes.opening import Offset
-
-# A WebSocket frame's head is 2 to 14 bytes; pings and their answers are a few more of them.
-MOST_FRAMING = 14
 
 
 @dataclass(frozen=True)
@@ -81,14 +79,11 @@ def figures_of(one: Measured) -> Mapping[str, Value]:
         "prompt_up": _total(prompts, "sent"), "prompt_down": _total(prompts, "received"),
         "up_per_token": None if tokens is prompts else _mean(tokens, "sent"),
         "down_per_token": None if tokens is prompts else _mean(tokens, "received"),
-        "bytes_agree": agreement(one),
-        "captured_up": None if one.captured is None else one.captured.up,
-        "captured_down": None if one.captured is None else one.captured.down,
         "load_client_s": one.load, "load_server_s": one.far.load, "connect_ms": _ms(one.connect),
         "cpu_client_s": one.cpu, "cpu_server_s": one.far.cpu, "peak_client_mib": _mib(one.peak),
         "peak_server_mib": _mib(one.far.peak), "gpu_percent": one.gpu_percent,
         "gpu_mib": one.gpu_mib}
-    return found | _times(one, tokens) | _sameness(one)
+    return found | counts_of(one) | _times(one, tokens) | _sameness(one)
 
 
 def _times(one: Measured, tokens: Sequence[Step]) -> dict[str, Value]:
@@ -125,22 +120,6 @@ def _ways(step: Step, offset: Offset | None) -> tuple[float | None, float | None
     ended = step.began + step.exchange
     return (step.reported.whole - offset.seconds - step.began,
             ended - (step.reported.ready - offset.seconds))
-
-
-def agreement(one: Measured) -> bool | None:
-    """Whether all that counted counted the same; None where only the client did."""
-    if one.sent is None or one.received is None:
-        return None
-    far, verdicts = one.far, []
-    if far.received is not None and far.sent is not None:
-        verdicts.append((far.received, far.sent) == (one.sent, one.received))
-    if far.frames_received is not None and far.frames_sent is not None:
-        most = MOST_FRAMING * 4 * sum(len(turn.steps) + 2 for turn in one.turns) + 4096
-        verdicts.append(0 <= one.sent - far.frames_received <= most
-                        and 0 <= one.received - far.frames_sent <= most)
-    if one.captured is not None and None not in (one.captured.up, one.captured.down):
-        verdicts.append((one.captured.up, one.captured.down) == (one.sent, one.received))
-    return all(verdicts) if verdicts else None
 
 
 def _sameness(one: Measured) -> dict[str, Value]:

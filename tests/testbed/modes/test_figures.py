@@ -8,7 +8,7 @@ import pytest
 
 from testbed.modes.capture import Captured
 from testbed.modes.columns import COLUMNS, STEP_COLUMNS
-from testbed.modes.figures import Far, Measured, Turn, agreement, figures_of, step_rows
+from testbed.modes.figures import Far, Measured, Turn, figures_of, step_rows
 from testbed.modes.metering import Step
 from testbed.modes.opening import Offset
 from testbed.modes.policies import Reported
@@ -50,17 +50,6 @@ def test_the_parts_of_a_token_are_all_of_it_and_nothing_twice(measured: Measured
     for row in step_rows(measured):
         assert row["client_ms"] + row["serialise_ms"] + row["wire_ms"] + row[
             "server_ms"] == pytest.approx(row["ms"])
-
-
-@pytest.mark.parametrize(("far", "captured", "agree"), [
-    (Far(), None, None), (Far(1200, 130), None, True), (Far(1199, 130), None, False),
-    (Far(), Captured(1200, 130), True), (Far(), Captured(1200, 129), False),
-    (Far(), Captured(None, None), None), (Far(1200, 130), Captured(1200, 131), False),
-    (Far(frames_received=1150, frames_sent=120), None, True),
-    (Far(frames_received=1201, frames_sent=120), None, False),
-    (Far(frames_received=1150, frames_sent=120), Captured(1200, 130), True)])
-def test_who_agrees(far: Far, captured: Captured | None, agree: bool | None) -> None:
-    assert agreement(replace(MEASURED, far=far, captured=captured)) is agree
 
 
 def test_an_edges_steps_stand_for_its_time() -> None:
