@@ -11,7 +11,7 @@ from rich.table import Table
 from pcap_tools.page import Cell, Column, Page
 from testbed.experiments.compare import Comparison, Line
 from testbed.experiments.report_text import effect_text, heading
-from testbed.experiments.results import write_parquet
+from testbed.experiments.results import write_parquet, write_whole
 from testbed.experiments.verdicts import change_text, p_text, said
 
 NAMES = ("at", "column", "before", "after", "medians", "change", "p", "effect", "by")
@@ -46,7 +46,7 @@ def write(found: Comparison, folder: Path) -> None:
         page.note("Before you read the figures", list(found.notes))
     page.table([Column(name) for name in NAMES],
                [[Cell(text) for text in texts(line)] for line in found.lines])
-    page.write(folder / "comparison.html")
+    write_whole(folder / "comparison.html", page.html().encode())
     write_parquet(folder / "comparison.parquet", [
         {**line.levels, "column": line.column.name, "before": line.before.value,
          "after": line.after.value, "before_median": line.medians[0],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,15 +69,32 @@ def _configure_run(parser: argparse.ArgumentParser) -> None:
                         help=f"for results (default: {FOLDER}/NAME)")
     parser.add_argument("--only", action="append", default=[], metavar="FACTOR=LEVEL",
                         help="trials of this level only; may be given several times")
-    parser.add_argument("--repetitions", type=int, metavar="N",
-                        help="instead of what the file says")
-    parser.add_argument("--limit", type=int, metavar="N", help="trials of this call at most")
-    parser.add_argument("--minutes", type=float, metavar="M",
+    parser.add_argument("--repetitions", type=_number, metavar="N",
+                        help="instead of what the file says; with fewer than there are rows of, "
+                             "those stay and count in the report")
+    parser.add_argument("--limit", type=_number, metavar="N", help="trials of this call at most")
+    parser.add_argument("--minutes", type=_minutes, metavar="M",
                         help="begin no trial after so long")
     parser.add_argument("--retry-failed", action="store_true",
                         help="run again what failed")
     parser.add_argument("--plan", action="store_true", help="say what would be run, and end")
     parser.set_defaults(run=run_run)
+
+
+def _number(text: str) -> int:
+    if not (text.strip().isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 1 or more")
+    return int(text)
+
+
+def _minutes(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above 0")
+    return found
 
 
 def run_run(arguments: argparse.Namespace) -> int:
@@ -99,15 +116,32 @@ def run_run(arguments: argparse.Namespace) -> int:
         console.print(told + ".")
         return 0
     with results.locked(), _stopping_on_signals():
-        results.begin(wanted, document)
+        kept = results.begin(wanted, document)
+        if kept.repetitions > wanted.repetitions:
+            console.print(f"{results.folder}/ has rows of {kept.repetitions} repetitions; they "
+                          "stay, and the report counts them.", highlight=False)
         trials = _trials(wanted, results, arguments)  # as they are now that nobody else writes
         console.print(f"{told}; results in {results.folder}/", highlight=False)
-        ran = _run(wanted, trials, results, console, arguments.minutes)
-        results.write_table()
+        with _table_of(results):
+            ran = _run(wanted, trials, results, console, arguments.minutes)
     console.print(_ending(ran, results.folder), highlight=False)
     if results.rows():
         _show(results, results.folder)
     return 1 if ran.failed and not ran.done else 0
+
+
+@contextmanager
+def _table_of(results: Results) -> Iterator[None]:
+    """All rows as one table, however a run ends; what ended it is what is told."""
+    from testbed.experiments.errors import BadResults
+
+    try:
+        yield
+    except BaseException:
+        with suppress(BadResults):  # `report` makes it when there is room
+            results.write_table()
+        raise
+    results.write_table()
 
 
 @contextmanager
@@ -174,7 +208,6 @@ def _run(wanted: Scenario, trials: list[Trial], results: Results, console: Any,
                 lambda settings, seed, folder: kind.run(settings, seed, folder, progress.says),
                 results, progress, world, math.inf if minutes is None else 60 * minutes)
         except KeyboardInterrupt:
-            results.write_table()
             print(f"airsplit experiment: stopped; what is done is kept in {results.folder}/, and "
                   "the same command goes on.", file=sys.stderr)
             raise
@@ -225,6 +258,7 @@ def run_report(arguments: argparse.Namespace) -> int:
     if arguments.recompute:
         _recompute(results)
     _show(results, arguments.out or arguments.folder)
+    _renew_table(results)
     return 0
 
 
@@ -240,6 +274,18 @@ def _recompute(results: Results) -> None:
     print(f"airsplit experiment: {found.says()}", file=sys.stderr)
 
 
+def _renew_table(results: Results) -> None:
+    """A run that was killed left rows that the table lacks."""
+    from testbed.experiments.errors import BadResults
+
+    if not results.table_is_old:
+        return
+    try:
+        print(f"All rows are in {results.write_table()}.")
+    except BadResults as error:  # the report is made: results may be somebody else's
+        print(f"airsplit experiment: {error}", file=sys.stderr)
+
+
 def _show(results: Results, out: Path) -> None:
     from rich.console import Console
 
@@ -249,6 +295,7 @@ def _show(results: Results, out: Path) -> None:
     from testbed.experiments.report import report_of
     from testbed.experiments.report_files import write
     from testbed.experiments.report_text import show
+    from testbed.experiments.results import make_folder
 
     scenario = results.scenario()
     report = report_of(scenario, results.rows(), kind_of(scenario.kind).columns)
@@ -256,8 +303,7 @@ def _show(results: Results, out: Path) -> None:
         note_of_stale(stale(results, scenario.kind))))
     findings = findings_of(report, results.folder)
     show(report, Console(), findings)
-    out.mkdir(parents=True, exist_ok=True)
-    write(report, out, findings)
+    write(report, make_folder(out), findings)
     print(f"The report is {out}/report.html; report.png, summary.parquet and contrasts.parquet "
           "are beside it.")
 
@@ -268,13 +314,12 @@ def run_compare(arguments: argparse.Namespace) -> int:
 
     from testbed.experiments.compare import compare_results
     from testbed.experiments.compare_files import show, write
-    from testbed.experiments.results import Results
+    from testbed.experiments.results import Results, make_folder
 
     columns = [one.strip() for one in (arguments.columns or "").split(",") if one.strip()]
     found = compare_results(Results(arguments.before), Results(arguments.after), columns)
     show(found, Console())
     if arguments.out is not None:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        write(found, arguments.out)
+        write(found, make_folder(arguments.out))
         print(f"It is in {arguments.out}/comparison.html and comparison.parquet.")
     return 0

@@ -14,7 +14,7 @@ from testbed.experiments.findings import Findings
 from testbed.experiments.report import Figure, Report
 from testbed.experiments.report_pictures import pictures
 from testbed.experiments.report_text import count_text, effect_text, figure_text, heading
-from testbed.experiments.results import write_parquet
+from testbed.experiments.results import write_parquet, write_whole
 from testbed.experiments.statistics import Estimate
 from testbed.experiments.verdicts import Verdict, change_text, p_text
 
@@ -25,7 +25,7 @@ VERDICT = (Column("what"), Column("verdict"), Column("figures"))
 def write(report: Report, folder: Path, findings: Findings = NOTHING) -> None:
     """All of them."""
     drawn = [*pictures(report), *findings.pictures]
-    page_of(report, findings).write(folder / "report.html")
+    write_whole(folder / "report.html", page_of(report, findings).html().encode())
     if drawn and report.rows:
         write_pictures(drawn, Look(LIGHT), folder / "report.png")
     if report.summaries:

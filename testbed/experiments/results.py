@@ -16,8 +16,8 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,15 +67,21 @@ class Results:
                              "Name the folder that `airsplit experiment run` wrote.")
         return load(self.folder / SCENARIO)
 
-    def begin(self, scenario: Scenario, document: Mapping[str, Any]) -> None:
-        """Take a scenario, or find that the folder is of the same one."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def begin(self, scenario: Scenario, document: Mapping[str, Any]) -> Scenario:
+        """Take a scenario, or find that the folder is of the same one; it as it is kept.
+
+        With fewer repetitions than there are rows of, it is kept with those: a report counts them.
+        """
+        make_folder(self.folder)
         if (self.folder / SCENARIO).exists() and identity(self.scenario()) != identity(scenario):
             raise BadResults(
                 f"{self.folder} holds results of another scenario than {scenario.name}, or of "
                 "one with other settings.", "Name another folder with --out.")
-        text = yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True)
+        most = max([scenario.repetitions, *(row.repetition + 1 for row in self.rows())])
+        text = yaml.safe_dump({**document, "repetitions": most}, sort_keys=False,
+                              allow_unicode=True)
         write_whole(self.folder / SCENARIO, text.encode())
+        return replace(scenario, repetitions=most)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -104,10 +110,12 @@ class Results:
     def new_folder(self, trial: str) -> Path:
         """An empty one for a trial; what a run that was stopped left in it goes."""
         folder = self.folder / TRIALS / trial
-        if folder.exists():
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True)
-        return folder
+        try:
+            if folder.exists():
+                shutil.rmtree(folder)
+        except OSError as error:
+            raise unwritten(folder, error) from error
+        return make_folder(folder)
 
     def put(self, row: Row) -> None:
         """A trial is over."""
@@ -119,6 +127,18 @@ class Results:
         path = self.folder / ROWS
         write_parquet(path, [flat(one) for one in self.rows()])
         return path
+
+    @property
+    def table_is_old(self) -> bool:
+        """Whether trials have ended, or gone, since the table was written."""
+        table, trials = self.folder / ROWS, self.folder / TRIALS
+        if not trials.exists():
+            return False
+        if not table.exists():
+            return True
+        changed = [trials.stat().st_mtime_ns, *(one.stat().st_mtime_ns
+                                                for one in trials.glob(f"*/{ROW}"))]
+        return max(changed) >= table.stat().st_mtime_ns
 
 
 def identity(scenario: Scenario) -> str:
@@ -151,9 +171,9 @@ def write_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns = {name: _column([row.get(name) for row in rows]) for name in names}
-    part = path.with_name(path.name + ".part")
-    pq.write_table(pa.table(columns), part, compression="zstd")
-    os.replace(part, path)
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), sink, compression="zstd")
+    write_whole(path, sink.getvalue().to_pybytes())
 
 
 def _column(values: Sequence[Any]) -> Sequence[Any]:
@@ -173,7 +193,23 @@ def write_whole(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        raise BadResults(f"{path} cannot be written: {error.strerror or error}.",
-                         "Free some space or mend the permissions; what is done is kept."
-                         ) from error
+        with suppress(OSError):  # there is none, or the disk is read-only
+            part.unlink()
+        raise unwritten(path, error) from error
+
+
+def make_folder(folder: Path) -> Path:
+    """One that is there, with all above it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritten(folder, error) from error
+    return folder
+
+
+def unwritten(path: Path, error: OSError) -> BadResults:
+    """What a full disk, a read-only one, or a place that is none comes to."""
+    return BadResults(
+        f"{path} cannot be written: {error.strerror or error}.",
+        "Free some space, mend the permissions, or name another folder with --out; what is done "
+        "is kept.")

@@ -3,14 +3,18 @@
     done = run_trials(trials, run, results, watch, stop_after)
 
 What runs a trial is handed in, and so are clock and load. A trial that fails leaves a row that says
-so, and the next one follows; ^C leaves none, and the same command goes on with that trial.
+so, and the next one follows; ^C leaves none, and the same command goes on with that trial. A full
+disk leaves none either, since no trial would do better, and ends the run.
 """
 
 from __future__ import annotations
 
+import errno
 import math
+import shutil
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +35,8 @@ from xapp.errors import XappError
 FAILURES = (EdgeError, PhoneError, PcapError, ClassifierError, XappError, OSError)
 MOST_IN_A_ROW = 5  # failures; then going on would only make more of them
 MOST_ERROR = 2000  # characters of an error that a row keeps
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+LEAST_FREE = 1 << 16  # bytes; with less, what a trial's programs write is lost, and they end
 RunTrial = Callable[[Mapping[str, Any], int, Path], Figures]
 
 
@@ -99,10 +105,32 @@ def _run_one(trial: Trial, settings: Mapping[str, Any], run: RunTrial, results: 
                    for name, value in run(settings, trial.seed, folder).items()}
     except FAILURES as problem:
         status, error = FAILED, f"{type(problem).__name__}: {problem}"[:MOST_ERROR]
-        (folder / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        with suppress(OSError):  # the error itself is told, whether or not there is room for it
+            (folder / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        if no_room(problem, folder):
+            said = getattr(problem, "problem", problem)  # without the remedy, which is this one
+            raise RunFailed(f"The disk has no room for {trial.name}: {said}",
+                            f"Make room where {folder} is; what is done is kept, and the same "
+                            "command goes on with this trial.") from problem
     return Row(trial.name, trial.repetition, trial.seed, trial.levels, status, error,
                datetime.fromtimestamp(wall, UTC).isoformat(timespec="seconds"),
                world.now() - began, load, world.load(), settings, asdict(world.machine), figures)
+
+
+def no_room(problem: BaseException, folder: Path) -> bool:
+    """Whether a trial failed since nothing can be written; a program may only have ended of it."""
+    if any(isinstance(one, OSError) and one.errno in NO_ROOM for one in _causes(problem)):
+        return True
+    try:
+        return shutil.disk_usage(folder).free < LEAST_FREE
+    except OSError:  # the folder is gone: that is no full disk
+        return False
+
+
+def _causes(problem: BaseException | None) -> Iterator[BaseException]:
+    while problem is not None:
+        yield problem
+        problem = problem.__cause__ or problem.__context__
 
 
 def measured(value: Value) -> Value:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from testbed.experiments.errors import BadResults
-from testbed.experiments.results import Results, identity
+from testbed.experiments.results import Results, identity, make_folder
 from tests.testbed.experiments.scenes import document, row, small
 
 
@@ -56,12 +57,58 @@ def test_what_a_stopped_trial_left_goes(tmp_path: Path) -> None:
     assert list(results.new_folder("x").iterdir()) == []
 
 
+def test_a_full_disk_is_said_and_leaves_no_half(tmp_path: Path) -> None:
+    results = filled(tmp_path)
+    before = results.write_table().read_bytes()
+    part = tmp_path / "rows.parquet.part"
+    part.symlink_to("/dev/full")
+    with pytest.raises(BadResults, match=r"rows\.parquet cannot be written: No space left on device"
+                                         r"\. Free some space.*--out"):
+        results.write_table()
+    assert (tmp_path / "rows.parquet").read_bytes() == before
+    assert not part.is_symlink()
+    (results.new_folder("d") / "row.json.part").symlink_to("/dev/full")
+    with pytest.raises(BadResults, match=r"row\.json cannot be written: No space left"):
+        results.put(row("d", 2, {"steering": "none", "load": "none"}, {}))
+    assert len(results.rows()) == 3
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "trials").write_text("x")
+    with pytest.raises(BadResults, match="trials/a cannot be written: Not a directory"):
+        Results(tmp_path).new_folder("a")
+    with pytest.raises(BadResults, match=r"trials/a cannot be written: .*--out"):
+        make_folder(tmp_path / "trials" / "a")
+
+
 def test_where_nothing_can_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(BadResults, match=f"{folder.name} is no folder to write to: "), \
                 Results(folder).locked():
             pytest.fail("nobody may run there")
+
+
+def test_a_table_is_old_where_trials_ended_after_it(tmp_path: Path) -> None:
+    assert not Results(tmp_path / "nothing").table_is_old
+    results = filled(tmp_path)
+    assert results.table_is_old
+    table = results.write_table()
+    os.utime(table, (2e9, 2e9))
+    assert not results.table_is_old
+    later = tmp_path / "trials" / "a" / "row.json"
+    os.utime(later, (2.1e9, 2.1e9))
+    assert results.table_is_old
+
+
+def test_fewer_repetitions_do_not_hide_rows_that_there_are(tmp_path: Path) -> None:
+    results = filled(tmp_path)
+    assert results.scenario().repetitions == 4
+    fewer = small(repetitions=1), document(repetitions=1)
+    assert results.begin(*fewer).repetitions == 2  # of these there are rows
+    assert results.scenario().repetitions == 2
+    assert results.begin(small(), document()).repetitions == 4
+    assert results.scenario().repetitions == 4
 
 
 def test_only_what_changes_trials_changes_a_scenario() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,15 @@ from testbed.experiments.errors import BadResults, RunFailed
 from testbed.experiments.kind import Figures
 from testbed.experiments.machine import Machine
 from testbed.experiments.results import Results, Row
-from testbed.experiments.runner import MOST_IN_A_ROW, Ran, Surroundings, run_trials, waiting
+from testbed.experiments.runner import (
+    MOST_IN_A_ROW,
+    Ran,
+    RunTrial,
+    Surroundings,
+    no_room,
+    run_trials,
+    waiting,
+)
 from tests.testbed.experiments.scenes import document, small
 
 MACHINE = Machine("one", 2, 4.0, "Linux", "3.11", "abc", False)
@@ -130,6 +140,54 @@ def test_failures_in_a_row_end_the_run(tmp_path: Path) -> None:
     with pytest.raises(RunFailed, match="no device"):
         go(results, Stand(failing=tuple(range(100))))
     assert len(results.rows()) == MOST_IN_A_ROW
+
+
+def full(settings: Mapping[str, Any], seed: int, folder: Path) -> Figures:
+    (folder / "error.txt").symlink_to("/dev/full")
+    raise OSError(errno.ENOSPC, "No space left on device", "capture.pcap")
+
+
+def wrapped(settings: Mapping[str, Any], seed: int, folder: Path) -> Figures:
+    try:
+        return full(settings, seed, folder)
+    except OSError as error:
+        raise LinkFailure("the capture cannot be written", "give another folder") from error
+
+
+@pytest.mark.parametrize("trial", [full, wrapped])
+def test_a_full_disk_ends_the_run_and_the_same_command_goes_on(tmp_path: Path, trial: RunTrial,
+                                                               ) -> None:
+    results, scenario = Results(tmp_path), small()
+    world = Surroundings(MACHINE, Clock(), lambda: 1e9, lambda: 0.5)
+    with pytest.raises(RunFailed) as caught:
+        run_trials(trials_of(scenario), lambda trial: {}, trial, results, Quiet(), world)
+    assert "no room" in caught.value.problem
+    assert "capture" in caught.value.problem
+    assert "another folder" not in caught.value.problem
+    assert "Make room" in caught.value.remedy
+    assert "same command" in caught.value.remedy
+    assert results.rows() == []  # so the trial is run again
+    ran, _ = go(results, Stand())
+    assert ran.done == 8
+
+
+def test_a_program_that_ended_of_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                             ) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    assert not no_room(LinkFailure("cell ended", ""), tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage._replace(free=4096))
+    assert no_room(LinkFailure("cell ended", ""), tmp_path)
+
+
+def test_an_error_that_cannot_be_kept_is_told_all_the_same(tmp_path: Path) -> None:
+    def fails(settings: Mapping[str, Any], seed: int, folder: Path) -> Figures:
+        (folder / "error.txt").symlink_to("/dev/full")
+        raise LinkFailure("no device", "make one")
+
+    results = Results(tmp_path)
+    world = Surroundings(MACHINE, Clock(), lambda: 1e9, lambda: 0.5)
+    run_trials(trials_of(small())[:1], lambda trial: {}, fails, results, Quiet(), world)
+    assert "no device" in str(results.rows()[0].error)
 
 
 def test_a_bug_is_no_failed_trial(tmp_path: Path) -> None:
