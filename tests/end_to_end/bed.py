@@ -40,6 +40,7 @@ PATIENCE = 200.0  # seconds until what comes must have come, on a machine that h
 TOKENS = 150  # of an answer: some five seconds of an idle cell's
 PAGE = {"max_new_tokens": 60, "patience": PATIENCE, "seed": 14, "temperature": 1.0}
 OTHER_NCI = 0x66C010  # of the second cell
+NAME = f"airsplit-e2e{os.getpid()}"  # that no other run has
 
 
 @dataclass(frozen=True)
@@ -212,4 +213,4 @@ def _of_our_own(settings: LoopSettings) -> LoopSettings:
             held = stack.enter_context(socket.socket(socket.AF_INET, kind))
             held.bind((HOST, 0))
             ports[name] = held.getsockname()[1]
-    return replace(settings, name=f"airsplit-e2e{os.getpid()}", **ports)
+    return replace(settings, name=NAME, **ports)

@@ -1,15 +1,19 @@
-"""The bed that most of these tests share: it is brought up once, and leaves nothing behind."""
+"""The bed that most of these tests share: it is brought up once, and leaves nothing behind; and a
+place for those that start everything themselves."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from testbed import namespaces
-from tests.end_to_end.bed import Bed
-from tests.leftovers import left_behind
+from tests.end_to_end.bed import NAME, Bed
+from tests.end_to_end.place import Place
+from tests.leftovers import Traces
 from xapp.ric import usrsctp
 
 
@@ -21,9 +25,27 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
     if not usrsctp.available():
         pytest.skip("libusrsctp2 is not installed")
     folder: Path = tmp_path_factory.mktemp("bed")
-    with Bed(folder) as made:
-        made.start()
+    with Traces(NAME, folder) as traces:
+        with temporary_files_in(traces.temporary):
+            made = Bed(folder)
+        with made:
+            with temporary_files_in(traces.temporary):
+                made.start()
+            yield made
+            made.check()
+        assert traces.left() == []
+
+
+@contextmanager
+def temporary_files_in(folder: Path) -> Iterator[None]:
+    """Of this process, and of those that it starts in the block."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(folder))
+        patch.setattr(tempfile, "tempdir", None)  # else it is asked for once
+        yield
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    with Place() as made:
         yield made
-        made.check()
-    assert left_behind(made.settings.name, folder) == []
-    assert not made._sockets.exists()

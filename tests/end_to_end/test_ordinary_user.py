@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,8 +28,9 @@ from xapp.ric import usrsctp
 
 pytestmark = [
     pytest.mark.skipif(not can_be(), reason="privileges cannot be given up here"),
-    pytest.mark.skipif(user_namespace.why_not() is not None, reason="no user namespaces here"),
     pytest.mark.skipif(not usrsctp.available(), reason="libusrsctp2 is not installed")]
+needs_user_namespaces = pytest.mark.skipif(user_namespace.why_not() is not None,
+                                           reason="no user namespaces here")
 WHOLE_SECONDS = 500.0  # a hang's bound; alone on a machine it takes a minute
 TERMINATED = 128 + signal.SIGTERM
 
@@ -58,6 +59,7 @@ def compiled_for_all(folder: Path) -> None:
                 one for one in names if not one.endswith((".nbi", ".nbc"))])
 
 
+@needs_user_namespaces
 def test_an_ordinary_user_has_it_too_and_leaves_nothing(home: Path) -> None:
     with demo(home) as process:
         until_it_says(home / "log", " s  baseline: ", process)
@@ -71,9 +73,41 @@ def test_an_ordinary_user_has_it_too_and_leaves_nothing(home: Path) -> None:
     # What was made in there went with the last process, which is all that there is to see.
     assert processes_about(str(home)) == []
     assert list((home / "tmp").iterdir()) == []
-    assert [one.name for one in (home / "state").rglob("*") if one.is_file()] == ["lock"]
+    assert records(home) == ["airsplit-demo-outside/lock", "airsplit-demo/lock"]
 
 
+def test_without_user_namespaces_it_is_by_relays_and_says_so(home: Path) -> None:
+    programs = programs_but(home / "bin", "unshare")
+    with demo(home, "--no-pages", before=["env", f"PATH={programs}"]) as process:
+        until_it_says(home / "log", " s  baseline: ", process)
+        process.terminate()
+        assert process.wait(PATIENCE) == TERMINATED, told(home)
+    assert re.search(r"^mode relay: not root \(.+\); not user \(`unshare` is not installed\); "
+                     "loopback relays with the same scheduler", told(home), re.MULTILINE)
+    assert "Traceback" not in told(home)
+    assert processes_about(str(home)) == []
+    assert list((home / "tmp").iterdir()) == []
+    assert records(home) == ["airsplit-demo/lock"]
+
+
+def programs_but(folder: Path, missing: str) -> Path:
+    """A folder with all programs of this machine's but one."""
+    folder.mkdir()
+    for place in map(Path, os.environ["PATH"].split(os.pathsep)):
+        for one in place.iterdir() if place.is_dir() else ():
+            if one.name != missing and not (folder / one.name).is_symlink():
+                (folder / one.name).symlink_to(one)
+    return folder
+
+
+def records(home: Path) -> list[str]:
+    """Files where runs are on record: of those that are over only locks, which the next ones
+    take."""
+    state = home / "state" / "airsplit"
+    return sorted(str(one.relative_to(state)) for one in state.rglob("*") if one.is_file())
+
+
+@needs_user_namespaces
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_an_ordinary_user_is_told_the_whole_story(home: Path) -> None:
@@ -97,11 +131,13 @@ def told(home: Path) -> str:
 
 
 @contextmanager
-def demo(home: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    """It does not outlive the test."""
+def demo(home: Path, *options: str, before: Sequence[str] = ()
+         ) -> Iterator[subprocess.Popen[bytes]]:
+    """It does not outlive the test; `before` goes before its own command line."""
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(
-            ordinary([*AIRSPLIT, "demo", "--quick", "--out", str(home / "report"), *options]),
+            ordinary([*before, *AIRSPLIT, "demo", "--quick", "--out", str(home / "report"),
+                      *options]),
             cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
             start_new_session=True, env={
                 **os.environ, "HOME": str(home), "XDG_STATE_HOME": str(home / "state"),

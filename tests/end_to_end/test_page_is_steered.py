@@ -21,6 +21,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is missing: apt-get install chromium"),
     pytest.mark.skipif(not namespaces.available(), reason="no network namespaces here")]
 MOST_ANSWERS = 12  # until the xApp's share is in force; it takes one or two
+FELT = 1.3  # times as fast is no chance, and a reader sees it
 QUESTION = "Tell me a story about a king and a bell."
 
 
@@ -77,4 +78,4 @@ def test_steering_changes_the_speed_of_what_was_typed(bed: Bed, page: Page) -> N
     bed.watch_only(True)
     print(f"tokens/s: calm {calm:.1f}, congested {congested:.1f}, steered {steered:.1f}")
     assert congested < calm
-    assert steered > congested
+    assert steered > FELT * congested

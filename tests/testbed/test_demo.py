@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -19,8 +21,9 @@ from testbed import namespaces
 from testbed.bed import modes
 from testbed.cli import main
 from testbed.loop import telling
+from testbed.loop.parts import answers
 from testbed.loop.settings import LoopSettings
-from tests.leftovers import left_behind, processes_about
+from tests.leftovers import Traces
 from xapp.ric import usrsctp
 
 HANG_SECONDS = 240.0
@@ -30,10 +33,18 @@ STORY = ["baseline", "congestion", "stall", "steer", "flow", "congestion ends", 
 FIGURES = ("tokens_per_second", "first_token_ms", "p50_ms", "p95_ms", "p99_ms", "longest_ms")
 
 
-def started(folder: Path, *options: str) -> subprocess.Popen[str]:
+@pytest.fixture
+def traces(tmp_path: Path) -> Iterator[Traces]:
+    with Traces("airsplit-demo", tmp_path) as made:
+        yield made
+
+
+def started(folder: Path, traces: Traces, *options: str, out: IO[str] | int = subprocess.PIPE
+            ) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "testbed.cli", "demo", "--quick", "--out", str(folder), *options],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+        stdout=out, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        env={**traces.environment, "PYTHONUNBUFFERED": "1"})
 
 
 @contextmanager
@@ -48,8 +59,8 @@ def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def until(ready: Callable[[], bool], what: str, seconds: float = HANG_SECONDS) -> None:
@@ -61,10 +72,10 @@ def until(ready: Callable[[], bool], what: str, seconds: float = HANG_SECONDS) -
 
 @needs_root
 @pytest.mark.alone
-def test_the_story_is_told_in_order_and_nothing_is_left(tmp_path: Path) -> None:
+def test_the_story_is_told_in_order_and_nothing_is_left(tmp_path: Path, traces: Traces) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with ended(started(tmp_path, "--no-pages", "--api-port", str(port))) as process:
+        with ended(started(tmp_path, traces, "--no-pages", "--api-port", str(port))) as process:
             told = process.communicate(timeout=HANG_SECONDS)[0]
     assert process.returncode == 0, told
     assert f"port {port} for the xApp's API is taken by process {os.getpid()}" in told
@@ -85,19 +96,40 @@ def test_the_story_is_told_in_order_and_nothing_is_left(tmp_path: Path) -> None:
     assert found["cell"] is not None
     assert (tmp_path / "loop.png").stat().st_size > 10_000
     assert "<svg" in (tmp_path / "report.html").read_text()
-    assert left_behind("airsplit-demo", tmp_path) == []
+    assert traces.left() == []
 
 
 @needs_root
 @pytest.mark.alone
-def test_ctrl_c_takes_everything_away(tmp_path: Path) -> None:
-    with ended(started(tmp_path, "--no-pages")) as process:
+def test_ctrl_c_takes_everything_away(tmp_path: Path, traces: Traces) -> None:
+    with ended(started(tmp_path, traces, "--no-pages")) as process:
         until(lambda: any("testbed.loop.phone" in one for one in processes_of_group(process)) or
               process.poll() is not None, "the phone")
         process.send_signal(signal.SIGINT)
         told = process.communicate(timeout=HANG_SECONDS)[0]
     assert process.returncode == 130, told
-    assert left_behind("airsplit-demo", tmp_path) == []
+    assert traces.left() == []
+
+
+@needs_root
+@pytest.mark.alone
+@pytest.mark.slow
+def test_it_is_kept_up_until_ctrl_c(tmp_path: Path, traces: Traces) -> None:
+    log = tmp_path / "told"
+    with log.open("w") as out, ended(started(tmp_path, traces, "--keep", out=out)) as process:
+        until(lambda: "stays up until Ctrl-C" in log.read_text() or process.poll() is not None,
+              "the story's end")
+        found = dict(re.findall(r"(the phone's page|the operator's console|metrics): +(http\S+)",
+                                log.read_text()))
+        assert len(found) == 3, log.read_text()
+        assert [name for name, url in found.items() if not answers(url)] == []
+        process.send_signal(signal.SIGINT)
+        assert process.wait(HANG_SECONDS) == 130, log.read_text()
+    assert "Traceback" not in log.read_text()
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["cell"] is not None
+    assert "release" in [one["what"] for one in summary["story"]]
+    assert traces.left() == []
 
 
 def processes_of_group(process: subprocess.Popen[str]) -> list[str]:
@@ -109,12 +141,12 @@ def processes_of_group(process: subprocess.Popen[str]) -> list[str]:
 
 @needs_root
 @pytest.mark.alone
-def test_what_a_killed_demo_ran_ends_by_itself(tmp_path: Path) -> None:
-    with ended(started(tmp_path, "--no-pages")) as process:
+def test_what_a_killed_demo_ran_ends_by_itself(tmp_path: Path, traces: Traces) -> None:
+    with ended(started(tmp_path, traces, "--no-pages")) as process:
         until(lambda: (tmp_path / "tap.log").exists() or process.poll() is not None, "the tap")
         process.kill()
         process.wait()
-        until(lambda: left_behind("airsplit-demo", tmp_path) == [], "what the killed one ran")
+        until(lambda: traces.running() == [], "what the killed one ran")
 
 
 @needs_root
@@ -154,8 +186,8 @@ def test_it_falls_back_and_says_which_mode(
 @pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.skipif(not usrsctp.available(), reason="libusrsctp2 is not installed")
-def test_the_story_by_relays(tmp_path: Path) -> None:
-    with ended(started(tmp_path, "--no-pages", "--mode", "relay")) as process:
+def test_the_story_by_relays(tmp_path: Path, traces: Traces) -> None:
+    with ended(started(tmp_path, traces, "--no-pages", "--mode", "relay")) as process:
         told = process.communicate(timeout=HANG_SECONDS)[0]
     assert process.returncode == 0, told
     assert "Packets were carried by mode relay" in told
@@ -166,4 +198,4 @@ def test_the_story_by_relays(tmp_path: Path) -> None:
     assert found["labels"]["first_right_seconds"] is not None
     assert found["verdict"]["quota_at"] is not None
     assert "Packets were carried by mode relay" in (tmp_path / "report.html").read_text()
-    assert processes_about(str(tmp_path)) == []
+    assert traces.left() == []
