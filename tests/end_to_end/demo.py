@@ -1,4 +1,4 @@
-"""`airsplit demo`, or another start of the loop, in a place of its own.
+"""`airsplit demo`, or another command that runs the loop, in a place of its own.
 
     with demo(place, folder / "report", folder / "log") as run:
         run.says(" s  baseline: ")
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,15 +21,16 @@ from tests.end_to_end.place import Place
 from tests.leftovers import processes_about
 
 TERMINATED = 128 + signal.SIGTERM
+DEMO = ("demo", "--quick", "--no-pages")
 
 
 class Demo:
     """One that runs; what it says is in a file."""
 
-    def __init__(self, place: Place, folder: Path, log: Path) -> None:
+    def __init__(self, place: Place, folder: Path, log: Path, command: Sequence[str]) -> None:
         self.folder, self.log = folder, log
         self.process = place.start(
-            [*AIRSPLIT, "demo", "--quick", "--no-pages", "--out", str(folder)], log,
+            [*AIRSPLIT, *command, "--out", str(folder)], log,
             XDG_STATE_HOME=str(log.parent / "state"), PYTHONUNBUFFERED="1")
 
     @property
@@ -45,9 +46,9 @@ class Demo:
 
 
 @contextmanager
-def demo(place: Place, folder: Path, log: Path) -> Iterator[Demo]:
+def demo(place: Place, folder: Path, log: Path, command: Sequence[str] = DEMO) -> Iterator[Demo]:
     """Whatever happens, it does not outlive the test."""
-    made = Demo(place, folder, log)
+    made = Demo(place, folder, log, command)
     try:
         yield made
     finally:

@@ -1,16 +1,17 @@
-"""A demo that is killed, and its cell too: nobody is left to clean up but the next start."""
+"""A run that is killed, and its cell too: nobody is left to clean up but the next start."""
 
 from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from testbed import namespaces
-from tests.end_to_end.demo import TERMINATED, Demo, demo, nothing_is_left, until
-from tests.end_to_end.place import Place
+from tests.end_to_end.demo import DEMO, TERMINATED, Demo, demo, nothing_is_left, until
+from tests.end_to_end.place import TEMPORARY, Place
 from tests.leftovers import processes_about
 from xapp.ric import usrsctp
 
@@ -20,18 +21,25 @@ pytestmark = [
     pytest.mark.skipif(not usrsctp.available(), reason="libusrsctp2 is not installed")]
 
 
+@pytest.mark.parametrize(("command", "name", "runs"), [
+    (DEMO, "airsplit-demo", " s  baseline: "),
+    pytest.param(("testbed", "loop", "--quick"), "airsplit-loop", "airsplit testbed: calm",
+                 marks=pytest.mark.slow)], ids=["demo", "loop"])
 def test_the_next_start_takes_away_what_a_killed_one_and_its_cell_left(
-        place: Place, tmp_path: Path) -> None:
-    with demo(place, tmp_path / "report", tmp_path / "first.log") as first:
+        place: Place, tmp_path: Path, command: Sequence[str], name: str, runs: str) -> None:
+    with demo(place, tmp_path / "report", tmp_path / "first.log", command) as first:
         first.says("waiting for the first token")  # all of it runs
         kill_with_its_cell(first)
         assert first.ends() == -signal.SIGKILL
     until(lambda: not processes_about(str(first.folder)), "the end of what lost its parent")
-    assert {"airsplit-demo-n6", "airsplit-demo-phone"} <= {one.split()[0] for one in place.left()}
-    with demo(place, first.folder, tmp_path / "second.log") as second:
+    left = place.left()
+    assert {f"{name}-n6", f"{name}-phone"} <= {one.split()[0] for one in left}
+    temporary, = (one for one in left if Path(one).parent == Path(TEMPORARY))
+    with demo(place, first.folder, tmp_path / "second.log", command) as second:
         second.says(f"a run that was killed (process {first.process.pid}) had left namespaces "
-                    "airsplit-demo-n6, airsplit-demo-phone, ")
-        second.says(" s  baseline: ")
+                    f"{name}-n6, {name}-phone, ")
+        second.says(f"folder {temporary}: removed")
+        second.says(runs)
         second.process.terminate()
         assert second.ends() == TERMINATED, second.told
     assert "Traceback" not in second.told

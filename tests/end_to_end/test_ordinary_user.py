@@ -22,6 +22,7 @@ import pytest
 from testbed.loop.parts import AIRSPLIT, answers
 from testbed.ran.plane import user_namespace
 from tests.end_to_end.bed import PATIENCE, ROOT
+from tests.end_to_end.demo import TERMINATED, until
 from tests.leftovers import processes_about
 from tests.testbed.bed.ordinary import can_be, ordinary
 from xapp.ric import usrsctp
@@ -32,7 +33,6 @@ pytestmark = [
 needs_user_namespaces = pytest.mark.skipif(user_namespace.why_not() is not None,
                                            reason="no user namespaces here")
 WHOLE_SECONDS = 500.0  # a hang's bound; alone on a machine it takes a minute
-TERMINATED = 128 + signal.SIGTERM
 
 
 @pytest.fixture
@@ -74,6 +74,33 @@ def test_an_ordinary_user_has_it_too_and_leaves_nothing(home: Path) -> None:
     assert processes_about(str(home)) == []
     assert list((home / "tmp").iterdir()) == []
     assert records(home) == ["airsplit-demo-outside/lock", "airsplit-demo/lock"]
+
+
+@needs_user_namespaces
+@pytest.mark.slow
+def test_what_was_killed_inside_and_outside_is_taken_away_by_the_next_start(home: Path) -> None:
+    with demo(home, "--no-pages") as process:
+        until_it_says(home / "log", "waiting for the first token", process)
+        process.send_signal(signal.SIGSTOP)  # so that it does nothing about the other's end
+        for one in children(process.pid):
+            os.kill(one, signal.SIGKILL)
+        process.kill()
+        assert process.wait(PATIENCE) == -signal.SIGKILL
+    until(lambda: processes_about(str(home)) == [], "the end of what lost its parent")
+    left = sorted((home / "tmp").iterdir())
+    assert len(left) == 2  # of what was outside, and of what was inside
+    with demo(home, "--no-pages") as process:
+        until_it_says(home / "log", " s  baseline: ", process)
+        process.terminate()
+        assert process.wait(PATIENCE) == TERMINATED, told(home)
+    assert all(f"folder {one}: removed" in told(home) for one in left)
+    assert list((home / "tmp").iterdir()) == []
+    assert records(home) == ["airsplit-demo-outside/lock", "airsplit-demo/lock"]
+
+
+def children(process: int) -> list[int]:
+    found = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii")
+    return list(map(int, found.split()))
 
 
 def test_without_user_namespaces_it_is_by_relays_and_says_so(home: Path) -> None:
