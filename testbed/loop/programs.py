@@ -40,6 +40,7 @@ from testbed.loop.parts import (
     undisturbed,
     wait_until,
 )
+from testbed.loop.run_folder import clear
 from testbed.loop.settings import Arm, Load, LoopSettings
 
 CELL_END_SECONDS = 60.0  # a busy machine takes down namespaces slowly
@@ -48,7 +49,15 @@ START_SECONDS = 240.0  # the first time of all, things are compiled
 ORDER = (("phone", "crowd", "page", "page-door", "console", "console-door",
           "api-door"), ("xapp",), ("edge", "capture", "tap"),
          ("relay", "ends", "cell"))
-OLD = ("xapp.db*", "*.jsonl", "*.json", "*.pcap*", "*.log", "*.yaml")  # of a run before
+# All that a run writes, by name: the next one in its folder takes these away, and nothing else.
+# Of the rest, `xapp.token` and the page's folder `page` are kept.
+FILES = frozenset((
+    "cell.yaml", "crowd.yaml", "ends.yaml", "xapp.yaml", WRONG_MAP,
+    *(f"{name}.log" for group in ORDER for name in group),
+    "tokens.jsonl", "labels.jsonl", "crowd.jsonl", "ends.jsonl",  # what they print
+    "ran.json", "xapp.db", "xapp.db-journal", "xapp.db-shm", "xapp.db-wal", "xapp.db.lock",
+    "edge.pcap", "edge.pcap.part", "edge.timing.jsonl",
+    "summary.json", "summary.json.part", "loop.png", "report.html"))  # what is made of it all
 
 
 class Programs:
@@ -109,9 +118,7 @@ class Programs:
 
     def start(self) -> None:
         """Everything; returns when the phone has its first token."""
-        for pattern in OLD:
-            for old in self.folder.glob(pattern):
-                old.unlink()
+        clear(self.folder, FILES)
         self._start_cell()
         self._start_xapp()
         self.wait(lambda: answers(self.cell_api + "/ues"), "the cell")
@@ -167,7 +174,8 @@ class Programs:
         log = self.folder / "edge.log"
         self.wait(lambda: " on http://" in log.read_text(encoding="utf-8"), "the edge")
         self.wait(lambda: bool(list(self.lines("labels.jsonl"))), "the tap")
-        self.wait(lambda: any(self.folder.glob(f"{self.capture.name}*")), "the capture")
+        growing = self.capture.with_name(f"{self.capture.name}.part")
+        self.wait(lambda: self.capture.exists() or growing.exists(), "the capture")
         if self.settings.load is not Load.NONE:
             self.wait(lambda: bool(list(self.lines("crowd.jsonl"))), "the crowd")
         if self.settings.page:
@@ -224,9 +232,9 @@ class Programs:
     def add(self, name: str, command: list[str], output: str | None = None,
             by_input: bool = False) -> Part:
         """Start one; `output` keeps what it prints."""
-        part = Part(f"the program {name!r}", command, self.folder / f"{name}.log",
+        part = Part(f"the program {name!r}", command, self._file(f"{name}.log"),
                     None if by_input else signal.SIGTERM,
-                    None if output is None else self.folder / output,
+                    None if output is None else self._file(output),
                     CELL_END_SECONDS if name == "cell" else END_SECONDS)
         self.parts[name] = part
         if self._record is not None:
@@ -252,4 +260,9 @@ class Programs:
 
     def write(self, name: str, document: dict[str, Any]) -> None:
         """A program's file."""
-        (self.folder / name).write_text(yaml.safe_dump(document), encoding="utf-8")
+        self._file(name).write_text(yaml.safe_dump(document), encoding="utf-8")
+
+    def _file(self, name: str) -> Path:
+        """One to write; of a name that the next run will know."""
+        assert name in FILES, f"{name} is not in FILES: no later run would take it away"
+        return self.folder / name
