@@ -249,10 +249,15 @@ def _open_lock(place: Path) -> IO[str]:
 
 
 def _already(place: Path, name: str) -> AlreadyRunning:
+    """`airsplit testbed` ends the testbed that it keeps, and no other run."""
+    from testbed.bed.layout import NAME
+
     made = read(place)
-    who = "" if made is None or made.owner is None else f", as process {made.owner.pid}"
-    return AlreadyRunning(f"The testbed {name!r} runs already{who}.",
-                          "End it: airsplit testbed down; or look at it: airsplit testbed status.")
+    owner = None if made is None else made.owner
+    who = "" if owner is None else f", as process {owner.pid}"
+    end = ("airsplit testbed down; or look at it: airsplit testbed status" if name == NAME else
+           "press Ctrl-C there" + ("" if owner is None else f", or kill {owner.pid}"))
+    return AlreadyRunning(f"The testbed {name!r} runs already{who}.", f"End it: {end}.")
 
 
 def _ours(name: object) -> str:

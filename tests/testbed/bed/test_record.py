@@ -14,6 +14,7 @@ import pytest
 
 from testbed import namespaces
 from testbed.bed import record
+from testbed.bed.layout import INSIDE, NAME
 from testbed.bed.record import AlreadyRunning, Process, Record, clean_leftovers
 from testbed.errors import TestbedFailure
 
@@ -51,12 +52,26 @@ def test_a_run_leaves_no_record(tmp_path: Path) -> None:
     assert [one.name for one in (tmp_path / "bed").iterdir()] == ["lock"]
 
 
-def test_twice_names_the_one_that_runs(tmp_path: Path) -> None:
-    with (Record.open("bed", tmp_path),
-          pytest.raises(AlreadyRunning, match=f"process {os.getpid()}") as caught,
-          Record.open("bed", tmp_path)):
+@pytest.mark.parametrize(("name", "end"), [
+    (NAME, "airsplit testbed down; or look at it: airsplit testbed status."),
+    # `down` is the testbed's in the background: of a demo it knows nothing.
+    ("airsplit-demo", f"press Ctrl-C there, or kill {os.getpid()}."),
+    (INSIDE, f"press Ctrl-C there, or kill {os.getpid()}.")])
+def test_twice_names_the_one_that_runs_and_how_to_end_it(
+        tmp_path: Path, name: str, end: str) -> None:
+    with (Record.open(name, tmp_path), pytest.raises(AlreadyRunning) as caught,
+          Record.open(name, tmp_path)):
         pass
-    assert "airsplit testbed down" in str(caught.value)
+    assert str(caught.value) == (f"The testbed {name!r} runs already, as process {os.getpid()}. "
+                                 f"End it: {end}")
+
+
+def test_where_its_number_is_not_known_there_is_a_remedy(tmp_path: Path) -> None:
+    with Record.open("airsplit-demo", tmp_path):
+        (tmp_path / "airsplit-demo" / "record.json").unlink()
+        with pytest.raises(AlreadyRunning, match=r"already\. End it: press Ctrl-C there\."), \
+                Record.open("airsplit-demo", tmp_path):
+            pass
 
 
 def test_what_lives_is_left_alone(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
