@@ -1,17 +1,21 @@
 """The loop while it runs, on a terminal: phases, tokens, slices, labels, what the xApp does.
 
-`Scene` is all that is shown; `draw` makes rich's tables and panels of it. It asks nobody.
+    draw(scene, width, height)      # never higher than the terminal, which would cut its end off
+
+`Scene` is all that is shown; `draw` makes rich's tables and panels of it. Where there is little
+room the chart is lower and the oldest events go; addresses stay, at the top. It asks nobody.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from textwrap import shorten
 from typing import Any
 
 from rich.columns import Columns
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -22,15 +26,22 @@ from testbed.loop.slices import SliceSample
 from testbed.loop.spark import chart, columns, waits_of
 from testbed.loop.story import Token, phase_figures
 
-HEIGHT = 5  # lines of the chart
 EDGE_COLUMNS = 12  # beside the chart
 RECENT_SECONDS = 3.0  # that tokens a second are of
 STYLES = ("green", "red", "blue", "green")  # of the phases
 MARKS = {What.CONGESTION: "red", What.STALL: "red", What.LABEL: "magenta", What.MOVE: "blue",
          What.STEER: "blue", What.FLOW: "green", What.CONGESTION_ENDS: "green",
          What.RELEASE: "green"}
+DECISION_COLUMNS = 64
 NAMES = {INTERNET: "everybody's", LLM: "the split model's"}
-MOST_EVENTS = 9
+FRAME = 2  # lines of a panel that are its border
+CHART_FRAME = FRAME + 2  # and what is below the chart
+WAITED_FOR = 12  # the latest that are shown, while all is set up
+TIME_COLUMNS, WHAT_COLUMNS = 9, 1 + max(map(len, What))  # of an event, before its text
+STACKED_BELOW = 140  # columns: slices and decision are one above the other
+# Lines of the chart, characters of a decision's reason, lines that events want: what is shown with
+# ever less room, until that many lines of events fit, or all that there are.
+SPARING = ((5, 180, 9), (4, 180, 7), (3, 180, 5), (2, 180, 5), (2, 90, 3), (2, 40, 1))
 
 
 @dataclass
@@ -50,21 +61,50 @@ class Scene:
     addresses: Mapping[str, str] = field(default_factory=dict)
 
 
-def draw(scene: Scene, width: int) -> RenderableType:
-    """All of it, for a terminal of that width."""
+def draw(scene: Scene, width: int, height: int) -> RenderableType:
+    """All of it, or what is worth most of it, for a terminal of that size."""
     if scene.now is None:
-        lines = Text("\n".join(f"  {one}" for one in scene.said[-12:]))
+        said = scene.said[-max(1, min(WAITED_FOR, height - FRAME)):]
+        lines = Text("\n".join(f"  {one}" for one in said), no_wrap=True)
         return Panel(lines, title="airsplit demo: it is being set up", border_style="cyan")
-    inside = max(20, min(width, 160) - EDGE_COLUMNS - 4)
-    return Group(_tokens(scene, inside), Columns([_slices(scene), _steering(scene)]),
-                 _events(scene), _addresses(scene))
+    top: list[RenderableType] = [_addresses(scene, width)] if scene.addresses else []
+    events = [_event(one, width) for one in scene.events]
+    before, below, taken = 0, top, 0
+    for rows, reason, wanted in SPARING:
+        if reason != before:
+            before, below = reason, _cell(scene, width, reason)
+            taken = _lines_of([*top, *below], width)
+        room = height - taken - (rows + CHART_FRAME) - FRAME
+        if room >= min(wanted, sum(map(len, events))):
+            break
+    blocks = [*top, _tokens(scene, max(20, min(width, 160) - EDGE_COLUMNS - 4), rows), *below]
+    if room > 0:
+        return Group(*blocks, _events(events, room))
+    while len(blocks) > 1 and _lines_of(blocks, width) > height:
+        blocks.pop()  # the dearest are first
+    return Group(*blocks)
 
 
-def _tokens(scene: Scene, width: int) -> Panel:
+def _cell(scene: Scene, width: int, reason: int) -> list[RenderableType]:
+    """What is between the chart and the events."""
+    if width < STACKED_BELOW:
+        return [_slices(scene), _steering(scene, reason, None)]
+    return [Columns([_slices(scene), _steering(scene, reason, DECISION_COLUMNS)])]
+
+
+def _lines_of(blocks: Sequence[RenderableType], width: int) -> int:
+    console = Console(file=io.StringIO(), width=width)
+    return len(console.render_lines(Group(*blocks), pad=False)) if blocks else 0
+
+
+def _tokens(scene: Scene, width: int, rows: int) -> Panel:
     settings, now = scene.settings, scene.now or 0.0
     values = columns(waits_of(scene.tokens), 0.0, settings.seconds, width)
-    lines = chart(values, HEIGHT)
-    marks = ("1 s", "", "100 ms", "", "10 ms")
+    lines = chart(values, rows)
+    marks = [""] * rows
+    marks[0], marks[-1] = "1 s", "10 ms"
+    if rows % 2:
+        marks[rows // 2] = "100 ms"
     text = Text(no_wrap=True)
     bounds = [round(end / settings.seconds * width) for end in settings.ends]
     for mark, line in zip(marks, lines, strict=True):
@@ -105,36 +145,57 @@ def _slices(scene: Scene) -> Panel:
     return Panel(table, title="the cell", border_style="cyan")
 
 
-def _steering(scene: Scene) -> Panel:
+def _steering(scene: Scene, reason: int, width: int | None) -> Panel:
+    """As high as it must be: in the whole width the label and the xApp's state are one line."""
     flow = scene.flow
     text = Text()
     if flow is None:
-        text.append("no flow of a split model is known\n")
+        text.append("no flow of a split model is known")
     else:
         text.append(f"{flow['label']}", style="bold magenta")
-        text.append(f"  {100 * flow['confidence']:.0f} % sure, {flow.get('address')}\n")
+        text.append(f"  {100 * flow['confidence']:.0f} % sure, {flow.get('address')}")
+    text.append("   " if width is None else "\n")
     text.append("xApp: ", style="bold")
     text.append("only watches (dry run)" if scene.dry_run else "may act", style="bold blue")
     if scene.decisions:
         last = scene.decisions[0]
-        text.append(f"\n{last['state']}: " + shorten(last["reason"], 180, placeholder=" …"))
-    return Panel(text, title="label and decision", border_style="cyan", width=64)
+        text.append(f"\n{last['state']}: " + shorten(last["reason"], reason, placeholder=" …"))
+    return Panel(text, title="label and decision", border_style="cyan", width=width)
 
 
-def _events(scene: Scene) -> Panel:
-    table = Table.grid(padding=(0, 1))
-    for one in scene.events[-MOST_EVENTS:]:
-        table.add_row(f"{one.at:6.1f} s", Text(one.what.value, style=MARKS.get(one.what, "")),
-                      one.text)
-    return Panel(table, title="the story so far", border_style="cyan")
+def _event(event: Event, width: int) -> list[Text]:
+    """Its lines."""
+    before = TIME_COLUMNS + WHAT_COLUMNS
+    console = Console(file=io.StringIO(), width=width)
+    lines = list(Text(event.text).wrap(console, max(10, width - 4 - before)))
+    first = Text(f"{event.at:6.1f} s".ljust(TIME_COLUMNS))
+    first.append(event.what.value.ljust(WHAT_COLUMNS), style=MARKS.get(event.what, ""))
+    return [(Text(" " * before) if number else first) + line
+            for number, line in enumerate(lines)]
 
 
-def _addresses(scene: Scene) -> Text:
-    text = Text()
+def _events(events: Sequence[list[Text]], room: int) -> Panel:
+    """The latest, whole ones, in that many lines; the first lines of the last, if it is longer."""
+    shown: list[Text] = []
+    for one in reversed(events):
+        if shown and len(shown) + len(one) > room:
+            break
+        shown = one[:room] + shown
+    text = Text("\n", no_wrap=True, overflow="ellipsis").join(shown)
+    return Panel(text, title="the story so far", border_style="cyan")
+
+
+def _addresses(scene: Scene, width: int) -> Text:
+    """Each on the first line that has room for it, so that none is cut in two without need."""
+    lines: list[Text] = []
     for name, url in scene.addresses.items():
-        text.append(f" {name} ", style="dim")
-        text.append(url)
-    return text
+        one = Text.assemble((f"{name} ", "dim"), url)
+        line = next((line for line in lines if len(line) + 2 + len(one) < width), None)
+        if line is None:
+            lines.append(Text(" ").append_text(one))
+        else:
+            line.append("  ").append_text(one)
+    return Text("\n", overflow="fold").join(lines)
 
 
 def _number(value: float | None, digits: int = 0) -> str:

@@ -21,10 +21,17 @@ def write(result: LoopResult, folder: Path) -> None:
     from testbed.loop.html_report import page
     from testbed.loop.picture import draw
 
-    text = json.dumps(result.document(), indent=2)
-    (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+    write_summary(result, folder)
     draw(result, folder / "loop.png")
     (folder / "report.html").write_text(page(result), encoding="utf-8")
+
+
+def write_summary(result: LoopResult, folder: Path) -> None:
+    """The figures alone; what was there before stays until these are whole."""
+    from pcap_tools.look import write_whole
+
+    text = json.dumps(result.document(), indent=2) + "\n"
+    write_whole(folder / "summary.json", text.encode())
 
 
 def rows(result: LoopResult) -> list[tuple[str, ...]]:

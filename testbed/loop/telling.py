@@ -11,23 +11,25 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from rich.console import Console
 from rich.live import Live
 
+from testbed.bed.modes import Mode
 from testbed.bed.record import Record, clean_leftovers
 from testbed.errors import TestbedFailure
 from testbed.loop.chronicle import Event, chronicle
 from testbed.loop.grounds import require
 from testbed.loop.live_view import Scene, draw
 from testbed.loop.outcome import LoopResult
-from testbed.loop.parts import written_to
+from testbed.loop.parts import undisturbed, written_to
 from testbed.loop.ports import with_free_ports
 from testbed.loop.programs import Programs
-from testbed.loop.report import show, write
+from testbed.loop.report import show, write, write_summary
 from testbed.loop.run import Run
 from testbed.loop.settings import LoopSettings
 
@@ -57,16 +59,20 @@ def tell(settings: LoopSettings, options: Options) -> LoopResult:
             settings = with_free_ports(settings,
                                        lambda text: console.print(text, soft_wrap=True))
         teller = LiveTeller(settings, console) if options.live else LineTeller(console)
-        with Programs(settings, options.folder, options.model, teller.say,
-                      record) as programs:
+        with (contextlib.ExitStack() as ended,
+              Programs(settings, options.folder, options.model, teller.say, record) as programs):
             run = Run(programs, teller.looked)
             with teller:
                 run.start()
+                teller.up(programs.addresses)
                 run.phases()
                 run.rest()
             if options.keep:
                 programs.ground.end_capture()
-                _report(run, options.folder, console)
+                result = _report(run, options.folder, console)
+                ended.callback(_add_cell, result, run, options.folder)
+                if options.live:  # the view is gone, and its addresses with it
+                    _say_addresses(programs.addresses, console)
                 _keep(programs, console)
         return _report(run, options.folder, console)
 
@@ -74,14 +80,22 @@ def tell(settings: LoopSettings, options: Options) -> LoopResult:
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """The folder is this run's, until the block ends or the process does."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("a") as file:
+    with _open_lock(folder) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise TestbedFailure(f"Another run writes to {folder}.",
                                  "End that one, or give another --out.") from None
         yield
+
+
+def _open_lock(folder: Path) -> IO[str]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / LOCK).open("a")
+    except OSError as error:
+        raise TestbedFailure(f"{error.filename or folder} cannot be written: {error.strerror}.",
+                             "Make room there, or give another folder with --out.") from error
 
 
 def _report(run: Run, folder: Path, console: Console) -> LoopResult:
@@ -93,11 +107,22 @@ def _report(run: Run, folder: Path, console: Console) -> LoopResult:
     return result
 
 
+def _add_cell(result: LoopResult, run: Run, folder: Path) -> None:
+    """What the cell says of itself, which it does at its end; else the figures are those shown."""
+    with undisturbed():
+        write_summary(replace(result, cell=run.result().cell), folder)
+
+
+def _say_addresses(addresses: Mapping[str, str], console: Console) -> None:
+    for name, url in addresses.items():
+        console.print(f"           {name}: {url}", soft_wrap=True)
+
+
 def _keep(programs: Programs, console: Console) -> None:
     """Until Ctrl-C, or until one of them ends."""
-    for name, url in programs.addresses.items():
-        console.print(f"{name}: {url}")
-    console.print(f"As the phone: {programs.ground.hint()}\nAll of it stays up until Ctrl-C.")
+    if programs.settings.mode is not Mode.USER:  # a user's namespaces are not entered from out here
+        console.print(f"As the phone: {programs.ground.hint()}", soft_wrap=True)
+    console.print("All of it stays up until Ctrl-C.")
     while True:
         programs.check()
         time.sleep(KEEP_LOOK_SECONDS)
@@ -118,6 +143,10 @@ class LineTeller:
 
     def say(self, text: str) -> None:
         self._console.print(f"           {text}", soft_wrap=True)
+
+    def up(self, addresses: Mapping[str, str]) -> None:
+        """All of it is, there."""
+        _say_addresses(addresses, self._console)
 
     def looked(self, run: Run, now: float) -> None:
         for event in chronicle(run.facts()):
@@ -146,15 +175,20 @@ class LiveTeller:
         self._scene.said.append(text)
         self._show()
 
+    def up(self, addresses: Mapping[str, str]) -> None:
+        """All of it is, there."""
+        self._scene.addresses = addresses
+
     def looked(self, run: Run, now: float) -> None:
         scene, facts = self._scene, run.facts()
         scene.now, scene.tokens, scene.samples = now, facts.tokens, run.samples
         scene.quotas = run.cell_quotas[-1][1] if run.cell_quotas else {}
         scene.flow, scene.decisions = run.flow, run.decisions
         scene.dry_run = run.allowed_at is None
-        scene.events, scene.addresses = chronicle(facts), run.programs.addresses
+        scene.events = chronicle(facts)
         self._show()
 
     def _show(self) -> None:
         if self._live.is_started:
-            self._live.update(draw(self._scene, self._console.width), refresh=True)
+            width, height = self._console.size
+            self._live.update(draw(self._scene, width, height), refresh=True)
