@@ -2,17 +2,20 @@
 
 FOLDER has the model, of which the first N layers run here.
 
-One JSON object a line: when each token came, by the machine's monotonic clock, and what went wrong.
+One JSON object a line, by the machine's monotonic clock: when it asked, when each token came, when
+an answer ended, and what went wrong. An answer that has no line of its end broke off, or is stuck.
 It is started inside the UE's namespace, and ends when its input does. A line on the input makes it
 begin anew, over a connection of its own, as a phone does that was put away. It knows no cell.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +29,13 @@ def main() -> int:
     edge, model, split = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     stop, anew = threading.Event(), threading.Event()
     threading.Thread(target=_obey, args=(stop, anew), daemon=True).start()
-    number = 0
+    numbers = itertools.count()  # no two answers have the same, also where one broke off
     while not stop.is_set():
         anew.clear()
         if stop.is_set():  # which set both
             break
         try:
-            number = talk(edge, model, split, anew, number)
+            talk(edge, model, split, anew, numbers)
         except ConnectionAbortedError as error:
             say({"error": str(error), "at": time.monotonic()})
             stop.wait(RETRY_SECONDS)
@@ -46,8 +49,9 @@ def _obey(stop: threading.Event, anew: threading.Event) -> None:
     anew.set()
 
 
-def talk(edge: str, model: Path, split: int, stop: threading.Event, number: int) -> int:
-    """Ask over one connection until told to stop or to begin anew; the next answer's number."""
+def talk(edge: str, model: Path, split: int, stop: threading.Event,
+         numbers: Iterator[int]) -> None:
+    """Ask over one connection until told to stop or to begin anew."""
     from edge_server.engine.load import EngineOptions
     from edge_server.errors import EdgeError
     from edge_server.messages import Sampling
@@ -61,8 +65,10 @@ def talk(edge: str, model: Path, split: int, stop: threading.Event, number: int)
                                        max_new_tokens=TOKENS))
         try:
             while not stop.is_set():
+                number = next(numbers)
                 ids = phone.prompter.encode_turns([Turn("user", PROMPTS[number % len(PROMPTS)])])
-                asked, seen = time.monotonic(), 0
+                asked, seen, how = time.monotonic(), 0, "whole"
+                say({"answer": number, "asked": asked})
                 pieces = phone.conversation.ask(
                     ids, Sampling(temperature=1.0, top_k=40, seed=number),
                     phone.prompter.stream([]))
@@ -76,13 +82,13 @@ def talk(edge: str, model: Path, split: int, stop: threading.Event, number: int)
                     if stop.is_set():
                         pieces.close()
                         phone.conversation.cancel()
+                        how = "cancelled"
                         break
-                number += 1
+                say({"answer": number, "ended": how, "at": time.monotonic()})
         finally:
             phone.link.close()
     except (EdgeError, PhoneError, OSError) as error:
         raise ConnectionAbortedError(str(error)) from error
-    return number
 
 
 def say(line: dict[str, Any]) -> None:

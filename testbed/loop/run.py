@@ -28,7 +28,7 @@ from testbed.loop.parts import written_to
 from testbed.loop.programs import Programs
 from testbed.loop.settings import EDGE_PORT, INTERNET, LLM, PHASES, Load, LoopSettings
 from testbed.loop.slices import SliceSample, sample_of, slice_figures
-from testbed.loop.story import Token, phase_figures
+from testbed.loop.story import Question, Token, heard, phase_figures
 
 LOOK_SECONDS = 0.35  # no part of the half second between reports, so as not to miss the same always
 LOADS = {Load.NONE: "no traffic", Load.SATURATION: "packet after packet",
@@ -208,20 +208,22 @@ class Run:
 
     def tokens(self) -> list[Token]:
         """Those that have come, by the run's time."""
-        return [Token(one["answer"], one["token"], one["asked"] - self.origin,
-                      one["at"] - self.origin)
-                for one in self.programs.lines("tokens.jsonl") if "token" in one]
+        return self._heard()[0]
+
+    def _heard(self) -> tuple[list[Token], list[Question]]:
+        return heard(self.programs.lines("tokens.jsonl"), self.origin)
 
     def result(self) -> LoopResult:
         """What it came to; the programs have ended."""
-        tokens, settings = self.tokens(), self.settings
+        (tokens, questions), settings = self._heard(), self.settings
         if not tokens:
             raise TestbedFailure("The phone got no token.",
                                  f"See the logs in {self.programs.folder}.")
         spans = list(zip(PHASES, (0.0, *settings.ends), settings.ends, strict=False))
         floors = {INTERNET: settings.floor, LLM: None}
         return LoopResult(
-            settings, [phase_figures(name, tokens, begin, end) for name, begin, end in spans],
+            settings, [phase_figures(name, tokens, begin, end, questions)
+                       for name, begin, end in spans],
             tokens, self.decisions, self.flow, self._labels(),
             [slice_figures(self.samples, one, name, begin, end, floors[one])
              for one in floors for name, begin, end in spans],
