@@ -71,6 +71,9 @@ class Metrics:
         self._wait = histogram(
             "queue_wait_seconds", "Longest wait, of the rows in a step, for that step.",
             WAIT_SECONDS)
+        self._token_wait = histogram(
+            "token_queue_wait_seconds", "The same, of steps in which each session had one row: "
+            "tokens, no prompts.", WAIT_SECONDS)
         self._uptime = gauge("uptime_seconds", "Time since the edge started.")
         self._ready = gauge("ready", "1 while the edge takes sessions.")
         self._sessions = gauge("sessions", "Sessions, by state.", "state")
@@ -114,6 +117,7 @@ class Metrics:
         self._step.observe(seconds)
         if rows == sessions:
             self._token_step.observe(seconds)
+            self._token_wait.observe(waited)
         self._step_rows.observe(rows)
         self._step_sessions.observe(sessions)
         self._wait.observe(waited)

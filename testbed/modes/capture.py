@@ -41,6 +41,7 @@ class Capture:
         self._port = port
         self._parts: list[NDArray[np.void]] = []
         self._came = threading.Event()
+        self.cpu_seconds = 0.0  # of the processor that listening has taken so far
         self._source = RingSource(device, "tcp" if port is None else f"tcp port {port}",
                                   LiveConfig(snap=SNAP))
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -76,6 +77,7 @@ class Capture:
                 if len(records):  # none of it is a tick at which nothing came
                     self._came.set()
                 self._parts.append(parse(records))
+                self.cpu_seconds = time.thread_time()
 
 
 def begin(device: str, port: int | None) -> Capture | None:

@@ -35,6 +35,7 @@ class Far:
     frames_sent: int | None = None
     packing: float | None = None  # seconds
     steps_seconds: float | None = None  # in steps of the layers that were for tokens, no prompts
+    steps_waited: float | None = None  # that these steps' rows had waited there
     steps_count: int | None = None
     load: float | None = None  # seconds
     cpu: float | None = None  # seconds
@@ -55,7 +56,7 @@ class Measured:
     load: float | None = None  # seconds, of the client
     connect: float | None = None
     cpu: float | None = None
-    peak: int | None = None
+    peak: int | None = None  # bytes over what the client's process held before it was opened
     gpu_percent: float | None = None
     gpu_mib: float | None = None
     wanted: Sequence[Sequence[int]] | None = None  # what the model unsplit answers
@@ -92,12 +93,15 @@ def _times(one: Measured, tokens: Sequence[Step]) -> dict[str, Value]:
     client = _median(step.client for step in tokens)
     server = _median(step.server for step in tokens)
     compute = _median(step.computed for step in tokens)
-    if server is None and one.far.steps_seconds is not None and one.far.steps_count:
-        server = compute = one.far.steps_seconds / one.far.steps_count
+    far = one.far
+    if far.steps_seconds is not None and far.steps_count:
+        compute = far.steps_seconds / far.steps_count
+        if far.steps_waited is not None:
+            server = compute + far.steps_waited / far.steps_count
     packing = _median(step.packing for step in tokens)
-    if packing is not None and one.far.packing is not None:
+    if packing is not None and far.packing is not None:
         # A step of several sequences is in the turn of each.
-        packing += one.far.packing / max(1.0, sum(
+        packing += far.packing / max(1.0, sum(
             1 / step.sequences for turn in one.turns for step in turn.steps))
     wire = None
     if whole is not None and client is not None and server is not None and one.sent is not None:

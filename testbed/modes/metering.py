@@ -8,16 +8,21 @@ it spent outside the exchange with the other side. Where nothing is sent, all of
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
 
-from edge_server.frame import Flags
-from edge_server.messages import Sampling
+from edge_server.encodings.wire import Packed
+from edge_server.frame import Flags, Frame
+from edge_server.messages import Hello, Sampling
 from testbed.modes.policies import Reported, ServerLink
+from ue_app.client import EdgeLink
+from ue_app.encoding import RowEncoder
 from ue_app.link import Link, LinkStatus, Result, Traffic
+from ue_app.wire import LinkConfig
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,40 @@ class Steps:
                                    client=max(0.0, seconds - step.exchange)))
             since = now
         self.done = settled
+
+
+class TimedEncoder(RowEncoder):
+    """Knows how long it took to write rows, seconds."""
+
+    def __init__(self, name: str, clock: Callable[[], float]) -> None:
+        super().__init__(name)
+        self._clock, self.seconds = clock, 0.0
+
+    def encode(self, position: int, rows: torch.Tensor) -> Packed:
+        began = self._clock()
+        packed = super().encode(position, rows)
+        self.seconds += self._clock() - began
+        return packed
+
+
+class TimedEdgeLink(EdgeLink):
+    """The product's link to an edge, and what its rows took to be written, and its results read."""
+
+    def __init__(self, config: LinkConfig, hello: Hello, encoding: str,
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        self._timed, self._reading, self._now = TimedEncoder(encoding, clock), 0.0, clock
+        super().__init__(config, hello, encoder=self._timed)
+
+    @property
+    def packing(self) -> float:
+        """Seconds."""
+        return self._timed.seconds + self._reading
+
+    def _result(self, frame: Frame) -> Result | None:
+        began = self._now()
+        result = super()._result(frame)
+        self._reading += self._now() - began
+        return result
 
 
 class MeteredLink:
@@ -142,6 +181,8 @@ class MeteredLink:
         return None if traffic is None else (traffic.sent, traffic.received)
 
     def _packing(self) -> float | None:
+        if isinstance(self._link, TimedEdgeLink):
+            return self._link.packing
         return self._link.channel.packing if isinstance(self._link, ServerLink) else None
 
     def _end(self) -> None:

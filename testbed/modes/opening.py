@@ -26,7 +26,7 @@ from edge_server.messages import Hello, Sampling
 from edge_server.messages import Mode as WireMode
 from testbed.modes.channel import Channel
 from testbed.modes.errors import ModesError
-from testbed.modes.metering import MeteredLink, Steps
+from testbed.modes.metering import MeteredLink, Steps, TimedEdgeLink
 from testbed.modes.policies import (
     BY_EDGE,
     BY_SERVER,
@@ -39,7 +39,6 @@ from testbed.modes.policies import (
     SemanticLink,
 )
 from testbed.modes.wire import Kind, Message, number, real
-from ue_app.client import EdgeLink
 from ue_app.generate import Answer, Conversation, Limits
 from ue_app.head import Head, Placement, place
 from ue_app.link import Link, LocalLink
@@ -83,6 +82,13 @@ class Offset:
 
     seconds: float
     error: float
+
+
+def between(before: Offset, after: Offset) -> Offset:
+    """Of the time between two estimates: clocks drift from one to the other."""
+    drift = abs(after.seconds - before.seconds)
+    return Offset((before.seconds + after.seconds) / 2,
+                  max(before.error, after.error) + drift / 2)
 
 
 class Opened:
@@ -177,15 +183,9 @@ def _connect(config: ModeConfig, engine: Engine, placement: Placement, identity:
         mode = WireMode.PRIVATE if placement.private else WireMode.TOKENS
         encoding = config.encoding if config.mode is Mode.SPLIT_COMPRESSED else RAW
         hello = Hello(identity, placement.remote, WIRE_TYPES[engine.row_type], mode)
-        link = _edge_link(LinkConfig(config.edge), hello, encoding)
+        link = TimedEdgeLink(LinkConfig(config.edge), hello, encoding, clock)
         return link, min(most, link.welcome.capacity), None
     return _server_link(config, engine.checkpoint.architecture.vocabulary, identity, whole, clock)
-
-
-def _edge_link(config: LinkConfig, hello: Hello, encoding: str) -> EdgeLink:
-    from ue_app.encoding import RowEncoder
-
-    return EdgeLink(config, hello, encoder=RowEncoder(encoding))
 
 
 def _server_link(config: ModeConfig, vocabulary: int, identity: str, whole: Any,

@@ -174,9 +174,18 @@ def _tell(channel: Channel, error: EdgeError) -> None:
 
 def peak_bytes(process: str = "self") -> int | None:
     """Most memory that a process has held since the last reset; None where that is not known."""
+    return _status_bytes(process, "VmHWM:")
+
+
+def resident_bytes(process: str = "self") -> int | None:
+    """Memory that a process holds now; None where that is not known."""
+    return _status_bytes(process, "VmRSS:")
+
+
+def _status_bytes(process: str, name: str) -> int | None:
     try:
         for line in Path(f"/proc/{process}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(name):
                 return int(line.split()[1]) * 1024
     except (OSError, ValueError, IndexError):
         pass  # no such process, or no such system

@@ -8,13 +8,15 @@ How several sequences are asked is `asking`'s matter.
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 import random
 import resource
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,11 +30,11 @@ from testbed.modes.asking import Asked, Ready, asking, converse
 from testbed.modes.errors import ModesError
 from testbed.modes.figures import Far, Measured, Turn
 from testbed.modes.gpu import GpuMeter, GpuUse
-from testbed.modes.opening import ModeConfig, open_mode
+from testbed.modes.opening import ModeConfig, Offset, between, estimate_offset, open_mode
 from testbed.modes.places import Place, Places
 from testbed.modes.policies import Mode
 from testbed.modes.programs import Server
-from testbed.modes.server import peak_bytes, reset_peak
+from testbed.modes.server import peak_bytes, reset_peak, resident_bytes
 from testbed.modes.settings import LinkKind, ModesSettings
 from testbed.modes.wire import Kind, Message
 from ue_app.link import Traffic
@@ -43,7 +45,8 @@ METRICS_SECONDS = 20.0
 EDGE_METRICS = {"airsplit_received_bytes_total": "frames_received",
                 "airsplit_sent_bytes_total": "frames_sent",
                 "airsplit_token_step_seconds_sum": "steps_seconds",
-                "airsplit_token_step_seconds_count": "steps_count"}
+                "airsplit_token_step_seconds_count": "steps_count",
+                "airsplit_token_queue_wait_seconds_sum": "steps_waited"}
 
 
 def prompts(settings: ModesSettings, vocabulary: int, seed: int) -> list[list[list[int]]]:
@@ -78,15 +81,18 @@ def unsplit(settings: ModesSettings, seed: int, clock: Callable[[], float] = tim
 def _at_the_near_end(settings: ModesSettings, place: Place, asked: Asked,
                      clock: Callable[[], float]) -> Measured:
     far = place.edge if settings.needs_edge else place.server
+    held = _held_bytes()
     with ExitStack() as stack:
         asker = stack.enter_context(asking(
             mode_config(settings, place), settings.batch, settings.together, clock))
         asker.warm_up()
-        watch = _Watch(settings, place, far, asker.opened)
+        watch = _Watch(settings, place, far, asker.opened, clock)
         began = clock()
         turns = asker.ask(asked, settings.wanted())
         seconds = clock() - began
-        return watch.end(turns, seconds)
+        measured = watch.end(turns, seconds)
+    measured.peak = over(measured.peak, held)
+    return measured
 
 
 def mode_config(settings: ModesSettings, place: Place | None) -> ModeConfig:
@@ -117,12 +123,12 @@ class _Watch:
     """From the first question to the last answer."""
 
     def __init__(self, settings: ModesSettings, place: Place, far: Server | None,
-                 opened: Sequence[Ready]) -> None:
-        self._far, self._opened = far, opened
+                 opened: Sequence[Ready], clock: Callable[[], float]) -> None:
+        self._far, self._opened, self._clock = far, opened, clock
         self._accounts = [_account(one, reset=True) for one in opened]
         self._metrics_of = place.edge if settings.needs_edge else None
         metrics = _metrics(self._metrics_of)
-        reset_peak()
+        self._peaks = reset_peak()  # else a peak is that of earlier trials
         if far is not None and far.process is not None:
             reset_peak(str(far.process))
         self._capture = None
@@ -131,19 +137,32 @@ class _Watch:
         # Another host's GPU is not this one's.
         self._gpu = None if settings.link is LinkKind.HOST else GpuMeter()
         sent, received = _traffic(opened)
-        self._before = _Before(sent, received, _own_cpu(), self._far_cpu(), metrics)
+        self._before = _Before(sent, received, self._cpu(), self._far_cpu(), metrics)
 
     def end(self, turns: list[Turn], seconds: float) -> Measured:
         sent, received = _traffic(self._opened)
-        cpu, far_cpu = _own_cpu(), self._far_cpu()
+        cpu, far_cpu, peak = self._cpu(), self._far_cpu(), peak_bytes() if self._peaks else None
         captured = None if self._capture is None else self._capture.end()
         use = GpuUse() if self._gpu is None else self._gpu.end()
         before, first = self._before, self._opened[0]
+        counted = self._counted(_less(far_cpu, before.far_cpu))
         return Measured(
             turns, seconds, _less(sent, before.sent), _less(received, before.received),
-            self._counted(_less(far_cpu, before.far_cpu)), captured, first.offset,
-            first.load_seconds, first.connect_seconds, cpu - before.cpu, peak_bytes(),
-            use.percent, use.mib)
+            counted, captured, self._offset(), first.load_seconds, first.connect_seconds,
+            cpu - before.cpu, peak, use.percent, use.mib)
+
+    def _offset(self) -> Offset | None:
+        """The clocks', after everything was counted: asking for it takes bytes."""
+        first = self._opened[0]
+        if first.offset is None or first.channel is None:
+            return None
+        return between(first.offset, estimate_offset(first.channel, self._clock))
+
+    def _cpu(self) -> float:
+        """Of this process, without what listens beside the sockets."""
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        listening = 0.0 if self._capture is None else self._capture.cpu_seconds
+        return usage.ru_utime + usage.ru_stime - listening
 
     def _far_cpu(self) -> float | None:
         return None if self._far is None else cpu_of(self._far.process)
@@ -212,9 +231,20 @@ def _metrics(edge: Server | None) -> dict[str, float]:
             for sample in family.samples if not sample.labels}
 
 
-def _own_cpu() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+def _held_bytes() -> int | None:
+    """What this process holds before a client is opened in it; None where that is not known.
+
+    What earlier trials left is given back first: a client that took it over would seem small.
+    """
+    gc.collect()
+    with suppress(AttributeError, OSError):  # another C library keeps it
+        ctypes.CDLL(None).malloc_trim(0)
+    return resident_bytes()
+
+
+def over(peak: int | None, held: int | None) -> int | None:
+    """What a peak is over what was held before; None where either is unknown, or it fell."""
+    return None if peak is None or held is None or peak < held else peak - held
 
 
 def cpu_of(process: int | None) -> float | None:

@@ -62,10 +62,12 @@ def test_steps_fall_into_buckets() -> None:
 
 def test_steps_of_tokens_are_also_told_by_themselves() -> None:
     metrics = Metrics()
-    metrics.step(rows=16, sessions=3, seconds=0.5, waited=0.0)
+    metrics.step(rows=16, sessions=3, seconds=0.5, waited=0.25)
     assert scrape(metrics)["airsplit_token_step_seconds_count", ()] == 0
-    metrics.step(rows=3, sessions=3, seconds=0.007, waited=0.0)
+    metrics.step(rows=3, sessions=3, seconds=0.007, waited=0.125)
     seen = scrape(metrics)
+    assert seen["airsplit_token_queue_wait_seconds_sum", ()] == 0.125
+    assert seen["airsplit_queue_wait_seconds_sum", ()] == 0.375
     assert seen["airsplit_token_step_seconds_sum", ()] == 0.007
     assert seen["airsplit_step_seconds_count", ()] == 2
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -52,6 +53,7 @@ def test_it_begins_when_what_was_before_is_over() -> None:
         assert end.recv(100).endswith(b"counted")
         found = capture.end()
     assert (found.up, found.down) == (7, 0)
+    assert 0 < capture.cpu_seconds < time.process_time()
 
 
 def test_what_a_socket_sent_was_seen_on_loopback() -> None:

@@ -52,17 +52,51 @@ def test_the_parts_of_a_token_are_all_of_it_and_nothing_twice(measured: Measured
             "server_ms"] == pytest.approx(row["ms"])
 
 
+def test_the_ways_are_the_exchange_without_the_server() -> None:
+    found = figures_of(MEASURED)
+    assert isinstance(found["up_ms"], float)
+    assert isinstance(found["down_ms"], float)
+    assert found["up_ms"] + found["down_ms"] == pytest.approx(25 - 4)
+
+
+LOCAL = replace(TOKEN, sent=None, received=None, packing=None, server=None, reported=None,
+                exchange=0.0, client=0.03, computed=0.025)
+
+
+def test_what_was_not_measured_is_none_and_never_0() -> None:
+    found = figures_of(Measured([Turn(0, 0, (5,), (LOCAL,))], 0.2, None, None))
+    measured = {name for name, value in found.items() if value is not None}
+    assert measured == {"first_token_ms", "answer_ms", "tokens_per_second", "tokens", "client_ms",
+                        "compute_ms"}
+    (row,) = step_rows(Measured([Turn(0, 0, (5,), (LOCAL,))], 0.2, None, None))
+    assert {name for name in STEP_COLUMNS if row[name] is None} == {
+        "sent", "received", "exchange_ms", "serialise_ms", "wire_ms", "server_ms"}
+
+
+def test_where_nothing_is_sent_all_of_a_tokens_time_is_the_clients() -> None:
+    found = figures_of(Measured([Turn(0, 0, (5, 6), (LOCAL, LOCAL))], 0.2, None, None))
+    assert found["client_ms"] == found["token_ms"] == pytest.approx(30)
+    assert found["compute_ms"] == pytest.approx(25)
+    assert found["wire_ms"] is None
+
+
 def test_an_edges_steps_stand_for_its_time() -> None:
-    silent = replace(TOKEN, server=None, computed=None, packing=None, reported=None)
-    found = figures_of(Measured([Turn(0, 0, (5, 6), (silent, silent))], 0.1, 200, 80,
-                                Far(steps_seconds=0.02, steps_count=4)))
-    assert found["server_ms"] == pytest.approx(5)
-    assert found["wire_ms"] == pytest.approx(20)
-    assert found["serialise_ms"] is None
-    slow = figures_of(Measured([Turn(0, 0, (5, 6), (silent, silent))], 0.1, 200, 80,
-                               Far(steps_seconds=0.2, steps_count=4)))
+    silent = replace(TOKEN, server=None, computed=None, reported=None)
+    turns = [Turn(0, 0, (5, 6), (silent, silent))]
+    found = figures_of(Measured(turns, 0.1, 200, 80, Far(steps_seconds=0.02, steps_count=4,
+                                                         steps_waited=0.004)))
+    assert found["compute_ms"] == pytest.approx(5)
+    assert found["server_ms"] == pytest.approx(6)  # they waited there as well
+    assert found["serialise_ms"] == pytest.approx(1)  # the client's
+    assert found["wire_ms"] == pytest.approx(18)
+    assert found["up_ms"] is None
+    slow = figures_of(Measured(turns, 0.1, 200, 80, Far(steps_seconds=0.2, steps_count=4,
+                                                        steps_waited=0.0)))
     assert slow["server_ms"] == pytest.approx(50)
     assert slow["wire_ms"] is None  # 25 of the exchange less 50 is no time, and not 0 either
+    older = figures_of(Measured(turns, 0.1, 200, 80, Far(steps_seconds=0.02, steps_count=4)))
+    assert older["compute_ms"] == pytest.approx(5)
+    assert older["server_ms"] is None
 
 
 def test_the_first_other_token_is_named() -> None:
