@@ -54,6 +54,9 @@ def configure(parser: argparse.ArgumentParser, default_model: Path) -> None:
                         help="end, as by SIGTERM, when standard input closes: for a program that "
                              "starts an edge and may be killed")
     add_engine_options(parser)
+    parser.add_argument("--device", default="cpu",
+                        help="of the layers, as torch names it: cpu; cuda, by the reference "
+                             "backend (default: cpu)")
     limits = parser.add_argument_group("limits")
     limits.add_argument("--sessions", type=positive, default=4, metavar="N",
                         help="phones served at a time (default: %(default)s)")
@@ -187,7 +190,7 @@ def _serve(
 
     logs.configure(arguments.log_level, arguments.log_format)
     options = EngineOptions(arguments.backend, arguments.dtype, arguments.sessions,
-                            arguments.context, arguments.threads)
+                            arguments.context, arguments.threads, arguments.device)
     config = EdgeConfig(
         options, arguments.host, listener.getsockname()[1], idle_timeout=arguments.idle_timeout,
         grace=arguments.grace, rate=arguments.rate or 0.0, prompt_rows=arguments.prompt_rows,

@@ -14,6 +14,7 @@ import torch
 
 from edge_server.engine.architecture import GatedArchitecture, gated
 from edge_server.engine.checkpoint import Checkpoint
+from edge_server.engine.device import CPU, check_device
 from edge_server.engine.family import Architecture
 from edge_server.engine.options import BACKENDS, PRECISIONS
 from edge_server.engine.stage import Embedding, Output, Stage
@@ -34,6 +35,7 @@ class EngineOptions:
     slots: int = 1  # sessions at a time
     capacity: int = 2048  # tokens a session; fewer where the model's positions end before
     threads: int = 0  # 0: as many as there are processors
+    device: str = CPU  # as torch names it; another than the processor by the reference backend
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Engine:
             from edge_server.engine.reference import ReferenceStage
 
             return ReferenceStage(self.checkpoint, layers, self.row_type, self.options.slots,
-                                  self.options.capacity)
+                                  self.options.capacity, self.options.device)
         from edge_server.engine.fast import FastStage
 
         return FastStage(self.checkpoint, layers, self.precision, self.options.slots,
@@ -74,7 +76,7 @@ class Engine:
         if self.backend == "reference":
             from edge_server.engine.reference import ReferenceOutput
 
-            return ReferenceOutput(self.checkpoint, self.row_type)
+            return ReferenceOutput(self.checkpoint, self.row_type, self.options.device)
         from edge_server.engine.fast import FastOutput
 
         return FastOutput(self.checkpoint, self.precision, self._threads())
@@ -96,11 +98,17 @@ def open_engine(checkpoint: Checkpoint, options: EngineOptions) -> Engine:
     if options.precision not in PRECISIONS:
         raise ConfigurationError(f"There is no precision {options.precision!r}.",
                                  f"Choose one of {', '.join(PRECISIONS)}.")
+    check_device(options.device)
+    if options.device != CPU and options.backend == "fast":
+        raise ConfigurationError(f"The fast backend does not compute on {options.device}.",
+                                 "Use --backend reference there, or --device cpu.")
     longest = checkpoint.architecture.longest
     if longest is not None and longest < options.capacity:
         options = replace(options, capacity=longest)
     backend = options.backend
-    if backend == "auto":
+    if backend == "auto" and options.device != CPU:
+        backend = "reference"
+    elif backend == "auto":
         backend = _best_backend(options.precision, checkpoint.architecture)
     if backend == "fast":
         gated(checkpoint.architecture)  # refuses what has no kernels, before anything is loaded

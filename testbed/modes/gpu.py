@@ -4,8 +4,7 @@
     ...
     use = meter.end()
 
-`nvidia-ml-py` is not among the dependencies: where it is installed it is used. A device that was
-asked for and is not there is said so before anything is loaded.
+`nvidia-ml-py` is no core dependency: where it is installed (the extra `gpu`), it is used.
 """
 
 from __future__ import annotations
@@ -16,8 +15,6 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-
-from testbed.modes.errors import ModesError
 
 SAMPLE_SECONDS = 0.1  # between two looks: a GPU's own figure is of a sixth of a second or more
 
@@ -78,26 +75,3 @@ def _first_gpu() -> tuple[Any, Any]:
         return nvml, nvml.nvmlDeviceGetHandleByIndex(0)
     except nvml.NVMLError:  # no driver, or no GPU
         return nvml, None
-
-
-def check_device(name: str) -> None:
-    """ModesError unless torch can compute on the device of that name here."""
-    import torch
-
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ModesError(f"There is no kind of device {name!r}.",
-                         "Give cpu, cuda, or one of several as cuda:1.") from error
-    try:
-        torch.ones(1).to(device).item()
-    except (AssertionError, RuntimeError) as error:  # torch has both for what is not there
-        raise ModesError(
-            f"torch cannot compute on {name} here: {_reason(error)}.",
-            "Give --device cpu, or install the driver, and a torch that was made for it."
-            ) from error
-
-
-def _reason(error: Exception) -> str:
-    """The first line of what torch says, which goes on for many."""
-    return next(iter(str(error).splitlines()), "it does not say why")[:200].rstrip(".")

@@ -44,7 +44,8 @@ def configure(parser: argparse.ArgumentParser, bundled: Path) -> None:
     serve.add_argument("--slots", type=positive, default=8, metavar="N",
                        help="conversations at a time (default: %(default)s)")
     serve.add_argument("--device", default="cpu",
-                       help="of naive's layers, as torch names it: cpu, cuda (default: cpu)")
+                       help="of the layers, as torch names it: cpu; cuda, by the reference "
+                            "backend (default: cpu)")
     serve.add_argument("--most-mib", type=positive, default=2048, metavar="N",
                        help="largest message (default: %(default)s)")
     serve.add_argument("--allow-anyone", action="store_true",
@@ -110,20 +111,20 @@ def run_serve(arguments: argparse.Namespace) -> int:
     import threading
 
     from edge_server.engine.checkpoint import Checkpoint
+    from edge_server.engine.device import check_device
     from edge_server.engine.load import EngineOptions, open_engine
     from testbed.modes.errors import ModesError
-    from testbed.modes.gpu import check_device
     from testbed.modes.server import ModesServer, ServerConfig
     from testbed.modes.serving import Served
 
     if arguments.host not in ("127.0.0.1", "::1", "localhost") and not arguments.allow_anyone:
         raise ModesError("The modes' server has no password.",
                          "Leave out --host, or say --allow-anyone.")
-    check_device(arguments.device)  # before a large model is loaded
+    check_device(arguments.device)  # before a large model is looked for
     engine = open_engine(Checkpoint.open(arguments.model), EngineOptions(
         arguments.backend, arguments.dtype, arguments.slots, arguments.context,
-        arguments.threads))
-    server = ModesServer(Served(engine, arguments.model, arguments.device), ServerConfig(
+        arguments.threads, arguments.device))
+    server = ModesServer(Served(engine, arguments.model), ServerConfig(
         arguments.host, arguments.port, most_bytes=arguments.most_mib << 20))
     ended = threading.Event()
     for one in (signal.SIGTERM, signal.SIGINT):

@@ -23,6 +23,7 @@ from typing import TypeVar
 
 import yaml
 
+from edge_server.engine.device import CPU
 from testbed import namespaces
 from testbed.errors import TestbedFailure
 from testbed.modes.modes_command import ADDRESS
@@ -104,7 +105,8 @@ def command_for(settings: ModesSettings, name: str, ends: Ends) -> list[str]:
     common = [*(["--model", model] if model else []), "--backend", settings.backend, "--dtype",
               settings.precision, "--threads", str(settings.threads), "--context",
               str(settings.context), "--host", address, "--port", "0", "--allow-anyone",
-              "--end-with-stdin"]
+              "--end-with-stdin", *(["--device", settings.server_device]
+                                    if settings.server_device != CPU else [])]
     places = str(max(LEAST_PLACES, settings.batch))
     if name == "edge":
         return ["edge", *common, "--sessions", places]

@@ -47,10 +47,10 @@ class Conversation(Protocol):
 class Served:
     """One model, loaded once, for all connections."""
 
-    def __init__(self, engine: Engine, folder: Path, device: str = "cpu",
+    def __init__(self, engine: Engine, folder: Path,
                  clock: Callable[[], float] = time.monotonic) -> None:
         began = clock()
-        self.engine, self.folder, self.device, self.clock = engine, folder, device, clock
+        self.engine, self.folder, self.clock = engine, folder, clock
         self.checkpoint: Checkpoint = engine.checkpoint
         architecture = self.checkpoint.architecture
         self.vocabulary, self.capacity = architecture.vocabulary, engine.options.capacity
@@ -116,7 +116,8 @@ class Served:
 
         with self.turn:
             if self._whole is None:
-                self._whole = Whole(self.folder, self.engine.row_type, self.device)
+                self._whole = Whole(self.folder, self.engine.row_type,
+                                    self.engine.options.device)
             return self._whole
 
 

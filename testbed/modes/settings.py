@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from edge_server.encodings.registry import by_name
+from edge_server.engine.device import CPU
 from edge_server.engine.options import BACKENDS, PRECISIONS
 from edge_server.errors import EdgeError
 from testbed.modes.pieces import MOST_SEQUENCES
@@ -72,6 +73,7 @@ class ModesSettings:
     server: str | None = None  # HOST:PORT of `airsplit modes serve`; `host`
     ssh: str | None = None  # where what is not named is started: USER@HOST, as ssh takes it; `host`
     ssh_command: str = "airsplit"  # how it is called there
+    server_device: str = CPU  # of the layers at a server that is started: cpu, cuda, cuda:1
     ssh_model: str | None = None  # the checkpoint's folder there; without it the same path
     device: str = "any"  # what to capture on; `host`
     capture: bool = True  # where it is permitted
@@ -90,6 +92,9 @@ class ModesSettings:
             if getattr(self, name) not in known:
                 raise ConfigurationError(f"{name} is {getattr(self, name)!r}.",
                                          f"Give one of {', '.join(known)}.")
+        if self.server_device != CPU and self.backend == "fast":
+            raise ConfigurationError(f"The fast backend does not compute on {self.server_device}.",
+                                     "Give `backend: reference`, or leave `backend` out.")
         if self.tokens_in_all > self.context:
             raise ConfigurationError(
                 f"{self.tokens_in_all} tokens do not fit into a context of {self.context}.",

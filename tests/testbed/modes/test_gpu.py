@@ -12,9 +12,8 @@ import pytest
 import torch
 
 from testbed.cli import main
-from testbed.modes.errors import ModesError
 from testbed.modes.figures import figures_of
-from testbed.modes.gpu import GpuMeter, GpuUse, check_device
+from testbed.modes.gpu import GpuMeter, GpuUse
 from tests.testbed.modes.test_figures import MEASURED
 
 
@@ -109,13 +108,6 @@ def test_without_nvml_no_thread_runs_and_columns_are_empty(monkeypatch: pytest.M
     assert row["gpu_mib"] is None
     idle = figures_of(replace(MEASURED, gpu_percent=0.0, gpu_mib=512.0))
     assert idle["gpu_percent"] == 0.0  # that is a measurement
-
-
-def test_devices() -> None:
-    check_device("cpu")
-    for wrong, said in (("quantum", "no kind of device"), ("meta", "cannot compute on meta")):
-        with pytest.raises(ModesError, match=said):
-            check_device(wrong)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from testbed.errors import TestbedFailure
-from testbed.modes.places import named
+from testbed.modes.places import Ends, command_for, named
 from testbed.modes.programs import Server
+from testbed.modes.settings import ModesSettings
 
 
 @pytest.mark.parametrize(("text", "host", "port"), [
@@ -25,3 +26,11 @@ def test_nobody_was_named() -> None:
 def test_what_is_no_server(text: str) -> None:
     with pytest.raises(TestbedFailure, match=r"is no HOST:PORT"):
         named(text)
+
+
+def test_servers_are_told_their_device_where_it_is_another() -> None:
+    ends = Ends()
+    assert "--device" not in command_for(ModesSettings(), "edge", ends)
+    for name in ("edge", "server"):
+        words = command_for(ModesSettings(server_device="cuda:1"), name, ends)
+        assert words[words.index("--device") + 1] == "cuda:1"

@@ -14,6 +14,7 @@ from xapp.errors import ConfigurationError
 @pytest.mark.parametrize(("wrong", "named"), [
     ({"steps": 0}, "steps"), ({"batch": 0}, "batch"), ({"context": 100, "steps": 90}, "context"),
     ({"turns": 20}, "context"), ({"encoding": "mp3"}, "mp3"), ({"rate_mbps": 0.0}, "rate_mbps"),
+    ({"backend": "fast", "server_device": "cuda"}, "reference"),
     ({"link": LinkKind.HOST}, "edge"), ({"split": -1}, "split"), ({"likeliest": -3}, "likeliest"),
     ({"backend": "nonsense"}, "auto, fast, reference"), ({"precision": "fp99"}, "bf16"),
     ({"snr_db": 1e6}, "snr_db"), ({"bandwidth_mhz": 0}, "bandwidth_mhz"),
