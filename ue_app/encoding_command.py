@@ -9,11 +9,12 @@ import argparse
 import functools
 import gzip
 import statistics
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_server.encodings.registry import ENTRIES, NAMES
+from edge_server.encodings.registry import NAMES, RAW
 from edge_server.engine.options import BACKENDS, PRECISIONS, positive
 from edge_server.errors import ConfigurationError
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from edge_server.engine.checkpoint import Checkpoint
     from edge_server.engine.load import Engine
-    from ue_app.encoding_table import Quality, Table
+    from ue_app.encoding_table import Greedy, Quality, Table
 
 EXAMPLES = """examples:
   airsplit encodings list                           which there are, and the bundled model's table
@@ -32,6 +33,7 @@ EXAMPLES = """examples:
 """
 LENGTH = 512  # tokens of a piece of text
 SAMPLED_ROWS = 32  # that say how long a compressed row is
+OPENING = 16  # tokens of a piece that a greedy answer goes on from
 MOST_TEXT = 4 << 20  # bytes of a text that are looked at; a measurement needs a fraction
 Text = tuple[str, list[list[int]]]  # what it is, in words, and its pieces
 
@@ -41,7 +43,8 @@ def configure(parser: argparse.ArgumentParser, default_model: Path) -> None:
     parser.description = "Encodings of activation rows: which there are, and what each costs."
     parser.epilog = EXAMPLES
     commands = parser.add_subparsers(dest="encodings_command", required=True, metavar="COMMAND")
-    listing = commands.add_parser("list", help="every encoding, with a model's figures",
+    listing = commands.add_parser("list", help="every encoding, with a model's figures, and what "
+                                               "a row takes on this machine",
                                   formatter_class=argparse.RawDescriptionHelpFormatter)
     measuring = commands.add_parser("measure", help="measure what each costs on a model",
                                     formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -60,13 +63,18 @@ def _configure_measuring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text", type=Path, metavar="FILE",
                         help="UTF-8 text of the kind the model is for, .gz or not (default: what "
                              "the model itself writes)")
-    parser.add_argument("--pieces", type=positive, default=24, metavar="N",
+    parser.add_argument("--pieces", type=_several, default=24, metavar="N",
                         help="pieces of the text (default: %(default)s)")
     parser.add_argument("--length", type=positive, default=LENGTH, metavar="TOKENS",
                         help="of a piece (default: %(default)s)")
     parser.add_argument("--splits", metavar="K,K",
                         help="layers before the cut (default: the first, the middle and the last "
                              "place)")
+    parser.add_argument("--answers", type=_not_negative, default=4, metavar="N",
+                        help="greedy answers to beginnings of pieces that are compared with those "
+                             "of raw rows, 0 for none (default: %(default)s)")
+    parser.add_argument("--answer-tokens", type=positive, default=64, metavar="N",
+                        help="of such an answer (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of what the model writes (default: 0)")
     parser.add_argument("--out", type=Path, metavar="FILE",
                         help="where the table goes (default: encodings.json in the model's folder, "
@@ -78,34 +86,51 @@ def _configure_measuring(parser: argparse.ArgumentParser) -> None:
                         help="processor threads (default: all)")
 
 
+def _not_negative(text: str) -> int:
+    """A whole number from 0 on, for argparse."""
+    return 0 if text == "0" else positive(text)
+
+
+def _several(text: str) -> int:
+    """At least two, for argparse: an interval comes from how pieces differ."""
+    value = int(text)
+    if value < 2:
+        raise argparse.ArgumentTypeError(f"{text} is not above 1")
+    return value
+
+
 def run_list(arguments: argparse.Namespace) -> int:
     """Print the registry, and the model's table where there is one."""
+    import torch
     from rich.console import Console
-    from rich.table import Table as Grid
 
     from edge_server.engine.checkpoint import Checkpoint
+    from ue_app.encoding_show import show_encodings, show_quality
     from ue_app.encoding_table import find
+    from ue_app.encoding_times import row_times, sample_row
 
-    grid = Grid(title="Encodings of activation rows", title_justify="left")
-    for column in ("name", "what it is"):
-        grid.add_column(column, no_wrap=column == "name")
-    for entry in ENTRIES:
-        grid.add_row(entry.name, entry.summary)
-    console = Console()
-    console.print(grid)
+    console, checkpoint = Console(), Checkpoint.open(arguments.model)
+    channels = checkpoint.architecture.hidden
+    times = row_times(sample_row(channels, torch.bfloat16), NAMES, time.perf_counter)
     try:
-        table = find(Checkpoint.open(arguments.model), [arguments.model])
+        table = find(checkpoint, [arguments.model])
     except ConfigurationError as error:
+        show_encodings(console, None, times, channels)
         console.print(str(error), highlight=False)
         return 0
-    _print(table)
+    show_encodings(console, table, times, channels)
+    show_quality(console, table)
     return 0
 
 
 def run_measure(arguments: argparse.Namespace) -> int:
     """Measure, print and keep the table."""
+    from rich.console import Console
+
     from edge_server.engine.load import EngineOptions, open_engine
     from edge_server.engine.parts import held, open_folders
+    from ue_app.encoding_show import show_encodings, show_quality
+    from ue_app.encoding_times import row_times, sample_row
 
     checkpoint = open_folders([arguments.model])
     part = held(checkpoint)
@@ -113,12 +138,22 @@ def run_measure(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(f"{arguments.model} holds a part of a model.",
                                  "Give the whole checkpoint; the table counts for its parts too.")
     engine = open_engine(checkpoint, EngineOptions(
-        arguments.backend, arguments.dtype, 1, max(arguments.length, SAMPLED_ROWS) + 1,
-        arguments.threads))
+        arguments.backend, arguments.dtype, 1, _context(arguments), arguments.threads))
     table = measure(checkpoint, engine, arguments)
-    _print(table)
+    channels = checkpoint.architecture.hidden
+    times = row_times(sample_row(channels, engine.row_type), NAMES, time.perf_counter)
+    console = Console()
+    show_encodings(console, table, times, channels)
+    show_quality(console, table)
     print(f"Kept in {_keep(table, checkpoint, arguments)}.")
     return 0
+
+
+def _context(arguments: argparse.Namespace) -> int:
+    """Positions that the longest of what is run takes."""
+    answer = OPENING + arguments.answer_tokens if arguments.answers else 0
+    longest: int = max(arguments.length, answer, SAMPLED_ROWS)
+    return longest + 1
 
 
 def measure(checkpoint: Checkpoint, engine: Engine, arguments: argparse.Namespace) -> Table:
@@ -140,8 +175,32 @@ def measure(checkpoint: Checkpoint, engine: Engine, arguments: argparse.Namespac
                 CutModel(engine, split), pieces,
                 {name: functools.partial(carried, name) for name in NAMES}, sizes,
                 lambda: bar.advance(task))
+        greedy = _greedy(arguments, engine, places, pieces, bar) if arguments.answers else None
     return Table(identity_of(checkpoint), engine.precision, said,
-                 sum(len(piece) - 1 for piece in pieces), figures)
+                 sum(len(piece) - 1 for piece in pieces), figures, greedy)
+
+
+def _greedy(
+    arguments: argparse.Namespace, engine: Engine, places: Sequence[int],
+    pieces: Sequence[Sequence[int]], bar: Progress,
+) -> Greedy:
+    """Where greedy answers part; each goes on from the beginning of one of `pieces`."""
+    from ue_app.encoding_quality import CutModel, carried, continuation, parting
+    from ue_app.encoding_table import Greedy, Parting
+
+    openings = [piece[:OPENING] for piece in pieces[: arguments.answers]]
+    others = [name for name in NAMES if name != RAW]
+    task = bar.add_task("answering", total=len(places) * (1 + len(others)))
+    found: dict[int, dict[str, Parting]] = {}
+    for split in places:
+        model = CutModel(engine, split)
+        answers = [continuation(model, opening, arguments.answer_tokens) for opening in openings]
+        bar.advance(task)
+        found[split] = {RAW: Parting(0, arguments.answer_tokens)}  # these are its own
+        for name in others:
+            found[split][name] = parting(model, openings, functools.partial(carried, name), answers)
+            bar.advance(task)
+    return Greedy(len(openings), arguments.answer_tokens, found)
 
 
 def splits_of(text: str | None, layers: int) -> list[int]:
@@ -234,20 +293,3 @@ def _keep(table: Table, checkpoint: Checkpoint, arguments: argparse.Namespace) -
         raise ConfigurationError(f"{places[-1]}: {error.strerror}.",
                                  "Name a file that can be written with --out.") from error
     return Path(places[-1])
-
-
-def _print(table: Table) -> None:
-    from rich.console import Console
-    from rich.table import Table as Grid
-
-    console = Console()
-    console.print(f"{table.tokens:,} tokens ({table.text}), {table.precision}, model "
-                  f"{table.identity[:12]}", highlight=False)
-    for split, figures in sorted(table.splits.items()):
-        grid = Grid(title=f"split at {split}", title_justify="left")
-        for column in ("encoding", "B a row", "error", "KL, nats", "perplexity", "increase, %"):
-            grid.add_column(column, justify="left" if column == "encoding" else "right")
-        for name, one in figures.items():
-            grid.add_row(name, f"{one.row_bytes:,.0f}", f"{one.error:.4f}", f"{one.divergence:.5f}",
-                         f"{one.perplexity:,.3f}", f"{one.increase:+.3f} ± {one.margin:.3f}")
-        console.print(grid)

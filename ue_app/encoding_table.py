@@ -43,6 +43,23 @@ class Quality:
 
 
 @dataclass(frozen=True)
+class Parting:
+    """Where greedy answers left those that raw rows give."""
+
+    parted: int  # answers that did somewhere
+    at: float  # token where the middle answer did; one that never does goes to its end
+
+
+@dataclass(frozen=True)
+class Greedy:
+    """Greedy answers, by layers before the split, then by encoding."""
+
+    answers: int  # of each encoding
+    tokens: int  # of an answer
+    splits: Mapping[int, Mapping[str, Parting]]
+
+
+@dataclass(frozen=True)
 class Table:
     """The figures of one model: by layers before the split, then by encoding."""
 
@@ -51,6 +68,7 @@ class Table:
     text: str  # what was read
     tokens: int  # scored
     splits: Mapping[int, Mapping[str, Quality]]
+    greedy: Greedy | None = None  # None: no answers were compared
 
     def at(self, split: int) -> dict[str, Quality]:
         """Every encoding's figures at `split`; where it was not measured, its worst of any."""
@@ -88,7 +106,7 @@ def load(file: Path) -> Table:
             str(document["identity"]), str(document["precision"]), str(document["text"]),
             int(document["tokens"]),
             {int(split): {str(name): _quality(name, figures) for name, figures in named.items()}
-             for split, named in document["splits"].items()})
+             for split, named in document["splits"].items()}, _greedy(document.get("greedy")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigurationError(f"{file} is no table of encodings: {error}.", MEASURE) from error
 
@@ -113,3 +131,17 @@ def _quality(name: str, figures: Any) -> Quality:
     if not good or (name == RAW and quality.increase != 0):
         raise ValueError(f"the figures of {name} are none")
     return quality
+
+
+def _greedy(document: Any) -> Greedy | None:
+    """What a table says of answers; those from before answers were compared say nothing."""
+    if document is None:
+        return None
+    answers, tokens = int(document["answers"]), int(document["tokens"])
+    found = {int(split): {str(name): Parting(int(one["parted"]), float(one["at"]))
+                          for name, one in named.items()}
+             for split, named in document["splits"].items()}
+    every = [one for named in found.values() for one in named.values()]
+    if not all(0 <= one.parted <= answers and 0 <= one.at <= tokens for one in every):
+        raise ValueError("answers cannot part there")
+    return Greedy(answers, tokens, found)

@@ -19,9 +19,12 @@ from ue_app.encoding_quality import (
     carried,
     continuation,
     first_difference,
+    neighbours_apart,
+    parting,
     qualities,
     windows,
 )
+from ue_app.encoding_table import Parting
 
 NAMES = ("raw", "lossless", "int8", "int4", "delta")
 TEXTS = [[2, *((7 * seed + 5 * at * at) % (VOCABULARY - 6) + 6 for at in range(23))]
@@ -73,6 +76,24 @@ def test_where_greedy_answers_part(engine: Engine) -> None:
     changed = [*expected[:5], (expected[5] + 1) % VOCABULARY, *expected[6:]]
     assert first_difference(model, prompt, functools.partial(carried, "raw"), changed) == 5
     assert first_difference(model, prompt, functools.partial(carried, "topk:1"), expected) == 0
+
+
+def test_how_far_answers_go(engine: Engine) -> None:
+    model, prompts = CutModel(engine, 2), [text[:8] for text in TEXTS]
+    expected = [continuation(model, prompt, 6) for prompt in prompts]
+    raw = functools.partial(carried, "raw")
+    assert parting(model, prompts, raw, expected) == Parting(0, 6)
+    expected[0][2] = (expected[0][2] + 1) % VOCABULARY
+    assert parting(model, prompts, raw, expected) == Parting(1, 6)  # the middle one stays
+    expected[1][4] = (expected[1][4] + 1) % VOCABULARY
+    assert parting(model, prompts, raw, expected) == Parting(2, 4)
+
+
+def test_how_much_rows_differ_from_their_neighbours() -> None:
+    assert neighbours_apart(torch.ones(5, 8)) == 0.0
+    assert neighbours_apart(torch.tensor([[1.0], [-1.0], [1.0]])) == 2.0
+    noise = torch.randn(400, 64, generator=torch.Generator().manual_seed(0))
+    assert neighbours_apart(noise) == pytest.approx(2**0.5, rel=0.02)
 
 
 def test_text_that_the_model_writes_is_the_seeds(engine: Engine) -> None:

@@ -14,7 +14,17 @@ from edge_server.engine.checkpoint import Checkpoint
 from edge_server.engine.identity import identity_of
 from edge_server.errors import ConfigurationError
 from tests.conftest import MakeCheckpoint
-from ue_app.encoding_table import TABLE_NAME, Quality, Table, find, load, save, table_file
+from ue_app.encoding_table import (
+    TABLE_NAME,
+    Greedy,
+    Parting,
+    Quality,
+    Table,
+    find,
+    load,
+    save,
+    table_file,
+)
 
 BUNDLED = Path(__file__).parents[2] / "testbed" / "models" / "story-gemma3"
 INT8 = Quality(261.0, 0.007, 1e-4, 32.2, 0.05, 0.02)
@@ -30,6 +40,12 @@ def test_what_is_kept_is_loaded(tmp_path: Path) -> None:
     assert [each.name for each in file.parent.iterdir()] == [TABLE_NAME]
 
 
+def test_answers_that_were_compared_are_kept_too(tmp_path: Path) -> None:
+    table = replace(TABLE, greedy=Greedy(4, 64, {1: {"int8": Parting(1, 12.0)}}))
+    save(table, tmp_path / TABLE_NAME)
+    assert load(tmp_path / TABLE_NAME) == table
+
+
 def test_a_split_that_was_not_measured_has_the_worst_of_all() -> None:
     assert TABLE.at(1)["int8"] == INT8
     assert TABLE.at(2) == {"int8": replace(INT8, increase=0.4)}
@@ -41,7 +57,11 @@ def test_a_split_that_was_not_measured_has_the_worst_of_all() -> None:
     {"splits": {"1": {"int8": {"row_bytes": 1}}}}, {"identity": None, "tokens": "many"},
     {"splits": {"1": {"int8": vars(INT8) | {"increase": float("nan")}}}},
     {"splits": {"1": {"raw": vars(INT8)}}},
-    {"splits": {"1": {"int9": vars(INT8)}}}])
+    {"splits": {"1": {"int9": vars(INT8)}}},
+    {"greedy": 3}, {"greedy": {"answers": 4, "tokens": 64}},
+    {"greedy": {"answers": 4, "tokens": 64, "splits": {"1": {"int8": {"parted": 5, "at": 1}}}}},
+    {"greedy": {"answers": 4, "tokens": 64,
+                "splits": {"1": {"int8": {"parted": 1, "at": float("nan")}}}}}])
 def test_a_file_that_is_no_table(change: dict[str, Any], tmp_path: Path) -> None:
     file = tmp_path / TABLE_NAME
     save(TABLE, file)
