@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from classifier.labels import LLM_SPLIT
 from classifier.messages import Labelled, TapStatus
 from testbed.errors import TestbedFailure
+from testbed.experiments.simulated.audit import Audit
 from testbed.experiments.simulated.settings import SimulatedSettings, SimulatedSteering
 from testbed.experiments.simulated.station import EPOCH_NS, INTERNET, LLM, Station
 from testbed.experiments.simulated.users import User
@@ -27,6 +28,7 @@ from xapp.core_config import CoreConfig
 from xapp.e2.e2ap_identities import GlobalRicId
 from xapp.e2.nodes import NodeEvent, Nodes, ToPeer
 from xapp.events import Event
+from xapp.limits import Limits
 from xapp.observations import Quota, UeKey
 from xapp.observations import Snssai as SliceName
 from xapp.slice_policy import SlicePolicy
@@ -59,6 +61,7 @@ class Ric:
         self.cpu = self.node_cpu = self.longest = 0.0  # seconds
         self.ended: dict[str, int] = {}  # decisions, by state
         self.decisions = self.reports = self.controls = 0
+        self.audit, self._now = Audit(EPOCH_NS / 1e9), 0.0
         self.nodes = Nodes(RIC, 1)
         found = {INTERNET: Quota(0, 100, 0), LLM: Quota(0, 100, 0)}
         if settings.steering is SimulatedSteering.STATIC:
@@ -74,6 +77,7 @@ class Ric:
 
     def put(self, what: Record | Sample, ticket: str | None = None) -> bool:
         if isinstance(what, Record):
+            self.audit.put(what, self._now)
             self.decisions += what.kind is Kind.DECISION
             if what.kind is Kind.DECISION_ENDED:
                 state = str(what.body["state"])
@@ -92,7 +96,7 @@ class Ric:
 
     def turn(self, stations: Sequence[Station], now: float) -> None:
         """These are seen to now; what the xApp has for others waits until it is their turn."""
-        self._turn = stations
+        self._turn, self._now = stations, now
         self._places = {one.place for one in stations}
         self._exchange(now)
 
@@ -223,4 +227,5 @@ def _config(settings: SimulatedSettings, stations: Sequence[Station],
         policies=(SlicePolicy("llm", inter_token_ms=settings.inter_token_ms,
                               floors={INTERNET: settings.floor}),),
         steering=SteeringConfig(found=found, dry_run=not acts),
+        limits=Limits(air_share=settings.air_share, grant_ms=settings.grant_ms),
         evaluate_every=settings.look_every_ms / 1000)

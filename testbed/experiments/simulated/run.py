@@ -19,10 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.experiments.simulated.audit import Audit
 from testbed.experiments.simulated.ric import Ric
 from testbed.experiments.simulated.settings import SimulatedSettings
 from testbed.experiments.simulated.station import SLOT_US, Station
-from testbed.experiments.simulated.users import DOWN, K, run_window
+from testbed.experiments.simulated.users import DOWN, K, State, User, run_window
 from testbed.ran.mac.state import BITS, PRBS, Bearer
 
 STEP_SLOTS = 50  # between two looks at E2: a control is late by half of that in the mean
@@ -45,6 +46,7 @@ class Simulation:
 
     settings: SimulatedSettings
     tokens: Tokens
+    standing: list[float]  # seconds that those who await an answer's next token did so at the end
     wall_seconds: float  # of the simulated time, without making it
     scheduler_cpu: float  # seconds
     node_cpu: float  # of base stations' E2
@@ -53,13 +55,15 @@ class Simulation:
     reports: int  # messages of base stations that the xApp took
     decisions: int
     ended: dict[str, int]  # decisions, by how they ended
-    quota_seconds: list[float | None]  # of each cell: from the others' load to a higher guarantee
+    quota_seconds: list[float | None]  # of each cell: from the others' load to a higher guarantee;
+    # 0: it was there as the load began, None: it never was from then on
     guarantees: list[int]  # highest, percent
     others_mbps: tuple[float, float]  # down and up of a cell, mean, while figures count
     others_offered_mbps: float  # both ways
     below_floor: list[int]  # cells' reports in a row in which the others wanted more than they got
     used: float  # of the downlink's blocks, while figures count
     skipped: float  # of all slots
+    audit: Audit
 
 
 class _Run:
@@ -125,7 +129,9 @@ class _Run:
         for place, station in enumerate(self.stations):
             found = station.guarantee
             self.highest[place] = max(self.highest[place], found)
-            if found > self.base[place] and self.quota_at[place] is None:
+            # One that was given while nobody else was there, and taken back, is none of the load's.
+            if (found > self.base[place] and self.quota_at[place] is None
+                    and now >= settings.calm_seconds):
                 self.quota_at[place] = now
         if self._counted is None and now >= settings.counted_from:
             self._counted, self._used = self._others(), self._blocks()
@@ -173,11 +179,18 @@ class _Run:
         blocks = float((self._blocks() - used).mean()) / settings.seconds
         offered = (self._brought() - self._offered) * 8e-6 / settings.seconds / settings.cells
         return Simulation(
-            settings, tokens_of(self.stations), wall, self.scheduler_cpu, ric.node_cpu, ric.cpu,
-            ric.longest, ric.reports, ric.decisions, ric.ended,
-            [None if at is None else at - settings.calm_seconds for at in self.quota_at],
+            settings, tokens_of(self.stations), standing_of(self.stations), wall,
+            self.scheduler_cpu, ric.node_cpu, ric.cpu, ric.longest, ric.reports, ric.decisions,
+            ric.ended,
+            [None if at is None else _since(settings.calm_seconds, at) for at in self.quota_at],
             self.highest, (float(bits[0]), float(bits[1])), offered, self._floor_worst, blocks,
-            float(np.mean([one.skipped for one in self.stations])))
+            float(np.mean([one.skipped for one in self.stations])), ric.audit)
+
+
+def _since(begin: float, at: float) -> float:
+    """Seconds; 0 within the first step, in which nobody can have acted on what began."""
+    found = at - begin
+    return found if found >= STEP_SLOTS * SLOT_US / 1e6 else 0.0
 
 
 def _advance(stations: Sequence[Station], slots: int) -> float:
@@ -195,6 +208,16 @@ def tokens_of(stations: Sequence[Station]) -> Tokens:
     at, wait, first = (np.concatenate([getattr(one, name)[:count] for one, count in zip(
         users, counts, strict=True)]) for name in ("at", "wait", "first"))
     return Tokens(at / 1e9, wait / 1e9, first.astype(np.bool_))
+
+
+def standing_of(stations: Sequence[Station]) -> list[float]:
+    """Of all users in the midst of an answer: a token that never comes is a long wait, too."""
+    found: list[float] = []
+    for one in stations:
+        llm = one.users.llm
+        waits = (llm[:, User.STATE] != State.THINKS) & (llm[:, User.FIRST] == 0)
+        found += (one.now - llm[waits, User.LAST] / 1e9).tolist()
+    return found
 
 
 def simulate(settings: SimulatedSettings, seed: int, say: Callable[[str], None]) -> Simulation:

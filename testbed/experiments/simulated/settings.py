@@ -5,11 +5,15 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from testbed.ran.e2_profiles import BEHAVIOURS
 from testbed.ran.mac.tables import carrier_prbs
+from xapp.e2.nodes import MOST_ASSOCIATIONS
 from xapp.e2.profiles import PROFILES
 from xapp.errors import ConfigurationError
+from xapp.limits import Limits
 
-MOST_CELLS, MOST_UES = 400, 200
+MOST_UES = 200
+LIMITS = Limits()  # the xApp's own
 
 
 class SimulatedSteering(enum.Enum):
@@ -42,6 +46,8 @@ class SimulatedSettings:
     static_percent: int = 15  # of the model's slice, where steering is static
     floor: int = 10  # percent that the others keep
     inter_token_ms: float = 60.0  # what the policy wants
+    air_share: float = LIMITS.air_share  # of that, which the xApp is told that the air may take
+    grant_ms: float = LIMITS.grant_ms  # of that in turn, which no share shortens
     period_ms: int = 500  # between a base station's reports
     look_every_ms: float = 1.0  # the xApp's evaluate_every: its pause for every 64 UEs
     label_seconds: float = 0.6  # from first packet to label: no packets, so none are classified
@@ -56,12 +62,15 @@ class SimulatedSettings:
     skip_idle: bool = True  # slots of cells in which nothing happens
 
     def __post_init__(self) -> None:
-        if not 1 <= self.cells <= MOST_CELLS or not 1 <= self.ues <= MOST_UES:
-            raise ConfigurationError(f"{self.cells} cells of {self.ues} UEs cannot be.",
-                                     f"Give 1 to {MOST_CELLS} cells, 1 to {MOST_UES} UEs.")
         if self.profile not in PROFILES:
             raise ConfigurationError(f"There is no kind of base station {self.profile!r}.",
                                      f"There are {', '.join(PROFILES)}.")
+        # One xApp has so many associations, and a base station one for each of its units.
+        most = MOST_ASSOCIATIONS // len(BEHAVIOURS[self.profile].units)
+        if not 1 <= self.cells <= most or not 1 <= self.ues <= MOST_UES:
+            raise ConfigurationError(f"{self.cells} cells of {self.ues} UEs cannot be.",
+                                     f"Give 1 to {most} cells, which is what one xApp takes of "
+                                     f"kind {self.profile}, and 1 to {MOST_UES} UEs.")
         if not 1 <= self.llm_users <= self.ues:
             raise ConfigurationError(f"llm_users is {self.llm_users}.", "Give 1 to `ues`.")
         lengths = (self.calm_seconds, self.settle_seconds, self.seconds, self.on_seconds,
@@ -77,7 +86,9 @@ class SimulatedSettings:
                                      "Give 1 to 64 threads, 50 to 60000 ms, 0.1 to 1000 ms.")
         if not 0 <= self.static_percent <= 90 or not 0 <= self.floor <= 90:
             raise ConfigurationError("static_percent or floor cannot be.", "Give 0 to 90.")
-        carrier_prbs(self.bandwidth_mhz, 15)  # a bandwidth that is none says so now
+        # A bandwidth or a limit that is none says so now.
+        carrier_prbs(self.bandwidth_mhz, 15)
+        Limits(air_share=self.air_share, grant_ms=self.grant_ms)
 
     @property
     def total(self) -> float:

@@ -64,15 +64,46 @@ def test_the_same_seed_comes_to_the_same() -> None:
     assert other["others_down_mbps"] != one["others_down_mbps"]
 
 
-def test_what_is_kept(tmp_path: Path) -> None:
-    SIMULATED.run({**SETTINGS, "cells": 1, "ues": 4, "settle_seconds": 1, "seconds": 1}, 1,
-                  tmp_path, lambda text: None)
+def test_what_is_kept_and_a_guarantee_that_was_there_before_the_load(tmp_path: Path) -> None:
+    """A prompt of 40 rows waits for longer than such a target allows, in an empty cell too."""
+    figures = SIMULATED.run({
+        **SETTINGS, "cells": 1, "ues": 6, "profile": "spec", "inter_token_ms": 40,
+        "air_share": 0.7, "grant_ms": 20, "calm_seconds": 4, "settle_seconds": 1, "seconds": 1,
+        "load": 3}, 1, tmp_path, lambda text: None)
     document = json.loads((tmp_path / "summary.json").read_text())
-    assert document["settings"]["ues"] == 4
+    assert document["settings"]["ues"] == 6
+    lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    assert [one["number"] for one in lines] == list(range(1, len(lines) + 1))
+    decided = next(one for one in lines if one["kind"] == "decision")
+    assert decided["who"] == "llm"
+    assert "target of 40 ms" in decided["body"]["reason"]
+    assert decided["body"]["quotas"]["1"]["minimum"] == 10
+    assert decided["at"] == decided["body"]["at"] < 4
+    assert sum(one["kind"] == "decision" for one in lines) == figures["decisions"]
+    action = next(one for one in lines if one["kind"] == "action")
+    assert {one["name"][-1] for one in action["body"]["before"]} == {"1"}  # what was in force
+    assert action["body"]["sets"] != action["body"]["before"]
+    assert figures["congestion_to_quota_s"] == 0.0  # and not the seconds since it was given
+
+
+def test_a_token_that_never_comes_is_a_long_wait() -> None:
+    settings = SimulatedSettings(
+        ues=6, llm_users=2, bandwidth_mhz=5, load=0, calm_seconds=1, settle_seconds=1, seconds=1,
+        edge_seconds=2.0, steering=SimulatedSteering.NONE)
+    found = simulate(settings, 1, lambda text: None)
+    assert found.tokens.first.all()  # each has had an answer's first one, and no other
+    figures = figures_of(found)
+    assert figures["stalls"] == 2
+    assert isinstance(figures["p95_ms"], float)
+    assert 500 < figures["p95_ms"] < 1000
+    found.standing = [0.2]  # as everybody does: the next token is on its way
+    assert (figures_of(found)["stalls"], figures_of(found)["p95_ms"]) == (0, None)
 
 
 @pytest.mark.parametrize(("settings", "said"), [
-    ({"cells": 0}, "0 cells"), ({"ues": 3, "llm_users": 4}, "llm_users is 4"),
+    ({"cells": 0}, "0 cells"), ({"cells": 257}, "257 cells of 100 UEs cannot be"),
+    ({"profile": "srsran", "cells": 129}, "1 to 128 cells"), ({"air_share": 2}, "shares from 0"),
+    ({"grant_ms": -1}, "grant_ms"), ({"ues": 3, "llm_users": 4}, "llm_users is 4"),
     ({"steering": "luck"}, "steering"), ({"profile": "none"}, "no kind of base station"),
     ({"seconds": 0}, "time or the load"), ({"threads": 0}, "threads"),
     ({"bandwidth_mhz": 7}, "7"), ({"nothing": 1}, "settings.nothing")])
