@@ -263,12 +263,17 @@ def run_report(arguments: argparse.Namespace) -> int:
 
 
 def _recompute(results: Results) -> None:
+    from rich.console import Console
+    from rich.progress import Progress
+
     from testbed.experiments.machine import machine
     from testbed.experiments.recompute import recompute
 
-    kind = results.scenario().kind
-    with results.locked():
-        found = recompute(results, kind, machine())
+    kind, console = results.scenario().kind, Console(stderr=True)
+    with results.locked(), Progress(console=console, transient=True) as progress:
+        task = progress.add_task("computing rows again", total=None)
+        found = recompute(results, kind, machine(), lambda done, of: progress.update(
+            task, completed=done, total=of))
     for problem in found.problems:
         print(f"airsplit experiment: not computed again: {problem}", file=sys.stderr)
     print(f"airsplit experiment: {found.says()}", file=sys.stderr)
@@ -291,6 +296,7 @@ def _show(results: Results, out: Path) -> None:
 
     from testbed.experiments.findings import findings_of
     from testbed.experiments.kind import kind_of
+    from testbed.experiments.machine import machine
     from testbed.experiments.recompute import note_of_stale, stale
     from testbed.experiments.report import report_of
     from testbed.experiments.report_files import write
@@ -300,7 +306,7 @@ def _show(results: Results, out: Path) -> None:
     scenario = results.scenario()
     report = report_of(scenario, results.rows(), kind_of(scenario.kind).columns)
     report = replace(report, notes=report.notes + tuple(
-        note_of_stale(stale(results, scenario.kind))))
+        note_of_stale(stale(results, scenario.kind, machine()))))
     findings = findings_of(report, results.folder)
     show(report, Console(), findings)
     write(report, make_folder(out), findings)

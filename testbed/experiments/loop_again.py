@@ -1,4 +1,4 @@
-"""Figures of a trial of the loop that is over, from its summary.json. It runs nothing."""
+"""Figures of a trial of the loop that is over, from what is in its folder. It runs nothing."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ from testbed.loop import kept
 
 def figures_again(folder: Path) -> Figures:
     """By the code of today; TestbedFailure where the trial kept no document that it can read."""
-    return figures_of(kept.read(folder / "summary.json"))
+    return figures_of(kept.read(folder))

@@ -10,6 +10,7 @@ a trial kept nothing stay as they are, and a trial that cannot be read is named.
 from __future__ import annotations
 
 import importlib
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,13 +20,15 @@ from typing import cast
 from testbed.errors import TestbedFailure
 from testbed.experiments import kind
 from testbed.experiments.errors import BadResults
-from testbed.experiments.kind import Figures
+from testbed.experiments.kind import Figures, Value
 from testbed.experiments.machine import Machine
 from testbed.experiments.results import ROW, TRIALS, Results, Row, write_whole
 from testbed.experiments.runner import measured
 
 FIRST = "row.first.json"  # a row as the trial itself left it
 BY, CHANGED = "recomputed_by", "recomputed_changed"  # of a row's machine: a commit, and whether
+EQUAL = 1e-6
+Told = Callable[[int, int], None]  # how many rows have been looked at, and of how many
 UNKNOWN = "a checkout of no commit"  # in which nobody can look up how it was computed
 
 
@@ -49,31 +52,42 @@ class Recomputed:
                 + (f": {self.where}." if self.columns else "."))
 
 
-def recompute(results: Results, kind_name: str, by: Machine) -> Recomputed:
+def recompute(results: Results, kind_name: str, by: Machine,
+              told: Told = lambda done, of: None) -> Recomputed:
     """Compute again what can be, and write the rows that change."""
     if kind_name not in kind.AGAIN:
         raise BadResults(f"Trials of kind {kind_name} keep nothing to compute rows from.",
                          "Leave --recompute out, or run them again in another folder.")
-    found = _looked(results, kind_name, by)
+    found = _looked(results, kind_name, results.rows(), told, by)
     results.write_table()
     return found
 
 
-def stale(results: Results, kind_name: str) -> Recomputed:
+def stale(results: Results, kind_name: str, today: Machine) -> Recomputed:
     """What `recompute` would change, and nothing of it done."""
-    return _looked(results, kind_name, None)
+    return _looked(results, kind_name, [row for row in results.rows() if not _of(row, today)],
+                   lambda done, of: None, None)
 
 
-def _looked(results: Results, kind_name: str, by: Machine | None) -> Recomputed:
+def _of(row: Row, today: Machine) -> bool:
+    """Whether that very code computed it, so that nobody needs to look."""
+    changed = row.machine.get(CHANGED, row.machine.get("changed"))
+    return (today.commit is not None and row.machine.get(BY, row.machine.get("commit")) ==
+            today.commit and changed is today.changed is False)
+
+
+def _looked(results: Results, kind_name: str, of: Sequence[Row], told: Told,
+            by: Machine | None) -> Recomputed:
     rows = changed = 0
     columns: Counter[str] = Counter()
     problems = []
-    for row, fresh in _fresh(results, kind_name):
+    for place, (row, fresh) in enumerate(_fresh(results.folder / TRIALS, kind_name, of)):
+        told(place, len(of))
         if isinstance(fresh, TestbedFailure):
             problems.append(f"{row.trial}: {fresh.problem}")
             continue
         others = [name for name, value in fresh.items()
-                  if name not in row.figures or row.figures[name] != value]
+                  if name not in row.figures or not _same(row.figures[name], value)]
         rows, changed = rows + 1, changed + bool(others)
         columns.update(others)
         if others and by is not None:
@@ -81,19 +95,27 @@ def _looked(results: Results, kind_name: str, by: Machine | None) -> Recomputed:
     return Recomputed(rows, changed, columns, tuple(problems))
 
 
-def _fresh(results: Results, kind_name: str) -> Iterator[tuple[Row, Figures | TestbedFailure]]:
+def _fresh(trials: Path, kind_name: str,
+           rows: Sequence[Row]) -> Iterator[tuple[Row, Figures | TestbedFailure]]:
     """Each row that is done, with its figures of today, or why it has none."""
     name = kind.AGAIN.get(kind_name)
     if name is None:
         return
     again = cast(Callable[[Path], Figures], importlib.import_module(name).figures_again)
-    for row in results.rows():
+    for row in rows:
         if row.done:
             try:
-                fresh = again(results.folder / TRIALS / row.trial)
+                fresh = again(trials / row.trial)
                 yield row, {column: measured(value) for column, value in fresh.items()}
             except TestbedFailure as error:
                 yield row, error
+
+
+def _same(one: Value, other: Value) -> bool:
+    """Times are differences of clocks, whose last digits say nothing."""
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=EQUAL, abs_tol=EQUAL)
+    return one == other
 
 
 def _put(results: Results, row: Row, fresh: Figures, by: Machine) -> None:

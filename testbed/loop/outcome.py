@@ -37,6 +37,7 @@ class LoopResult:
     origin: float | None = None  # of the first phase, seconds since 1970
     events: list[Event] = field(default_factory=list)
     missed_looks: int = 0  # at the xApp's API or the cell's, that did not answer in time
+    clock_origin: float | None = None  # of the first phase, by the clock of tokens.jsonl
 
     @property
     def quota_at(self) -> float | None:
@@ -77,7 +78,8 @@ class LoopResult:
             "decisions": self.decisions, "flow": self.flow, "quotas": self.quotas,
             "cell_quotas": self.cell_quotas, "crowd": self.crowd, "cell": self.cell,
             "reports": [asdict(one) for one in self.samples],
-            "story": [asdict(one) for one in self.events], "missed_looks": self.missed_looks}
+            "story": [asdict(one) for one in self.events], "missed_looks": self.missed_looks,
+            "clock_origin": self.clock_origin}
 
     def verdict(self) -> dict[str, Any]:
         """The story in figures."""

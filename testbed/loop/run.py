@@ -230,7 +230,7 @@ class Run:
             self.samples, self.quotas, self.cell_quotas, self.congestion_at, self.congestion_end,
             self.allowed_at, self.put_away_at, self.crowd_account,
             _document(self.programs.folder / "ran.json"), self.wall_origin,
-            chronicle(self.facts()), self.missed)
+            chronicle(self.facts()), self.missed, self.origin)
 
     def _labels(self) -> LabelFigures | None:
         capture = self.programs.capture

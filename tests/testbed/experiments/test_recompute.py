@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -94,13 +95,37 @@ def test_a_second_time_changes_nothing(results: Results) -> None:
 
 def test_looking_writes_nothing(results: Results) -> None:
     before = results.rows()
-    found = stale(results, "loop")
+    found = stale(results, "loop", TODAY)
     assert found.changed == 2
     assert results.rows() == before
     assert not list(results.folder.glob(f"trials/*/{FIRST}"))
     assert not (results.folder / "rows.parquet").exists()
     assert "2 of 4 rows otherwise (congestion_to_quota_s in 1, guarantee in 1)" in (
         note_of_stale(found)[0])
+
+
+def test_nobody_looks_at_rows_of_this_very_code(results: Results) -> None:
+    for today, looked in ((replace(TODAY, commit="abc"), 0), (TODAY, 4),
+                          (replace(TODAY, commit="abc", changed=True), 4)):
+        assert stale(results, "loop", today).rows == looked
+    recompute(results, "loop", TODAY)
+    assert stale(results, "loop", TODAY).rows == 2  # the others are by an older commit
+
+
+def test_last_digits_are_no_change(results: Results) -> None:
+    one = results.rows()[2]
+    quota = one.figures["congestion_to_quota_s"]
+    assert isinstance(quota, float)
+    results.put(changed(one, congestion_to_quota_s=quota + 1e-11))
+    assert stale(results, "loop", TODAY).changed == 2
+    results.put(changed(one, congestion_to_quota_s=quota + 1e-3))
+    assert stale(results, "loop", TODAY).changed == 3
+
+
+def test_it_is_told_how_far_it_is(results: Results) -> None:
+    told: list[tuple[int, int]] = []
+    recompute(results, "loop", TODAY, lambda done, of: told.append((done, of)))
+    assert told == [(0, 4), (1, 4), (2, 4), (3, 4)]
 
 
 def test_a_trial_that_cannot_be_read_is_named_and_stays(results: Results) -> None:
@@ -124,7 +149,7 @@ def test_failed_trials_stay_failed(results: Results) -> None:
 def test_a_kind_that_keeps_nothing_cannot(results: Results) -> None:
     with pytest.raises(BadResults, match="kind simulated keep nothing"):
         recompute(results, "simulated", TODAY)
-    assert note_of_stale(stale(results, "simulated")) == []
+    assert note_of_stale(stale(results, "simulated", TODAY)) == []
 
 
 def test_a_report_says_what_was_recomputed(results: Results) -> None:
