@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcap_tools.errors import PcapError
-from pcap_tools.listening import LiveConfig
+from pcap_tools.listening import LiveConfig, no_frames
 from pcap_tools.live import RingSource
 from pcap_tools.parse import parse
 
@@ -82,6 +82,7 @@ class Capture:
 
 def begin(device: str, port: int | None) -> Capture | None:
     """A capture, or None where this process may not have one."""
+    parse(no_frames())  # compiled now, and not beside what is measured
     try:
         return Capture(device, port)
     except (PcapError, OSError):

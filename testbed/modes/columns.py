@@ -50,7 +50,7 @@ COLUMNS: Sequence[Column] = (
     Column("cpu_client_s", "processor time, client", "s", LOW, digits=2),
     Column("cpu_server_s", "processor time, server", "s", LOW, digits=2),
     Column("peak_client_mib", "most memory, client, over what its process held", "MiB",
-           LOW, digits=0),
+           LOW, digits=1),
     Column("peak_server_mib", "most memory, server", "MiB", LOW, digits=0),
     Column("gpu_percent", "GPU in use", "%", NEITHER, Scale.DIFFERENCE),
     Column("gpu_mib", "GPU memory", "MiB", LOW, digits=0),

@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,18 @@ from prometheus_client.parser import text_string_to_metric_families
 from edge_server.engine.checkpoint import Checkpoint
 from edge_server.engine.load import EngineOptions
 from testbed.modes import capture
-from testbed.modes.asking import Asked, Ready, asking, converse
+from testbed.modes.asking import WARM_ID, WARM_TOKENS, Asked, Ready, asking, converse
 from testbed.modes.errors import ModesError
 from testbed.modes.figures import Far, Measured, Turn
 from testbed.modes.gpu import GpuMeter, GpuUse
-from testbed.modes.opening import ModeConfig, Offset, between, estimate_offset, open_mode
+from testbed.modes.opening import (
+    ModeConfig,
+    Offset,
+    between,
+    estimate_offset,
+    open_mode,
+    whole_of,
+)
 from testbed.modes.places import Place, Places
 from testbed.modes.policies import Mode
 from testbed.modes.programs import Server
@@ -63,7 +71,17 @@ def run_trial(settings: ModesSettings, seed: int, places: Places,
     place = places.place(settings)
     vocabulary = Checkpoint.open(settings.model).architecture.vocabulary
     asked = prompts(settings, vocabulary, seed)
+    _load_once(ModeConfig(Mode.NAIVE if settings.mode is Mode.NAIVE else Mode.LOCAL,
+                          settings.model, mode_config(settings, None).engine))
     return place.inside(lambda: _at_the_near_end(settings, place, asked, clock))
+
+
+@cache
+def _load_once(config: ModeConfig) -> None:
+    """What a process loads and compiles once: the first trial would be charged with all of it."""
+    with open_mode(replace(config, mode=Mode.LOCAL)) as opened:
+        opened.ask([WARM_ID], WARM_TOKENS)
+        whole_of(config, opened.engine)
 
 
 def unsplit(settings: ModesSettings, seed: int, clock: Callable[[], float] = time.monotonic
@@ -81,7 +99,8 @@ def unsplit(settings: ModesSettings, seed: int, clock: Callable[[], float] = tim
 def _at_the_near_end(settings: ModesSettings, place: Place, asked: Asked,
                      clock: Callable[[], float]) -> Measured:
     far = place.edge if settings.needs_edge else place.server
-    held = _held_bytes()
+    _give_back()
+    held = resident_bytes()
     with ExitStack() as stack:
         asker = stack.enter_context(asking(
             mode_config(settings, place), settings.batch, settings.together, clock))
@@ -91,7 +110,7 @@ def _at_the_near_end(settings: ModesSettings, place: Place, asked: Asked,
         turns = asker.ask(asked, settings.wanted())
         seconds = clock() - began
         measured = watch.end(turns, seconds)
-    measured.peak = over(measured.peak, held)
+    measured.peak = over(over(measured.peak, held), watch.listening)
     return measured
 
 
@@ -128,12 +147,14 @@ class _Watch:
         self._accounts = [_account(one, reset=True) for one in opened]
         self._metrics_of = place.edge if settings.needs_edge else None
         metrics = _metrics(self._metrics_of)
+        self._capture, held = None, resident_bytes()
+        if settings.capture and far is not None:
+            self._capture = capture.begin(place.ends.device, far.port)
+        # Bytes of the capture's, above all those it shares with the kernel.
+        self.listening = 0 if self._capture is None else over(resident_bytes(), held)
         self._peaks = reset_peak()  # else a peak is that of earlier trials
         if far is not None and far.process is not None:
             reset_peak(str(far.process))
-        self._capture = None
-        if settings.capture and far is not None:
-            self._capture = capture.begin(place.ends.device, far.port)
         # Another host's GPU is not this one's.
         self._gpu = None if settings.link is LinkKind.HOST else GpuMeter()
         sent, received = _traffic(opened)
@@ -231,15 +252,11 @@ def _metrics(edge: Server | None) -> dict[str, float]:
             for sample in family.samples if not sample.labels}
 
 
-def _held_bytes() -> int | None:
-    """What this process holds before a client is opened in it; None where that is not known.
-
-    What earlier trials left is given back first: a client that took it over would seem small.
-    """
+def _give_back() -> None:
+    """What earlier trials left in this process: a client that took it over would seem small."""
     gc.collect()
     with suppress(AttributeError, OSError):  # another C library keeps it
         ctypes.CDLL(None).malloc_trim(0)
-    return resident_bytes()
 
 
 def over(peak: int | None, held: int | None) -> int | None:
