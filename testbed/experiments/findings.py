@@ -8,7 +8,7 @@ The kind's own module does the work (`kind.FINDINGS`); this one only asks it.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -20,11 +20,22 @@ from testbed.experiments.verdicts import Verdict
 
 
 @dataclass(frozen=True)
-class Findings:
-    """Answers to the kind's own questions, and pictures with their titles."""
+class Means:
+    """A table beside that of the main columns; what nobody measured is left out of it."""
 
-    answers: Sequence[Verdict] = ()
-    pictures: Sequence[tuple[str, Draw]] = ()
+    title: str
+    columns: Sequence[str]  # by name, on a page
+    short: Mapping[str, str]  # those that a terminal has room for, with their headings there
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the kind knows of its own trials."""
+
+    answers: Sequence[Verdict] = ()  # to the kind's own questions
+    pictures: Sequence[tuple[str, Draw]] = ()  # with their titles
+    notes: Sequence[str] = ()  # what a reader must not miss
+    tables: Sequence[Means] = ()
 
 
 def findings_of(report: Report, folder: Path) -> Findings:

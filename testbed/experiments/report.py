@@ -77,7 +77,11 @@ class Report:
     @property
     def main(self) -> tuple[Column, ...]:
         """Columns of the summary table: main ones that anything was measured of."""
-        return tuple(one for one in self.columns if one.main and any(
+        return self.measured([one.name for one in self.columns if one.main])
+
+    def measured(self, names: Sequence[str]) -> tuple[Column, ...]:
+        """Of these columns the ones that anything was measured of."""
+        return tuple(one for one in self.columns if one.name in names and any(
             summary.figures[one.name].mean is not None for summary in self.summaries))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from pcap_tools.look import LIGHT, Look, write_pictures
 from pcap_tools.page import Cell, Column, Page
 from testbed.experiments.findings import Findings
+from testbed.experiments.kind import Column as Measured
 from testbed.experiments.report import Figure, Report
 from testbed.experiments.report_pictures import pictures
 from testbed.experiments.report_text import count_text, effect_text, figure_text, heading
@@ -40,8 +41,8 @@ def page_of(report: Report, findings: Findings = NOTHING) -> Page:
     page = Page(scenario.title or scenario.name, scenario.about)
     page.cells([("trials", f"{done} of {scenario.trials}"), ("failed", str(len(report.failures))),
                 ("repetitions", str(scenario.repetitions)), ("kind", scenario.kind)])
-    if report.notes:
-        page.note("Before you read the figures", list(report.notes))
+    if notes := [*report.notes, *findings.notes]:
+        page.note("Before you read the figures", notes)
     for title, verdicts in (("Answers", findings.answers), ("Targets", report.targets),
                             ("Controls", report.controls)):
         if verdicts:
@@ -55,10 +56,16 @@ def page_of(report: Report, findings: Findings = NOTHING) -> Page:
             page.figure(draw, title, title)
     page.heading("Every combination")
     page.text("Means with intervals of 95 % by Student's t over trials.", soft=True)
-    _summary_table(report, page, lambda figure: figure.mean)
+    _summary_table(report, page, report.main, lambda figure: figure.mean)
     page.open("Medians, with intervals of 95 % by bootstrap")
-    _summary_table(report, page, lambda figure: figure.median)
+    _summary_table(report, page, report.main, lambda figure: figure.median)
     page.close()
+    for table in findings.tables:
+        if columns := report.measured(table.columns):
+            page.heading(table.title)
+            page.text("Means with intervals of 95 %; what no trial measured has no column.",
+                      soft=True)
+            _summary_table(report, page, columns, lambda figure: figure.mean)
     _contrast_table(report, page)
     _failures(report, page)
     _settings(report, page)
@@ -69,14 +76,14 @@ def _verdict_row(one: Verdict) -> list[Cell]:
     return [Cell(one.says), Cell(one.outcome.value), Cell(one.why)]
 
 
-def _summary_table(report: Report, page: Page,
+def _summary_table(report: Report, page: Page, shown: Sequence[Measured],
                    of: Callable[[Figure], Estimate | None]) -> None:
     columns = [Column(name) for name in report.scenario.factors] + [Column("n", True)] + [
-        Column(heading(one.text, one.unit), True) for one in report.main]
+        Column(heading(one.text, one.unit), True) for one in shown]
     page.table(columns, [
         [*(Cell(level) for level in one.levels.values()), Cell(count_text(one), one.done),
          *(_cell(figure, of(figure)) for figure in (
-             one.figures[column.name] for column in report.main))]
+             one.figures[column.name] for column in shown))]
         for one in report.summaries])
 
 

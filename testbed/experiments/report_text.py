@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from testbed.experiments.findings import Findings
+from testbed.experiments.findings import Findings, Means
 from testbed.experiments.report import Compared, Figure, Report, Summary
 from testbed.experiments.statistics import Estimate
 from testbed.experiments.verdicts import (
@@ -23,7 +23,7 @@ from testbed.experiments.verdicts import (
 
 COLOURS = {Outcome.MEETS: "green", Outcome.GAINS: "green", Outcome.APART: "green",
            Outcome.MISSES: "red", Outcome.NOT_APART: "red", Outcome.UNSURE: "yellow",
-           Outcome.OPEN: "yellow"}
+           Outcome.OPEN: "yellow", Outcome.ONE_PAIR: "yellow"}
 NOTHING = Findings()
 MOST_FAILURES = 10  # shown; all are in the HTML and the rows
 NAME_WIDTH = 16  # characters of a column's name before it goes on in another line
@@ -35,6 +35,8 @@ def show(report: Report, console: Console, findings: Findings = NOTHING) -> None
     scenario = report.scenario
     console.rule(scenario.title or scenario.name)
     _summaries(report, console)
+    for table in findings.tables:
+        _short(report, table, console)
     _compared(report, console)
     _verdicts("answers", findings.answers, console)
     _verdicts("targets", report.targets, console)
@@ -43,7 +45,7 @@ def show(report: Report, console: Console, findings: Findings = NOTHING) -> None
         console.print(f"[red]A floor was violated in:[/] {', '.join(report.violations)}")
     for row in report.failures[:MOST_FAILURES]:
         console.print(f"{row.trial} failed: {row.error}", markup=False, highlight=False)
-    for note in report.notes:
+    for note in (*report.notes, *findings.notes):
         console.print(note, markup=False, highlight=False)
 
 
@@ -80,10 +82,44 @@ def _summaries(report: Report, console: Console) -> None:
         console.print(table)
 
 
+def _short(report: Report, asked: Means, console: Console) -> None:
+    """Means alone, at the first and the last combination of all factors but the first."""
+    done = [one for one in report.summaries if one.done]
+    rests = list(dict.fromkeys(rest_of(one) for one in done))
+    columns = report.measured(list(asked.short))
+    if not columns or not rests:
+        return
+
+    def table_of(names: Sequence[str]) -> Table:
+        table = Table(title=f"{asked.title}; means", title_justify="left", box=SIMPLE_HEAD)
+        table.add_column(next(iter(report.scenario.factors), ""), overflow="fold")
+        table.add_column("at", overflow="fold")
+        for name in names:
+            table.add_column(asked.short[name], justify="right", overflow="fold")
+        for one in done:
+            if (rest := rest_of(one)) in (rests[0], rests[-1]):
+                table.add_row(next(iter(one.levels.values()), "all"), rest, *(
+                    _plain(one.figures[name]) for name in names))
+        return table
+
+    for table in _as_wide_as_fits([one.name for one in columns], table_of, console):
+        console.print(table)
+    said = (f"Of {len(rests)} combinations the first and the last; report.html has all of them "
+            "and more columns." if len(rests) > 2 else "report.html has more columns.")
+    console.print(said, markup=False, highlight=False)
+
+
+def _plain(figure: Figure) -> str:
+    if figure.mean is None:
+        return "-"
+    value = figure.mean.value
+    return f"{value:,.{places_of(value, figure.column.digits)}f}"
+
+
 def _as_wide_as_fits(
     levels: Sequence[str], table_of: Callable[[Sequence[str]], Table], console: Console
 ) -> list[Table]:
-    """As many levels side by side as the terminal has room for, the others below."""
+    """As many levels or columns side by side as the terminal has room for, the others below."""
     without_end = console.options.update(max_width=UNLIMITED)
     for size in range(len(levels), 0, -1):
         tables = [table_of(levels[begin:begin + size]) for begin in range(0, len(levels), size)]

@@ -26,6 +26,7 @@ class Outcome(enum.Enum):
     MEETS = "meets"
     MISSES = "misses"
     OPEN = "not measured"
+    ONE_PAIR = "open: one pair"  # of trials, which has no interval
     SAID = "answer"  # to a question that is not one of yes and no
     GAINS = "gains"
     NO_GAIN = "shows no gain"

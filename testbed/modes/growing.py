@@ -43,10 +43,11 @@ def batchings(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(batching_of(row) for row in rows))
 
 
-def by_value(rows: Sequence[Row], mode: str, setting: str, column: str) -> dict[int, list[float]]:
-    """A mode's values of a column, for each value of a setting."""
+def by_value(rows: Sequence[Row], arm: str, setting: str, column: str, factor: str = FACTOR
+             ) -> dict[int, list[float]]:
+    """Values of a column of one arm, a mode as a rule, for each value of a setting."""
     found: dict[int, list[float]] = {}
-    for row in of_levels(rows, {FACTOR: mode}):
+    for row in of_levels(rows, {factor: arm}):
         value, at = row.figures.get(column), row.settings.get(setting)
         if isinstance(value, int | float) and isinstance(at, int):
             found.setdefault(at, []).append(float(value))

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+from testbed.experiments.findings import Findings, Means
 from testbed.experiments.loop_kind import LOOP
 from testbed.experiments.report import Report, report_of
 from testbed.experiments.report_files import write
@@ -126,3 +127,30 @@ def test_it_is_shown_and_written(tmp_path: Path) -> None:
     assert mine["median"] == pytest.approx(120.5)
     contrasts = pq.read_table(tmp_path / "contrasts.parquet").to_pylist()
     assert {one["test"] for one in contrasts} == {"paired t-test of logarithms", "paired t-test"}
+
+
+def test_a_kinds_notes_and_further_tables_are_on_the_page_and_shortly_on_a_terminal(
+    tmp_path: Path
+) -> None:
+    factors = {"steering": {"none": {"steering": "none"}, "xapp": {"steering": "proportional"}},
+               "crowd": [1, 2, 3]}
+    scenario = small(factors=factors)
+    found = rows_of(scenario, {(one, crowd): [1.0, 2.0, 3.0, 4.0] for one in ("none", "xapp")
+                               for crowd in "123"}, onset_p95_times_calm=12.3, decisions=7.5)
+    told = Findings(notes=["Bytes do not agree in one."], tables=[Means(
+        "Where it goes", ("onset_p95_times_calm", "decisions", "standing"),
+        {"onset_p95_times_calm": "onset\nx", "standing": "standing"})])
+    report = report_of(scenario, found, LOOP.columns)
+    out = io.StringIO()
+    show(report, Console(file=out, width=80), told)
+    text = out.getvalue()
+    assert "Bytes do not agree in one." in text
+    short = text[text.index("Where it goes; means"):text.index("Of 3 combinations")]
+    assert short.count("12.3") == 4  # two levels, at the first and the last crowd
+    assert "7.5" not in short
+    assert "standing" not in short  # nobody measured it
+    write(report, tmp_path, told)
+    page = (tmp_path / "report.html").read_text()
+    assert "Bytes do not agree in one." in page
+    assert page.count(">12.30 (12.30 to 12.30)<") == 6  # every combination, with its interval
+    assert page.count(">7.5 (7.5 to 7.5)<") == 6
