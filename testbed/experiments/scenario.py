@@ -52,12 +52,14 @@ class Target:
     most: float | None = None
     least: float | None = None
     never: bool = False  # the column, which is a yes or no, is never a yes
+    always: bool = False  # it is a yes in every trial in which it is anything
 
     def __post_init__(self) -> None:
-        if (self.most is not None) + (self.least is not None) + self.never != 1:
-            raise ConfigurationError(f"The target {self.says!r} is no target.",
-                                     "Give one of `most`, `least` and `never: true`.")
-        if self.never and self.over:
+        if (self.most is not None) + (self.least is not None) + self.never + self.always != 1:
+            raise ConfigurationError(
+                f"The target {self.says!r} is no target.",
+                "Give one of `most`, `least`, `never: true` and `always: true`.")
+        if (self.never or self.always) and self.over:
             raise ConfigurationError(f"The target {self.says!r} compares yes and no.",
                                      "Leave out `over`.")
 

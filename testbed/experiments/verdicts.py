@@ -1,7 +1,9 @@
 """Verdicts in words: whether a target is met, and whether controls are told from the true arm.
 
 A verdict needs figures: what was not measured is `not measured`, and what the interval leaves open
-is said to be so. Pure.
+is said to be so. A trial without the figure that others of the same levels have counts against the
+target: what never came is worse than what came late. Levels at which no trial has it are of
+something else, and said to be left out. Pure.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 from testbed.experiments.kind import Column, Scale
 from testbed.experiments.picking import numbers, of_levels, pairs_of
 from testbed.experiments.results import Row
-from testbed.experiments.scenario import Controls, Target
+from testbed.experiments.scenario import Controls, Levels, Target
 from testbed.experiments.statistics import Contrast, Estimate, mean_of, paired
 
 SURE = 0.05  # of chance
@@ -47,8 +49,8 @@ class Verdict:
 def judge_target(target: Target, rows: Sequence[Row], column: Column) -> Verdict:
     """Whether a target is met."""
     mine = of_levels(rows, target.at)
-    if target.never:
-        return _never(target, mine)
+    if target.never or target.always:
+        return _flags(target, mine)
     estimate, unit = (_ratio(target, rows), " x") if target.over else (
         mean_of(numbers(mine, target.column)), f" {column.unit}".rstrip())
     if estimate is None:
@@ -56,7 +58,8 @@ def judge_target(target: Target, rows: Sequence[Row], column: Column) -> Verdict
     bound = target.most if target.most is not None else target.least
     assert bound is not None  # as `Target` has it
     above = target.least is not None
-    met = _meets(estimate.value, bound, above)
+    lacking, left_out = _without(target, rows)
+    met = _meets(estimate.value, bound, above) and not lacking
     why = f"{said(estimate)}{unit}, of {estimate.count}; the target is " + (
         f"{'at least' if above else 'at most'} {bound:g}{unit}")
     if not target.over:
@@ -67,6 +70,11 @@ def judge_target(target: Target, rows: Sequence[Row], column: Column) -> Verdict
         why += "; one trial proves little"
     elif _meets(estimate.low, bound, above) is not _meets(estimate.high, bound, above):
         why += "; its interval leaves that open"
+    if lacking:
+        why += (f"; trials without it, where others of their levels have it: {lacking}, which "
+                "count against it")
+    if left_out:
+        why += f"; combinations of levels in which no trial has it: {left_out}, left out"
     return Verdict(target.says, Outcome.MEETS if met else Outcome.MISSES, why)
 
 
@@ -74,11 +82,28 @@ def _meets(value: float, bound: float, above: bool) -> bool:
     return value >= bound if above else value <= bound
 
 
-def _never(target: Target, rows: Sequence[Row]) -> Verdict:
+def _without(target: Target, rows: Sequence[Row]) -> tuple[int, int]:
+    """Trials that are done and lack the figure that others of their levels have; and combinations
+    of levels in which none has it."""
+    groups: dict[tuple[tuple[str, str], ...], list[bool]] = {}
+    for row in rows:
+        if row.done and (_is_at(row, target.at) or (target.over and _is_at(row, target.over))):
+            found = row.figures.get(target.column)
+            groups.setdefault(tuple(sorted(row.levels.items())), []).append(found is not None)
+    return (sum(one.count(False) for one in groups.values() if any(one)),
+            sum(not any(one) for one in groups.values()))
+
+
+def _is_at(row: Row, levels: Levels) -> bool:
+    return bool(of_levels([row], levels))
+
+
+def _flags(target: Target, rows: Sequence[Row]) -> Verdict:
     flags = [value for row in rows if isinstance(value := row.figures.get(target.column), bool)]
     if not flags:
         return Verdict(target.says, Outcome.OPEN, "no trial measured it")
-    return Verdict(target.says, Outcome.MISSES if any(flags) else Outcome.MEETS,
+    met = all(flags) if target.always else not any(flags)
+    return Verdict(target.says, Outcome.MEETS if met else Outcome.MISSES,
                    f"in {sum(flags)} of {len(flags)} trials in which it could be")
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from testbed.errors import TestbedFailure
 from testbed.loop.chronicle import Event, What
-from testbed.loop.labels import FlowLabels, LabelFigures
+from testbed.loop.labels import FlowLabels, LabelFigures, of_flows
 from testbed.loop.outcome import LoopResult, Quotas
 from testbed.loop.settings import LoopSettings
 from testbed.loop.slices import SliceFigures, SliceSample
@@ -89,8 +89,8 @@ def _lines(file: Path) -> list[dict[str, Any]]:
 
 
 def _labels(document: Mapping[str, Any]) -> LabelFigures:
-    return LabelFigures(**{**document, "flows": tuple(
-        FlowLabels(**one) for one in document["flows"])})
+    return of_flows([FlowLabels(**one) for one in document["flows"]],
+                    document["others_labelled"], document["others_wrong"])
 
 
 def _quotas(document: list[tuple[float, dict[str, Any]]]) -> Quotas:

@@ -7,8 +7,9 @@ flow went to: what talks to the edge is the split model's, and nothing else is.
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -40,8 +41,8 @@ class LabelFigures:
     """Of one run; None is what was not measured."""
 
     flows: tuple[FlowLabels, ...]  # the phone's with its edge, in their order
-    first_right_seconds: float | None  # median of them
-    decided_seconds: float | None
+    first_right_seconds: float | None  # median of them; a flow without is later than any
+    decided_seconds: float | None  # the same; None: not even half of them had it
     others_labelled: int  # flows of others that got a label
     others_wrong: int  # of these, that were ever called a split model's
 
@@ -83,11 +84,17 @@ def label_figures(messages: Sequence[Mapping[str, Any]], began: Mapping[Flow, fl
             mine[flow].append(one)
         elif not is_of(flow, edge):  # other phones of the edge's are neither
             others.setdefault(flow, []).append(one)
-    flows = tuple(_of_flow(began[flow], found) for flow, found in mine.items())
-    return LabelFigures(
-        flows, _median(one.right_seconds for one in flows),
-        _median(one.decided_seconds for one in flows), len(others),
+    return of_flows(
+        [_of_flow(began[flow], found) for flow, found in mine.items()], len(others),
         sum(any(one["label"] == LLM_SPLIT for one in found) for found in others.values()))
+
+
+def of_flows(flows: Sequence[FlowLabels], others_labelled: int,
+             others_wrong: int) -> LabelFigures:
+    """What the phone's flows come to."""
+    return LabelFigures(
+        tuple(flows), _median([one.right_seconds for one in flows]),
+        _median([one.decided_seconds for one in flows]), others_labelled, others_wrong)
 
 
 def _of_flow(began: float, found: Sequence[Mapping[str, Any]]) -> FlowLabels:
@@ -120,6 +127,9 @@ def _order(end: tuple[str, int]) -> tuple[bytes, int]:
     return ipaddress.ip_address(end[0]).packed, end[1]
 
 
-def _median(values: Iterable[float | None]) -> float | None:
-    found = [one for one in values if one is not None]
-    return statistics.median(found) if found else None
+def _median(values: Sequence[float | None]) -> float | None:
+    """What never was is later than all that was: left out, it would make the rest look good."""
+    if not values:
+        return None
+    found = statistics.median(math.inf if one is None else one for one in values)
+    return found if math.isfinite(found) else None

@@ -65,7 +65,8 @@ def sentences(result: LoopResult) -> list[str]:
     if labels is None or not labels.flows:
         lines.append("Whether the flow was recognised is not known: it was not captured.")
     elif labels.first_right_seconds is None:
-        lines.append("The classifier did not recognise the flow.")
+        lines.append("The classifier did not recognise the flow, or half of them at most "
+                     f"({labels.right} of {len(labels.flows)} flows right at the end).")
     else:
         lines.append("The classifier recognised the flow "
                      f"{labels.first_right_seconds:.2f} s after its first packet "

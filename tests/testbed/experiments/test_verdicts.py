@@ -78,6 +78,63 @@ def test_one_violation_is_one_too_many() -> None:
     assert judge_target(target, fine, P95).outcome is Outcome.MISSES
 
 
+def labelled(*seconds: float | None, load: str = "saturation") -> list[Row]:
+    """As trials in which the flow was called right after so long, or never."""
+    return [row(f"{load}{number}", number, {"steering": "xapp", "load": load},
+                {"p95_ms": one, "right": one is not None})
+            for number, one in enumerate(seconds)]
+
+
+def test_trials_without_the_figure_count_against_the_target() -> None:
+    target = Target("x", "p95_ms", most=2.0)
+    found = judge_target(target, labelled(0.1, None, None, None), P95)
+    assert found.outcome is Outcome.MISSES
+    assert found.why.startswith("0.10 ms, of 1; ")
+    assert "trials without it, where others of their levels have it: 3" in found.why
+    found = judge_target(target, labelled(0.1, 0.1, 0.2, 0.2), P95)
+    assert found.outcome is Outcome.MEETS
+    assert "without" not in found.why
+    assert judge_target(Target("x", "p95_ms", least=0.05), labelled(0.1, None),
+                        P95).outcome is Outcome.MISSES
+
+
+def test_levels_that_have_no_such_figure_are_left_out_and_said() -> None:
+    rows = [*labelled(0.1, 0.2), *labelled(None, None, load="none")]
+    found = judge_target(Target("x", "p95_ms", most=2.0), rows, P95)
+    assert found.outcome is Outcome.MEETS
+    assert "combinations of levels in which no trial has it: 1, left out" in found.why
+    failed = row("failed", 9, FULL, None)  # it is counted elsewhere
+    assert judge_target(Target("x", "p95_ms", most=2.0), [*rows, failed],
+                        P95).outcome is Outcome.MEETS
+
+
+def test_a_pair_that_lacks_one_side_counts_against_a_ratio() -> None:
+    def ratio(*full: float | None) -> tuple[Outcome, str]:
+        rows = [*labelled(40.0, 40.0, 40.0, load="none"), *labelled(*full)]
+        found = judge_target(Target("x", "p95_ms", FULL, CALM, most=1.3), rows, P95)
+        return found.outcome, found.why
+
+    assert ratio(48.0, 49.0, 48.0)[0] is Outcome.MEETS
+    outcome, why = ratio(48.0, 49.0, None)
+    assert outcome is Outcome.MISSES
+    assert "of 2;" in why
+    assert "trials without it, where others of their levels have it: 1" in why
+    rows = [*labelled(40.0, None, load="none"), *labelled(48.0, 48.0)]  # the base's side
+    assert judge_target(Target("x", "p95_ms", FULL, CALM, most=1.3), rows,
+                        P95).outcome is Outcome.MISSES
+
+
+def test_always_is_in_every_trial_in_which_it_could_be() -> None:
+    target = Target("x", "right", always=True)
+    assert judge_target(target, labelled(0.1, 0.2), P95).outcome is Outcome.MEETS
+    found = judge_target(target, labelled(0.1, None, 0.2), P95)
+    assert (found.outcome, found.why) == (Outcome.MISSES,
+                                          "in 2 of 3 trials in which it could be")
+    nothing = [row("x", 0, FULL, {"right": None})]
+    assert judge_target(target, nothing, P95).outcome is Outcome.OPEN
+    assert judge_target(target, [*labelled(0.1), *nothing], P95).outcome is Outcome.MEETS
+
+
 def arms(**factors: float) -> list[Row]:
     """Six repetitions of each arm, as much worse or better than nobody's steering, and noise."""
     chance = np.random.default_rng(3)

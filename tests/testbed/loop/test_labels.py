@@ -15,6 +15,7 @@ from testbed.loop.labels import (
     flow_of_message,
     is_of,
     label_figures,
+    of_flows,
 )
 from testbed.tap import Flow
 from tests.pcap_tools.frames import tcp, udp
@@ -68,6 +69,16 @@ def test_a_flow_without_a_right_label_is_not_measured() -> None:
     assert found.right == 0
     assert [one.last_label for one in found.flows] == ["web", None]
     assert label_figures([], {}, EDGE, PHONE).flows == ()
+
+
+@pytest.mark.parametrize(("right", "median"), [
+    ([0.1, None], None), ([0.1, 0.3, None], 0.3), ([None, 0.1, None], None), ([], None),
+    ([0.1, 0.3], pytest.approx(0.2)), ([None, None], None)])
+def test_a_flow_that_never_had_its_label_is_later_than_any(
+        right: list[float | None], median: float | None) -> None:
+    found = of_flows([FlowLabels(START, "web", "web", 0.8, 0.1, one, one, 0) for one in right],
+                     0, 0)
+    assert found.first_right_seconds == found.decided_seconds == median
 
 
 def test_others_are_counted_apart() -> None:
