@@ -5,11 +5,15 @@ prompt, and ratios to llama.cpp and to a plain streaming read of the same bytes.
 runs in a process of its own, in turns, several rounds; the medians are over rounds. Weights are
 random, so it says nothing about text; a batch of one, so it says nothing about many phones.
 
+Last comes what a step of 1, 2, 5 and 9 rows takes on the bundled model behind a split at 1, with
+one thread: what it costs the edge to check guesses. `--rows` measures that alone.
+
 llama.cpp needs `llama-cpp-python` (built from source: CMAKE_ARGS="-DGGML_NATIVE=ON") and `gguf`,
 here or under --llama-python. It runs with its weights mapped and with its weights in memory; the
 ratios use the faster one.
 
     python -m tests.benchmarks.bench_decode --quick
+    python -m tests.benchmarks.bench_decode --rows
     python -m tests.benchmarks.bench_decode --shapes gemma3-270m gemma-2b --threads 1 2
 """
 
@@ -25,8 +29,10 @@ from pathlib import Path
 from typing import Any
 
 from edge_server.split import LayerRange
+from testbed.cli import BUNDLED_MODEL
 from tests.benchmarks import edge, report, shapes
 from tests.benchmarks.report import Figures, Measured, WorkerFailed
+from tests.benchmarks.step_rows import ROWS
 
 LLAMA = Path(__file__).with_name("llama.py")
 INT8_BYTES = 1  # a weight's; its scales are a few thousandths of that
@@ -36,13 +42,14 @@ LOAD_MODES = ("memory", "mmap")  # how llama.cpp holds its weights
 LLAMA_LIMIT = 1.5  # times llama.cpp's time a token
 SPLIT_LIMIT = 1.0  # milliseconds a token more than unsplit
 PREFILL_LIMITS = {"gemma3-270m": 120.0}  # milliseconds for 64 tokens
+STEPS, STEPS_QUICK = 400, 100  # of each count of rows, a round
 Run = Callable[[], Figures]
 
 
 def main() -> None:
     options = arguments()
     results: list[Figures] = []
-    for shape in options.shapes:
+    for shape in [] if options.rows else options.shapes:
         report.progress(f"{shape}: making the checkpoint")
         with shapes.checkpoint(shape, options.cache) as folder:
             models = llama_models(folder, options)
@@ -56,7 +63,8 @@ def main() -> None:
     for line in targets:
         print(f"  {line['target']}: {line['value']:.2f} (at most {line['limit']}), "
               f"{'met' if line['met'] else 'MISSED'}")
-    report.finish("decode", vars(options), {"rows": results, "targets": targets})
+    steps = step_rows(options)
+    report.finish("decode", vars(options), {"rows": results, "targets": targets, "steps": steps})
     if options.check and not all(line["met"] for line in targets):
         sys.exit(1)
 
@@ -66,6 +74,8 @@ def arguments() -> argparse.Namespace:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="tiny shape, one round, one thread")
     parser.add_argument("--check", action="store_true", help="exit 1 where a target is missed")
+    parser.add_argument("--rows", action="store_true",
+                        help="only what a step of several rows takes on the bundled model")
     parser.add_argument("--shapes", nargs="+", choices=sorted(shapes.SHAPES),
                         help="default: gemma3-270m gemma-2b")
     parser.add_argument("--threads", nargs="+", type=int, help="default: 1 2")
@@ -198,6 +208,30 @@ def figures(shape: str, threads: int, measured: dict[str, Measured]) -> list[Fig
             "others_busy": one.middle("others_busy"), "reason": one.reason,
             "rounds": one.rounds,
         })
+    return rows
+
+
+def step_rows(options: argparse.Namespace) -> list[Figures]:
+    """A table of steps of several rows on the bundled model; with one thread, in rounds."""
+    command = report.python("tests.benchmarks.step_rows", "--model", BUNDLED_MODEL,
+                            "--threads", 1, "--rounds", STEPS_QUICK if options.quick else STEPS)
+    measured = report.round_robin(
+        {"steps": functools.partial(report.run_worker, command, 1, options.timeout)},
+        options)["steps"]
+    one = measured.middle(str(ROWS[0]))
+    rows: list[Figures] = [
+        {"rows": count, "ms": measured.middle(str(count)),
+         "p95_ms": measured.quantile(str(count), 0.95),
+         "times_one": report.ratio(measured.middle(str(count)), one),
+         "others_busy": measured.middle("others_busy"), "reason": measured.reason}
+        for count in ROWS]
+    report.print_table(
+        f"bundled model, layers after the first and the choice, 1 thread, {options.rounds} "
+        "round(s)", ["rows of a step", "ms", "p95", "times one row", "others' CPUs"],
+        [[str(row["rows"]), row["ms"], row["p95_ms"], row["times_one"], row["others_busy"]]
+         for row in rows])
+    if measured.reason:
+        print(f"  steps: not measured: {measured.reason}")
     return rows
 
 
