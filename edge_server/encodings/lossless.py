@@ -32,7 +32,7 @@ class Lossless:
         self._own = threading.local()  # compressors are for one thread each
 
     def encode(self, rows: torch.Tensor, before: torch.Tensor | None = None) -> bytes:
-        exponents, rest = _split(bits(rows), rows.dtype)
+        exponents, rest = planes_of(bits(rows), rows.dtype)
         packed: bytes = self._tools()[0].compress(exponents.tobytes())
         if len(packed) >= exponents.size:
             return bytes((_AS_IS,)) + to_bytes(rows)
@@ -77,7 +77,7 @@ class Lossless:
         return tools
 
 
-def _split(whole: Array, dtype: torch.dtype) -> tuple[Array, bytes]:
+def planes_of(whole: Array, dtype: torch.dtype) -> tuple[Array, bytes]:
     """A byte of exponent for each element, and the bytes of all the rest."""
     if dtype is torch.float16:  # 5 bits of exponent, between a sign and the upper mantissa
         return (whole >> 8).astype(np.uint8), whole.astype(np.uint8).tobytes()

@@ -6,9 +6,11 @@ seeded model with planted massive channels (`massive`), cut in its middle: error
 all channels and of those that are not planted; divergence to raw rows; perplexity; and after how
 many greedy tokens an answer first differs, over several prompts. Beside the encodings on offer
 stand `int8-per-token`, one scale a row, which is a trap where channels are massive, and two with
-error feedback, where what a row lost is added to the next.
+error feedback, where what a row lost is added to the next; beside zstd, which `lossless` uses,
+stand other compressors. A table's title says by how much rows of neighbouring tokens differ.
 
-Text comes from `--stories FOLDER` (its valid.txt.gz) where it is given, else from the model itself.
+Text comes from `--stories FOLDER` (its valid.txt.gz, one paragraph a line, a blank line between
+stories) where it is given, else from the model itself.
 Two seeded random models say nothing about large trained ones: `airsplit encodings measure` does.
 
     python -m tests.benchmarks.bench_encodings --quick
@@ -22,17 +24,16 @@ import functools
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
-from edge_server.encodings.registry import NAMES, by_name
+from edge_server.encodings.registry import NAMES
 from edge_server.engine.checkpoint import Checkpoint
 from edge_server.engine.load import EngineOptions, open_engine
 from edge_server.messages import Sampling
-from tests.benchmarks import massive, report
+from tests.benchmarks import encoding_costs, massive, report, stories
 from tests.benchmarks.report import Figures
 from ue_app.encoding_command import cut_text, read_text
 from ue_app.encoding_quality import (
@@ -41,21 +42,18 @@ from ue_app.encoding_quality import (
     MakeCarry,
     carried,
     continuation,
-    first_difference,
+    neighbours_apart,
+    parting,
     qualities,
 )
 from ue_app.prompt import Prompter, Turn
 
 BUNDLED = report.ROOT / "testbed" / "models" / "story-gemma3"
 OFFERED = (*NAMES, "topk:128", "delta:int4")
-WIDTHS = (256, 2048)
-CHUNK = 32  # prompt rows of a frame
 PROMPTS = ("Once upon a time there was an old fisherman", "Tell me a story about a king.",
            "Tell me a story.", "The ship had been three days out of port when the storm came.",
            "Who lives in the forest?", "Go on: The door opened, and nobody was there.",
            "Tell me of a girl and her horse.", "The winter was long that year.")
-COST_COLUMNS = ["", "B, one row", "x raw", "B a row of 32", "write us", "read us", "write us of 32",
-                "read us of 32"]
 QUALITY_COLUMNS = ["", "error", "of others", "KL, nats", "perplexity", "increase %", "+-",
                    "greedy parts at", "parted"]
 
@@ -63,7 +61,11 @@ QUALITY_COLUMNS = ["", "error", "of others", "KL, nats", "perplexity", "increase
 def main() -> None:
     options = arguments()
     torch.set_num_threads(1)
-    results = {"costs": [row for width in WIDTHS for row in costs(width, options)]}
+    results: dict[str, list[Figures]] = {"costs": [], "compressors": []}
+    for width in encoding_costs.WIDTHS:
+        report.progress(f"rows of {width} channels")
+        results["costs"] += encoding_costs.costs(width, OFFERED, options.rounds)
+        results["compressors"] += encoding_costs.compressed(width, options.rounds)
     results["quality"] = bundled(options)
     with tempfile.TemporaryDirectory() as folder:
         massive.save_massive(Path(folder))
@@ -83,8 +85,7 @@ def arguments() -> argparse.Namespace:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="little text, few prompts and rounds")
     parser.add_argument("--check", action="store_true", help="exit 1 where a target is missed")
-    parser.add_argument("--stories", type=Path, metavar="FOLDER",
-                        help="folder with valid.txt.gz (default: the model writes its own text)")
+    stories.add_option(parser, "the model writes its own text")
     parser.add_argument("--pieces", type=int, help="pieces of text (default: 24; quick 2)")
     parser.add_argument("--length", type=int, help="tokens of a piece (default: 512; quick 128)")
     parser.add_argument("--prompts", type=int, help="prompts answered (default: 8; quick 2)")
@@ -99,44 +100,6 @@ def arguments() -> argparse.Namespace:
     return options
 
 
-def costs(width: int, options: argparse.Namespace) -> list[Figures]:
-    """Bytes and times; a round writes and reads in every encoding, so that they share bad moments.
-
-    Rows are noise with a few larger channels. Noise compresses as rows do: it is the exponents'
-    spread that counts.
-    """
-    report.progress(f"rows of {width} channels")
-    generator = torch.Generator().manual_seed(width)
-    rows = torch.randn(CHUNK, width, generator=generator)
-    rows[:, :: width // 4] *= 20.0
-    rows = rows.to(torch.bfloat16)
-    found: list[Figures] = [{"width": width, "encoding": name} for name in OFFERED]
-    for count in (1, CHUNK):
-        some = rows[:count].contiguous()
-        taken: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in OFFERED}
-        sizes: dict[str, int] = {}
-        for _ in range(options.rounds):
-            for name in OFFERED:
-                sizes[name] = _once(name, some, *taken[name])
-        for row in found:
-            name = str(row["encoding"])
-            writing, reading = (statistics.median(each) * 1e6 for each in taken[name])
-            row[f"bytes_{count}"] = sizes[name] / count
-            row[f"write_us_{count}"], row[f"read_us_{count}"] = writing, reading
-    return found
-
-
-def _once(name: str, rows: torch.Tensor, writing: list[float], reading: list[float]) -> int:
-    encoding = by_name(name)
-    began = time.perf_counter()
-    payload = encoding.encode(rows)
-    written = time.perf_counter()
-    encoding.decode(memoryview(payload), rows.shape[0], rows.shape[1], rows.dtype)
-    reading.append(time.perf_counter() - written)
-    writing.append(written - began)
-    return len(payload)
-
-
 def bundled(options: argparse.Namespace) -> list[Figures]:
     """Quality on the bundled model."""
     checkpoint, prompter = Checkpoint.open(BUNDLED), Prompter(BUNDLED)
@@ -144,7 +107,7 @@ def bundled(options: argparse.Namespace) -> list[Figures]:
     layers = checkpoint.architecture.layers
     prompts = [prompter.encode_turns([Turn("user", text)]) for text in PROMPTS[: options.prompts]]
     if options.stories is not None:
-        file = options.stories / "valid.txt.gz"
+        file = options.stories / stories.FILE
         texts = cut_text(prompter.encode_raw(read_text(file)), options.pieces, options.length, file)
         said = file.name
     else:
@@ -188,20 +151,17 @@ def quality(
     figures = qualities(model, texts, carries, dict.fromkeys(carries, 0.0))
     answers = [continuation(model, prompt, options.tokens) for prompt in prompts]
     rows = model.rows(texts[0][:-1])
+    apart = statistics.fmean(neighbours_apart(model.rows(text[:-1])) for text in texts)
     found: list[Figures] = []
     for name, make in carries.items():
-        parts = [first_difference(model, prompt, make, answer)
-                 for prompt, answer in zip(prompts, answers, strict=True)]
-        one = figures[name]
+        parts, one = parting(model, prompts, make, answers), figures[name]
         found.append({
             "encoding": name, "error": one.error, "error_of_others": others_error(
                 rows, make()(rows), planted_channels),
             "divergence": one.divergence, "perplexity": one.perplexity, "increase": one.increase,
-            "margin": one.margin, "parted": sum(part is not None for part in parts),
-            "answers": len(parts), "tokens": options.tokens,
-            # The middle answer; one that never differs has gone at least to its end.
-            "parts_at": statistics.median(options.tokens if part is None else part
-                                          for part in parts)})
+            "margin": one.margin, "parted": parts.parted, "parts_at": parts.at,
+            "answers": len(answers), "tokens": options.tokens, "neighbours_apart": apart,
+            "scored": sum(len(text) - 1 for text in texts)})
     return found
 
 
@@ -272,17 +232,14 @@ def judge(rows: Sequence[Figures]) -> list[Figures]:
 
 
 def show(results: dict[str, list[Figures]]) -> None:
-    for width in WIDTHS:
-        report.print_table(f"rows of {width} channels, bf16", COST_COLUMNS, [
-            [row["encoding"], row["bytes_1"], row["bytes_1"] / (2 * width),
-             row[f"bytes_{CHUNK}"], row["write_us_1"], row["read_us_1"],
-             row[f"write_us_{CHUNK}"], row[f"read_us_{CHUNK}"]]
-            for row in results["costs"] if row["width"] == width])
+    encoding_costs.show(results)
     places = dict.fromkeys((row["model"], row["split"]) for row in results["quality"])
     for model, split in places:
         rows = [row for row in results["quality"] if (row["model"], row["split"]) == (model, split)]
         report.print_table(
-            f"{model}, split at {split}; text: {rows[0]['text']}", QUALITY_COLUMNS, [
+            f"{model}, split at {split}; text: {rows[0]['text']}, {rows[0]['scored']:,} tokens "
+            f"scored; neighbours' rows differ by {rows[0]['neighbours_apart']:.2f} times their "
+            "own size", QUALITY_COLUMNS, [
                 [row["encoding"], f"{row['error']:.4f}", f"{row['error_of_others']:.4f}",
                  f"{row['divergence']:.5f}", f"{row['perplexity']:.3f}",
                  f"{row['increase']:+.3f}", f"{row['margin']:.3f}",
