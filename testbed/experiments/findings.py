@@ -24,8 +24,9 @@ class Means:
     """A table beside that of the main columns; what nobody measured is left out of it."""
 
     title: str
-    columns: Sequence[str]  # by name, on a page
-    short: Mapping[str, str]  # those that a terminal has room for, with their headings there
+    columns: Sequence[str]  # by name
+    headings: Mapping[str, str]  # short ones, for many columns side by side
+    short: Sequence[str]  # the columns that a terminal has room for
 
 
 @dataclass(frozen=True)

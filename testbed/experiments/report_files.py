@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from testbed.experiments.statistics import Estimate
 from testbed.experiments.verdicts import Verdict, change_text, p_text
 
 NOTHING = Findings()
+NO_HEADINGS: Mapping[str, str] = {}
 VERDICT = (Column("what"), Column("verdict"), Column("figures"))
 
 
@@ -65,7 +66,9 @@ def page_of(report: Report, findings: Findings = NOTHING) -> Page:
             page.heading(table.title)
             page.text("Means with intervals of 95 %; what no trial measured has no column.",
                       soft=True)
-            _summary_table(report, page, columns, lambda figure: figure.mean)
+            _summary_table(report, page, columns, lambda figure: figure.mean, table.headings)
+            page.text("; ".join(f"{table.headings[one.name]}: {one.text}" for one in columns
+                                if one.name in table.headings), soft=True)
     _contrast_table(report, page)
     _failures(report, page)
     _settings(report, page)
@@ -77,9 +80,11 @@ def _verdict_row(one: Verdict) -> list[Cell]:
 
 
 def _summary_table(report: Report, page: Page, shown: Sequence[Measured],
-                   of: Callable[[Figure], Estimate | None]) -> None:
+                   of: Callable[[Figure], Estimate | None],
+                   headings: Mapping[str, str] = NO_HEADINGS) -> None:
+    """Combinations with columns, under short headings where there are any."""
     columns = [Column(name) for name in report.scenario.factors] + [Column("n", True)] + [
-        Column(heading(one.text, one.unit), True) for one in shown]
+        Column(headings.get(one.name, heading(one.text, one.unit)), True) for one in shown]
     page.table(columns, [
         [*(Cell(level) for level in one.levels.values()), Cell(count_text(one), one.done),
          *(_cell(figure, of(figure)) for figure in (

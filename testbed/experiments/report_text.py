@@ -86,7 +86,7 @@ def _short(report: Report, asked: Means, console: Console) -> None:
     """Means alone, at the first and the last combination of all factors but the first."""
     done = [one for one in report.summaries if one.done]
     rests = list(dict.fromkeys(rest_of(one) for one in done))
-    columns = report.measured(list(asked.short))
+    columns = report.measured(asked.short)
     if not columns or not rests:
         return
 
@@ -95,7 +95,8 @@ def _short(report: Report, asked: Means, console: Console) -> None:
         table.add_column(next(iter(report.scenario.factors), ""), overflow="fold")
         table.add_column("at", overflow="fold")
         for name in names:
-            table.add_column(asked.short[name], justify="right", overflow="fold")
+            words = asked.headings.get(name, name).rsplit(" ", 1)  # the unit below
+            table.add_column("\n".join(words), justify="right", overflow="fold")
         for one in done:
             if (rest := rest_of(one)) in (rests[0], rests[-1]):
                 table.add_row(next(iter(one.levels.values()), "all"), rest, *(

@@ -139,7 +139,7 @@ def test_a_kinds_notes_and_further_tables_are_on_the_page_and_shortly_on_a_termi
                                for crowd in "123"}, onset_p95_times_calm=12.3, decisions=7.5)
     told = Findings(notes=["Bytes do not agree in one."], tables=[Means(
         "Where it goes", ("onset_p95_times_calm", "decisions", "standing"),
-        {"onset_p95_times_calm": "onset\nx", "standing": "standing"})])
+        {"onset_p95_times_calm": "onset x"}, ("onset_p95_times_calm", "standing"))])
     report = report_of(scenario, found, LOOP.columns)
     out = io.StringIO()
     show(report, Console(file=out, width=80), told)
@@ -154,3 +154,4 @@ def test_a_kinds_notes_and_further_tables_are_on_the_page_and_shortly_on_a_termi
     assert "Bytes do not agree in one." in page
     assert page.count(">12.30 (12.30 to 12.30)<") == 6  # every combination, with its interval
     assert page.count(">7.5 (7.5 to 7.5)<") == 6
+    assert "onset x: p95 as load begins over calm&#39;s" in page

@@ -114,7 +114,7 @@ def test_a_mode_that_nothing_was_measured_of_is_not_judged(tmp_path: Path) -> No
 
 def test_where_time_and_resources_go_is_a_table_of_columns_that_there_are() -> None:
     names = {one.name for one in COLUMNS}
-    assert set(RESOURCES.short) <= set(RESOURCES.columns) <= names
+    assert set(RESOURCES.short) <= set(RESOURCES.headings) <= set(RESOURCES.columns) <= names
     assert {"load_client_s", "load_server_s", "connect_ms", "wire_ms", "server_ms", "client_ms",
             "serialise_ms", "cpu_client_s", "cpu_server_s", "peak_client_mib", "peak_server_mib",
             "gpu_percent", "gpu_mib"} <= set(RESOURCES.columns)
