@@ -24,7 +24,7 @@ from classifier.errors import ClassifierError
 from edge_server.errors import EdgeError
 from pcap_tools.errors import PcapError
 from testbed.experiments.design import Trial
-from testbed.experiments.errors import RunFailed
+from testbed.experiments.errors import BadResults, RunFailed
 from testbed.experiments.kind import Figures, Value
 from testbed.experiments.machine import Machine
 from testbed.experiments.results import DONE, FAILED, Results, Row
@@ -83,8 +83,11 @@ def run_trials(trials: Sequence[Trial], settings_of: Callable[[Trial], Mapping[s
         if world.now() >= end:
             return Ran(done, failed, len(trials) - number)
         watch.begins(trial, number, len(trials))
-        row = _run_one(trial, settings_of(trial), run, results, world)
-        results.put(row)
+        try:
+            row = _run_one(trial, settings_of(trial), run, results, world)
+            results.put(row)
+        except BadResults as problem:  # the trial's folder or its row
+            raise _no_place(problem.problem, results.folder) from problem
         watch.ended(row)
         done, failed = done + row.done, failed + (not row.done)
         in_a_row = 0 if row.done else in_a_row + 1
@@ -109,12 +112,16 @@ def _run_one(trial: Trial, settings: Mapping[str, Any], run: RunTrial, results: 
             (folder / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
         if no_room(problem, folder):
             said = getattr(problem, "problem", problem)  # without the remedy, which is this one
-            raise RunFailed(f"The disk has no room for {trial.name}: {said}",
-                            f"Make room where {folder} is; what is done is kept, and the same "
-                            "command goes on with this trial.") from problem
+            raise _no_place(f"The disk has no room for {trial.name}: {said}",
+                            folder) from problem
     return Row(trial.name, trial.repetition, trial.seed, trial.levels, status, error,
                datetime.fromtimestamp(wall, UTC).isoformat(timespec="seconds"),
                world.now() - began, load, world.load(), settings, asdict(world.machine), figures)
+
+
+def _no_place(problem: str, folder: Path) -> RunFailed:
+    return RunFailed(problem, f"Make room where {folder} is, or let it be written to; what is done "
+                     "is kept, and the same command goes on with this trial.")
 
 
 def no_room(problem: BaseException, folder: Path) -> bool:

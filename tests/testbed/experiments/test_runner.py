@@ -171,6 +171,21 @@ def test_a_full_disk_ends_the_run_and_the_same_command_goes_on(tmp_path: Path, t
     assert ran.done == 8
 
 
+def test_a_row_or_folder_that_cannot_be_written_ends_the_run(tmp_path: Path) -> None:
+    def trial(settings: Mapping[str, Any], seed: int, folder: Path) -> Figures:
+        (folder / "row.json.part").symlink_to("/dev/full")
+        return {"p95_ms": 1.0}
+
+    results, trials = Results(tmp_path), trials_of(small())
+    world = Surroundings(MACHINE, Clock(), lambda: 1e9, lambda: 0.5)
+    for problem in (r"row\.json cannot be written: No space", "cannot be written: Not a directory"):
+        with pytest.raises(RunFailed, match=problem) as caught:
+            run_trials(trials, lambda trial: {}, trial, results, Quiet(), world)
+        assert "same command" in caught.value.remedy
+        shutil.rmtree(tmp_path / "trials", ignore_errors=True)
+        (tmp_path / "trials").write_text("no folder")
+
+
 def test_a_program_that_ended_of_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                              ) -> None:
     usage = shutil.disk_usage(tmp_path)
