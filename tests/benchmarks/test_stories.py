@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import json
 from pathlib import Path
 
 import pytest
@@ -30,4 +31,30 @@ def test_a_folder_without_them_is_refused(
 ) -> None:
     with pytest.raises(SystemExit):
         parse("--stories", str(tmp_path))
-    assert "docs/encodings.md" in capsys.readouterr().err
+    assert "tests.benchmarks.stories" in capsys.readouterr().err
+
+
+def test_books_become_a_folder_that_is_read(tmp_path: Path) -> None:
+    book, plain, other = (tmp_path / name for name in ("book.txt", "plain.txt", "other.json"))
+    book.write_bytes(b"\xef\xbb\xbfThe licence\r\n*** START OF THE EBOOK X ***\r\n"
+                     b"\r\n\r\nOnce upon\r\na time.\r\n \r\nIt ended.\r\n"
+                     b"*** END OF THE EBOOK X ***\r\nMore licence\r\n")
+    plain.write_text("No licence\nat all.\n")
+    other.write_text(json.dumps({"name": "Other", "body": "Body one.\n\nBody\ntwo."}))
+    stories.write(tmp_path / "out", [book, plain, other])
+    assert stories.read(tmp_path / "out") == [
+        "Once upon a time.\nIt ended.", "No licence at all.", "Body one.\nBody two."]
+
+
+@pytest.mark.parametrize(("name", "text", "what"), [
+    ("a.txt", " \n\n", "holds no text"), ("a.json", "[]", "body"), ("a.json", "{", "a.json"),
+    ("a.json", '{"body": 3}', "body")])
+def test_what_is_no_story_is_refused(
+    name: str, text: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_text(text)
+    monkeypatch.setattr("sys.argv", ["stories", "--out", str(tmp_path), str(tmp_path / name)])
+    with pytest.raises(SystemExit):
+        stories.main()
+    assert what in capsys.readouterr().err
