@@ -19,6 +19,8 @@ from testbed.experiments.simulated.audit import Audit
 from testbed.experiments.simulated.settings import SimulatedSettings, SimulatedSteering
 from testbed.experiments.simulated.station import EPOCH_NS, INTERNET, LLM, Station
 from testbed.experiments.simulated.users import User
+from testbed.loop.relay import rotated
+from testbed.loop.settings import Arm
 from testbed.ran.e2_agent import Ends, Out, ToRic
 from testbed.ran.emulator_config import ue_map
 from xapp.actuators.base import RemoteRequest
@@ -58,6 +60,7 @@ class Ric:
         self._entries: list[UeEntry] = []  # of all that are connected; nobody moves here
         self._mapped = float("-inf")
         self._labels = self._statuses = 0  # messages of the tap
+        self._label = rotated(LLM_SPLIT, settings.arm is Arm.SHUFFLED_LABELS)  # by one
         self.cpu = self.node_cpu = self.longest = 0.0  # seconds
         self.ended: dict[str, int] = {}  # decisions, by state
         self.decisions = self.reports = self.controls = 0
@@ -107,9 +110,10 @@ class Ric:
             self._by_link[link] = station, unit.name
             self._links[station.place, unit.name] = link
             self._from_node(station, station.agent.opened(unit.name, now), now)
+        wrong = self._settings.arm is Arm.WRONG_SLICE  # then all are in the others', as it is told
         self._entries += [
             UeEntry(one["address"], UeKey(station.agent.name, one["ue"]),
-                    SliceName.parse(one["slice"]))
+                    INTERNET if wrong else SliceName.parse(one["slice"]))
             for one in ue_map(station.ran, station.agent.name,
                               station.agent.behaviour.ue_ran_ids)["ues"]]
         self._exchange(now)
@@ -209,7 +213,7 @@ class Ric:
         step_us = round(1e6 * (settings.edge_seconds + settings.phone_seconds + 0.01))
         self._labels += 1
         return Labelled(
-            station.place * 256 + user, LLM_SPLIT, 0.97, "AFTER_1_S",
+            station.place * 256 + user, self._label, 0.97, "AFTER_1_S",
             EPOCH_NS + round(now * 1e9),
             station.ran.ues[user].sessions[0].address, "192.0.2.9", 40000, 443, 6, tap="tap",
             sequence=self._labels, up_rate=round(settings.token_bytes / step_us * 1e6),
@@ -221,7 +225,7 @@ def _config(settings: SimulatedSettings, stations: Sequence[Station],
             found: dict[SliceName, Quota]) -> CoreConfig:
     nodes = tuple(NodeConfig(station.agent.name, settings.profile, {
         f"{one.nci:09x}": one.prbs for one in station.ran.cells}) for station in stations)
-    acts = settings.steering is SimulatedSteering.XAPP
+    acts = settings.steering is SimulatedSteering.XAPP and settings.arm is not Arm.DRY_RUN
     return CoreConfig(
         ran=RanConfig(nodes, (INTERNET, LLM), settings.period_ms),
         policies=(SlicePolicy("llm", inter_token_ms=settings.inter_token_ms,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from testbed.loop.settings import Arm
 from testbed.ran.e2_profiles import BEHAVIOURS
 from testbed.ran.mac.tables import carrier_prbs
 from xapp.e2.nodes import MOST_ASSOCIATIONS
@@ -43,6 +44,7 @@ class SimulatedSettings:
     settle_seconds: float = 8.0  # with it, until figures count
     seconds: float = 20.0  # of which figures are
     steering: SimulatedSteering = SimulatedSteering.XAPP
+    arm: Arm = Arm.NORMAL  # or a control, as the loop has them, which must not help
     static_percent: int = 15  # of the model's slice, where steering is static
     floor: int = 10  # percent that the others keep
     inter_token_ms: float = 60.0  # what the policy wants
