@@ -15,6 +15,7 @@ EXAMPLES = """examples:
   airsplit demo --keep                leave all of it up until Ctrl-C, to play with
   airsplit demo --quick --no-pages    half a minute, without the pages in the browser
   airsplit demo --load saturation     packet after packet in the place of phones' traffic
+  airsplit demo --replay phone.pcap   a phone that you recorded, by all of the crowd
   airsplit demo --sessions one        one session, whose flow the emulator moves to its slice
   airsplit demo --mode relay          without namespaces: loopback relays, the same scheduler
 
@@ -44,9 +45,15 @@ def configure(parser: argparse.ArgumentParser, model: Path) -> None:
                              "(default: %(default)s)")
     parser.add_argument("--keep", action="store_true",
                         help="leave everything up afterwards, until Ctrl-C")
-    parser.add_argument("--load", choices=[one.value for one in Load if one is not Load.NONE],
-                        default=Load.PHONES.value,
-                        help="what the crowd does (default: %(default)s)")
+    crowd = parser.add_mutually_exclusive_group()
+    crowd.add_argument("--load", choices=(Load.PHONES.value, Load.SATURATION.value),
+                       default=Load.PHONES.value,
+                       help="what the crowd does: traffic modelled on recorded phones, or packet "
+                            "after packet (default: %(default)s)")
+    crowd.add_argument("--replay", metavar="FILE",
+                       help="a phone's recorded traffic in their place: pcap, pcapng, or a CSV "
+                            "with Time, Source, Destination, Length; each of the crowd replays it "
+                            "from somewhere of its own, again and again")
     add_options(parser, model)
     parser.add_argument("--no-pages", action="store_true",
                         help="without the phone's page and the operator's console")
@@ -60,6 +67,7 @@ def configure(parser: argparse.ArgumentParser, model: Path) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Tell the story; 130 after Ctrl-C and 143 after SIGTERM, with everything taken away."""
+    from testbed.loop.cell_check import check_and_tell
     from testbed.loop.ending import ending_in_order
     from testbed.loop.ordinary import standing
     from testbed.loop.settings import Load, LoopSettings, Sessions
@@ -67,12 +75,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     settings = LoopSettings(
         name="airsplit-demo", crowd=arguments.crowd, seed=arguments.seed,
-        load=Load(arguments.load), sessions=Sessions(arguments.sessions),
+        load=Load.RECORDING if arguments.replay else Load(arguments.load),
+        recording=arguments.replay, sessions=Sessions(arguments.sessions),
         page=not arguments.no_pages, api_port=arguments.api_port,
         **(QUICK if arguments.quick else WHOLE))
     options = Options(arguments.out, arguments.model, arguments.keep,
                       sys.stdout.isatty() and not arguments.plain)
     with ending_in_order():
+        if arguments.inside is None:
+            check_and_tell(settings, lambda text: print(text, flush=True))
         settings, status = standing(settings, arguments.mode, arguments.inside)
         if status is not None:
             return status

@@ -44,14 +44,15 @@ def configure(add: Callable[[str, str], argparse.ArgumentParser], model: Path) -
     start.add_argument("--mode", choices=MODES,
                        help="how packets are carried (default: the best that works here)")
     start.add_argument("--crowd", type=int, metavar="N",
-                       help="phones that load the cell as recorded ones did (default: none does)")
+                       help="phones that load the cell with traffic modelled on recorded ones' "
+                            "(default: none does)")
     start.add_argument("--sessions", choices=("two", "one"),
                        help="of the phone: two, one in each slice, as on a real core; or one in "
                             "the others', of which the emulator moves the model's flow "
                             "(default: two)")
     start.add_argument("--config", type=Path, metavar="FILE",
                        help="YAML with other settings: load, crowd, bandwidth_mhz, channel, "
-                            "policy and ports")
+                            "policy and ports; cells, slices and traffic of your own too")
     start.add_argument("--model", type=Path, default=model, metavar="FOLDER",
                        help="checkpoint (default: the bundled one)")
     for name in (STATUS, DOCTOR):
@@ -70,6 +71,7 @@ def _up(arguments: argparse.Namespace) -> int:
     from testbed.bed.layout import BedOrder, settings_of, with_crowd
     from testbed.bed.modes import HONEST, Mode, detect
     from testbed.bed.updown import up
+    from testbed.loop.cell_check import check_and_tell
     from testbed.loop.settings import Sessions
 
     settings = settings_of(arguments.config)
@@ -79,6 +81,7 @@ def _up(arguments: argparse.Namespace) -> int:
         settings = replace(settings, sessions=Sessions(arguments.sessions))
     found = detect(None if arguments.mode is None else Mode(arguments.mode))
     _say(f"mode {found.mode}: {found.why or HONEST[found.mode]}")
+    check_and_tell(replace(settings, mode=found.mode), _say)
     make_ready(_say)
     news = up(BedOrder(found.mode, found.why, arguments.model.resolve(), settings), _say)
     for name, address in news.addresses.items():

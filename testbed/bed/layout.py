@@ -15,6 +15,8 @@ from typing import Any
 from testbed.bed.modes import Mode
 from testbed.bed.record import Process, place_of, write_whole
 from testbed.errors import TestbedFailure
+from testbed.loop.own_cell import said_twice
+from testbed.loop.own_files import with_whole_paths
 from testbed.loop.settings import Load, LoopSettings
 from xapp.config_reading import build, yaml_document
 
@@ -68,7 +70,11 @@ def settings_of(config: Path | None) -> LoopSettings:
     if config is None:
         return ours
     said = yaml_document(config)
-    settings = build(LoopSettings, {**plain_settings(ours), **said})
+    said_twice(said)
+    mine = plain_settings(ours)
+    if said.get("crowd_groups"):
+        del mine["crowd"]  # in the place of which they go
+    settings = with_whole_paths(build(LoopSettings, {**mine, **said}))
     if settings.name != NAME or settings.doors is not None or "mode" in said:
         raise TestbedFailure(f"{config}: `name`, `doors` and `mode` are the testbed's own.",
                              "Leave them out; a mode is chosen by --mode.")
@@ -77,11 +83,12 @@ def settings_of(config: Path | None) -> LoopSettings:
 
 def plain_settings(settings: LoopSettings) -> dict[str, Any]:
     """As a document has them; what is None is left out."""
-    return {name: value for name, value in asdict(settings).items() if value is not None}
+    return {name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(settings).items() if value is not None}
 
 
 def with_crowd(settings: LoopSettings, crowd: int) -> LoopSettings:
-    """So many phones that do what recorded ones did; with 0 the cell is the user's alone."""
+    """So many phones, modelled on recorded ones; with 0 the cell is the user's alone."""
     if crowd == 0:
         return replace(settings, load=Load.NONE)
     return replace(settings, crowd=crowd,

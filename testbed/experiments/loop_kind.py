@@ -17,6 +17,7 @@ from testbed.errors import TestbedFailure
 from testbed.experiments.errors import BadScenario
 from testbed.experiments.kind import Better, Column, Figures, Say, Scale, Value
 from testbed.experiments.results import write_whole
+from testbed.loop.own_cell import said_twice
 from testbed.loop.settings import INTERNET, LLM, Load, LoopSettings
 from xapp.config_reading import build
 from xapp.errors import ConfigurationError
@@ -90,6 +91,7 @@ class Loop:
 
     def check(self, settings: Mapping[str, Any]) -> None:
         said = _settings_of(settings, 1)
+        _check_cell(said)
         if not (model := _model_of(settings)).is_dir():
             raise BadScenario(f"settings.model: there is no folder {model}.",
                               "Leave it out for the bundled one.")
@@ -124,8 +126,19 @@ def _settings_of(settings: Mapping[str, Any], seed: int) -> LoopSettings:
         raise BadScenario("settings.seed: a trial's seed is its repetition's.",
                           "Give `seed` beside `settings`.")
     try:
+        said_twice(said)
         return build(LoopSettings, {**said, "seed": seed}, "settings")
     except (ConfigurationError, TestbedFailure) as error:
+        raise BadScenario(f"settings: {error.problem}", error.remedy) from error
+
+
+def _check_cell(settings: LoopSettings) -> None:
+    """By the emulated cell's own reader, with the files that it names."""
+    from testbed.loop.cell_check import check_cell
+
+    try:
+        check_cell(settings)
+    except TestbedFailure as error:
         raise BadScenario(f"settings: {error.problem}", error.remedy) from error
 
 

@@ -40,8 +40,11 @@ def main() -> int:
 
 def obey(config: RanConfig) -> None:
     """Orders, one after another."""
+    from testbed.ran.ran_config import sources_of
+
     # Of the user plane, which another process runs, only the names are asked for.
     plane = cast("UserPlane", Names(config))
+    sources_of(config)  # recordings and models are read now, so that a start is at once
     say({"ready": True})
     while True:
         if (order := next_order()) is None:

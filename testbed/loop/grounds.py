@@ -98,9 +98,8 @@ class Namespaces:
         self._programs, self._settings = programs, programs.settings
 
     def namespaces(self) -> tuple[str, ...]:
-        crowd = (f"crowd{1 + number}" for number in range(self._settings.crowd))
         return tuple(map(self._name, (
-            "n6", PHONE, *([PAGE] if self._settings.page else []), *crowd)))
+            "n6", PHONE, *([PAGE] if self._settings.page else []), *self._settings.crowd_names)))
 
     def _name(self, who: str) -> str:
         return f"{self._settings.name}-{who}"

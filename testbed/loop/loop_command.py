@@ -11,6 +11,7 @@ EXAMPLES = """examples:
   airsplit testbed loop                         about two minutes
   airsplit testbed loop --crowd 40 --out report
   airsplit testbed loop --quick                 short phases, to see that it runs
+  airsplit testbed loop --load recording --recording phone.pcap
   airsplit testbed loop --sessions one          one session; the emulator moves the flow
   airsplit testbed loop --mode relay            without namespaces and root
 
@@ -22,6 +23,7 @@ EXAMPLES = """examples:
 def configure(parser: argparse.ArgumentParser, model: Path) -> None:
     """Add this command's options."""
     from testbed.loop.ordinary import add_mode
+    from testbed.loop.settings import Load
 
     parser.description = (
         "A phone asks a split model over a cell that a crowd then fills; the xApp finds the\n"
@@ -29,6 +31,15 @@ def configure(parser: argparse.ArgumentParser, model: Path) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("--out", type=Path, default=Path("loop-report"), metavar="FOLDER",
                         help="for summary.json, loop.png, logs (default: %(default)s)")
+    parser.add_argument("--load", choices=[one.value for one in Load if one is not Load.MIX],
+                        default=Load.SATURATION.value,
+                        help="what the crowd does: nothing, traffic modelled on recorded phones, "
+                             "packet after packet, or a recording replayed (default: "
+                             "%(default)s)")
+    parser.add_argument("--recording", metavar="FILE",
+                        help="what is replayed: pcap, pcapng, or a CSV with Time, Source, "
+                             "Destination, Length; by each of the crowd from somewhere of its "
+                             "own, again and again")
     add_options(parser, model)
     add_mode(parser)
     parser.set_defaults(run=run)
@@ -55,19 +66,23 @@ def run(arguments: argparse.Namespace) -> int:
     """Run it, show the table, and leave the report behind."""
     from rich.console import Console
 
+    from testbed.loop.cell_check import check_and_tell
     from testbed.loop.ending import ending_in_order
     from testbed.loop.ordinary import standing
     from testbed.loop.parts import written_to
     from testbed.loop.report import show, write
     from testbed.loop.run import run_loop
-    from testbed.loop.settings import LoopSettings, Sessions
+    from testbed.loop.settings import Load, LoopSettings, Sessions
 
     quick: dict[str, Any] = {"calm_seconds": 5.0, "congested_seconds": 7.0,
                              "steered_seconds": 10.0, "after_seconds": 5.0}
     settings = LoopSettings(crowd=arguments.crowd, seed=arguments.seed,
-                            sessions=Sessions(arguments.sessions),
+                            sessions=Sessions(arguments.sessions), load=Load(arguments.load),
+                            recording=arguments.recording,
                             **(quick if arguments.quick else {}))
     with ending_in_order():
+        if arguments.inside is None:
+            check_and_tell(settings, _say)
         settings, status = standing(settings, arguments.mode, arguments.inside)
         if status is not None:
             return status

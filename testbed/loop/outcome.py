@@ -7,7 +7,7 @@ from typing import Any
 
 from testbed.loop.chronicle import Event
 from testbed.loop.labels import LabelFigures
-from testbed.loop.settings import LLM, LoopSettings, Steering
+from testbed.loop.settings import LLM, LoopSettings
 from testbed.loop.slices import SliceFigures, SliceSample
 from testbed.loop.story import PhaseFigures, Token, verdict
 
@@ -102,7 +102,7 @@ class LoopResult:
 
 def base_percent(settings: LoopSettings) -> int:
     """Percent that the model's slice has by the cell's own configuration."""
-    return settings.static_percent if settings.steering is Steering.STATIC else 0
+    return settings.base_percent
 
 
 def minimum(shares: dict[str, Any]) -> int:

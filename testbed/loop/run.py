@@ -21,6 +21,7 @@ from testbed.errors import TestbedFailure
 from testbed.loop import crowd
 from testbed.loop.asking import ask, put
 from testbed.loop.chronicle import Facts, chronicle
+from testbed.loop.crowd_load import load_words
 from testbed.loop.grounds import require
 from testbed.loop.labels import LabelFigures, first_packets, label_figures
 from testbed.loop.outcome import LoopResult, Quotas, base_percent, minimum
@@ -31,8 +32,6 @@ from testbed.loop.slices import SliceSample, sample_of, slice_figures
 from testbed.loop.story import Question, Token, heard, phase_figures
 
 LOOK_SECONDS = 0.35  # no part of the half second between reports, so as not to miss the same always
-LOADS = {Load.NONE: "no traffic", Load.SATURATION: "packet after packet",
-         Load.PHONES: "traffic modelled on recordings"}
 NEW_FLOW_SECONDS = 1.0  # from the crowd's begin to the phone's new flow
 ORDER_SECONDS = 20.0  # for the crowd to begin, or to end
 
@@ -201,7 +200,7 @@ class Run:
                             and settings.phone_address in (one["source"], one["destination"])],
             self.cell_quotas, base_percent(settings), settings.ends[0], self.congestion_at,
             self.congestion_end, self.put_away_at,
-            f"{settings.crowd} phones with {LOADS[settings.load]}",
+            f"{settings.crowd_phones} phones with {load_words(settings)}",
             [(one["at"] - self.wall_origin, flow) for one in reversed(self.decisions)
              if one["kind"] == "map_flows" and one["state"] == "confirmed"
              for flow in one["flows"]])

@@ -2,17 +2,21 @@
 
     settings = LoopSettings(load=Load.PHONES, channel=RadioChannel.FADING, watch=False)
 
-All that an experiment varies is a field here. It knows no program's file (`documents`), and runs
-nothing.
+All that an experiment varies is a field here. Simple words make the cell; where they do not reach,
+its parts can be given as its own file has them (`cells`, `slices`, `crowd_groups`, `traffic`), in
+their place. That nothing is said twice is checked here, that a cell takes it by `cell_check`. It
+knows no program's file (`documents`), and runs nothing.
 """
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from testbed.bed.modes import Mode
 from testbed.errors import TestbedFailure
+from testbed.loop.own_cell import GROUP, count_of, name_of, traffic_of, twice
 
 INTERNET, LLM = "1", "1-000001"  # the slices
 LLM_POOL = "10.46.0.0/16"
@@ -20,14 +24,20 @@ EDGE_PORT = 8470
 PHASES = ("calm", "congested", "steered", "calm again")
 LEAST_SECONDS = 2.0  # of a phase
 MOST_NAME = 24  # characters: what is made of it names namespaces
+CROWD, MOST_CROWD = 24, 100  # phones that load the cell
+BANDWIDTH_MHZ, STATIC_PERCENT = 5, 30
+OURS = ("phone", "page")  # UEs that are no crowd
+MOST_RECORDINGS, MOST_SPEED = 16, 100.0  # replays at once for each of the crowd, and their pace
 
 
 class Load(enum.StrEnum):
     """What the crowd does."""
 
     NONE = "none"
-    PHONES = "phones"  # as recorded phones did, so many that the cell is full
+    PHONES = "phones"  # modelled on recorded phones, so many that the cell is full
     SATURATION = "saturation"  # packet after packet, more than the cell can carry
+    RECORDING = "recording"  # what a file has recorded of a phone, by many and again and again
+    MIX = "mix"  # as `traffic` says, or the crowd's groups
 
 
 class RadioChannel(enum.StrEnum):
@@ -36,6 +46,7 @@ class RadioChannel(enum.StrEnum):
     GOOD = "good"
     FADING = "fading"
     EDGE = "edge"  # of the cell: weak, and fading
+    TRACE = "trace"  # as a file says
 
 
 class Steering(enum.StrEnum):
@@ -69,16 +80,16 @@ class LoopSettings:
 
     name: str = "airsplit-loop"  # that namespaces begin with
     mode: Mode = Mode.ROOT  # what carries packets here; `user` and `relay` need no privilege
-    load: Load = Load.SATURATION
-    channel: RadioChannel = RadioChannel.GOOD
+    load: Load = Load.SATURATION  # what the crowd does; recording and mix need more, see below
+    channel: RadioChannel = RadioChannel.GOOD  # the phone's; trace needs a file, see below
     steering: Steering = Steering.PROPORTIONAL
     sessions: Sessions = Sessions.TWO
     arm: Arm = Arm.NORMAL
     watch: bool = True  # the xApp only watches until the third phase; else it may act all along
     split: int = 1  # layers of the model that run on the phone; the edge has the others
-    crowd: int = 24  # phones that load the cell
-    bandwidth_mhz: int = 5
-    down_kbps: float = 1500.0  # of each of the crowd, in the mean
+    crowd: int = CROWD  # phones that load the cell
+    bandwidth_mhz: int = BANDWIDTH_MHZ
+    down_kbps: float = 1500.0  # of each of the crowd, in the mean; a mix has its own
     up_kbps: float = 1000.0  # where load is saturation; phones send as they were recorded
     calm_seconds: float = 15.0  # of the first phase
     congested_seconds: float = 20.0  # loaded, while the xApp only watches
@@ -90,7 +101,7 @@ class LoopSettings:
     grant_ms: float = 20.0  # that the xApp is told an uplink's grant takes, as in an empty cell
     headroom: float = 1.3  # of the xApp's limits
     floor: int = 10  # percent that the others keep
-    static_percent: int = 30  # that the model's slice has where steering is static
+    static_percent: int = STATIC_PERCENT  # that the model's slice has where steering is static
     ric_port: int = 36421
     udp_port: int = 9899  # of SCTP in UDP
     map_port: int = 8002
@@ -102,11 +113,35 @@ class LoopSettings:
     doors: str | None = None  # folder of sockets by which pages are reached from outside a user
     # namespace; None: they are at the machine's own ports
     new_flow: bool = True  # the phone begins anew under congestion, so that labels are timed there
-    seed: int = 1
+    # File that the crowd replays where load is recording: pcap, pcapng, or a CSV of packets as
+    # Wireshark exports them. Files are looked for where the command runs.
+    recording: str | None = None
+    # Replays of it at once for each of the crowd, each from somewhere of its own in it; None: so
+    # many that each of the crowd has about down_kbps.
+    recording_phones: int | None = None
+    recording_speed: float | None = None  # times its pace; None: what is still wanting to down_kbps
+    # File that is the phone's radio where channel is trace, over and over: a CSV of seconds and
+    # cqi, snr_db or MCS, or a base station's log of KPIs.
+    channel_trace: str | None = None
+    # In the place of bandwidth_mhz: as `cells` of an emulated cell's file, where each may leave
+    # out `nci`. The phone is in the first.
+    cells: tuple[Mapping[str, object], ...] = ()
+    # As `mac` of that file, such as a TDD pattern; it goes before the loop's own.
+    mac: Mapping[str, object] = field(default_factory=dict)
+    # In the place of static_percent: as `slices` of that file, the quotas to begin with.
+    slices: tuple[Mapping[str, object], ...] = ()
+    # In the place of crowd: as `ues` of that file, each with a name of its own and a count; where
+    # load is mix, with a list `traffic`.
+    crowd_groups: tuple[Mapping[str, object], ...] = ()
+    # What the crowd sends where load is mix: as `traffic` of that file. Its `ues` are the crowd's
+    # groups; all of them where it is left out.
+    traffic: tuple[Mapping[str, object], ...] = ()
+    seed: int = 1  # of all that is by chance
 
     def __post_init__(self) -> None:
-        if not 1 <= self.crowd <= 100:
-            raise TestbedFailure(f"A crowd of {self.crowd} cannot be.", "Give 1 to 100.")
+        if not 1 <= self.crowd <= MOST_CROWD:
+            raise TestbedFailure(f"A crowd of {self.crowd} cannot be.",
+                                 f"Give 1 to {MOST_CROWD}.")
         if self.split < 1:
             raise TestbedFailure(f"A split after layer {self.split} cannot be.",
                                  "Give 1 or more: the model's first layers are the phone's.")
@@ -132,6 +167,9 @@ class LoopSettings:
         if not 1 <= len(self.name) <= MOST_NAME:
             raise TestbedFailure(f"{self.name!r} cannot name namespaces.",
                                  f"Give 1 to {MOST_NAME} characters.")
+        _check_pairs(self)
+        _check_recording(self)
+        _check_groups(self)
 
     @property
     def lengths(self) -> tuple[float, float, float, float]:
@@ -161,6 +199,30 @@ class LoopSettings:
         return self.ends[1] if self.watch else 0.0
 
     @property
+    def groups(self) -> dict[str, int]:
+        """The crowd: names of its groups, and of how many phones each is."""
+        return {GROUP: self.crowd} if not self.crowd_groups else {
+            name_of(one): count_of(one) for one in self.crowd_groups}
+
+    @property
+    def crowd_phones(self) -> int:
+        """In all its groups."""
+        return sum(self.groups.values())
+
+    @property
+    def crowd_names(self) -> list[str]:
+        """Each phone's, as the cell numbers them."""
+        return [f"{name}{1 + n}" for name, count in self.groups.items() for n in range(count)]
+
+    @property
+    def base_percent(self) -> int:
+        """That the model's slice is guaranteed by the cell's own configuration."""
+        if self.slices:
+            least = [one.get("minimum", 0) for one in self.slices if str(one.get("slice")) == LLM]
+            return least[0] if least and isinstance(least[0], int) else 0
+        return self.static_percent if self.steering is Steering.STATIC else 0
+
+    @property
     def remaps(self) -> bool:
         """Whether single flows leave their session's slice: in an emulator alone."""
         return self.sessions is Sessions.ONE
@@ -188,3 +250,51 @@ class LoopSettings:
     def edge_device(self) -> str:
         """In the core's namespace, of that network."""
         return "n6-llm" if self.sessions is Sessions.TWO else "n6-internet"
+
+
+def _check_pairs(settings: LoopSettings) -> None:
+    """Words that mean nothing without each other, and those that would contradict each other."""
+    mixed = bool(settings.traffic) or any(map(traffic_of, settings.crowd_groups))
+    for needs, word, given, what in (
+            (settings.load is Load.MIX, f"load: {Load.MIX}", mixed,
+             "`traffic`, here or in `crowd_groups`"),
+            (settings.load is Load.RECORDING, f"load: {Load.RECORDING}",
+             settings.recording is not None, "`recording: FILE`"),
+            (settings.channel is RadioChannel.TRACE, f"channel: {RadioChannel.TRACE}",
+             settings.channel_trace is not None, "`channel_trace: FILE`")):
+        if needs and not given:
+            raise TestbedFailure(f"`{word}` does not say which.", f"Give {what} with it.")
+        if given and not needs:
+            raise TestbedFailure(f"There is {what}, without `{word}`.",
+                                 f"Give `{word}` with it, or leave it out.")
+    for whole, there, simple, told in (
+            ("cells", settings.cells, "bandwidth_mhz", settings.bandwidth_mhz != BANDWIDTH_MHZ),
+            ("slices", settings.slices, "static_percent",
+             settings.static_percent != STATIC_PERCENT),
+            ("crowd_groups", settings.crowd_groups, "crowd", settings.crowd != CROWD)):
+        if there and told:
+            raise twice(whole, simple)
+
+
+def _check_recording(settings: LoopSettings) -> None:
+    phones, speed = settings.recording_phones, settings.recording_speed
+    if settings.recording is None and (phones, speed) != (None, None):
+        raise TestbedFailure("How a recording is replayed is said, and not which.",
+                             "Give `recording: FILE`.")
+    if not 1 <= (phones or 1) <= MOST_RECORDINGS or phones == 0 or not 0 < (
+            1.0 if speed is None else speed) <= MOST_SPEED:
+        raise TestbedFailure(
+            f"A recording by {phones} phones for each, at {speed} times its pace, cannot be.",
+            f"Give recording_phones of 1 to {MOST_RECORDINGS}, and a recording_speed above 0, at "
+            f"most {MOST_SPEED:g}; or leave them out.")
+
+
+def _check_groups(settings: LoopSettings) -> None:
+    names = [name_of(one) for one in settings.crowd_groups]
+    for name in names:
+        if name in OURS or names.count(name) > 1:
+            raise TestbedFailure(f"No group of the crowd can be called {name!r}, or no second one.",
+                                 f"Give each a `name` of its own, not {' nor '.join(OURS)}.")
+    if settings.crowd_phones > MOST_CROWD:
+        raise TestbedFailure(f"A crowd of {settings.crowd_phones} cannot be.",
+                             f"Let its groups' counts add up to {MOST_CROWD} at most.")

@@ -22,8 +22,9 @@ from testbed.bed import modes
 from testbed.cli import main
 from testbed.loop import telling
 from testbed.loop.parts import answers
-from testbed.loop.settings import LoopSettings
+from testbed.loop.settings import Load, LoopSettings
 from tests.leftovers import Traces
+from tests.testbed.loop.recordings import recorded
 from xapp.ric import usrsctp
 
 HANG_SECONDS = 240.0
@@ -181,6 +182,30 @@ def test_it_falls_back_and_says_which_mode(
     assert main(["demo", "--out", str(tmp_path)]) == 0
     assert [one.mode for one in told] == [chosen]
     assert f"mode {chosen}: " in capsys.readouterr().out
+
+
+def test_a_phones_recording_is_the_crowds_traffic(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[LoopSettings] = []
+    monkeypatch.setattr(modes, "obstacle", lambda mode: None)
+    monkeypatch.setattr(telling, "tell", lambda settings, options: told.append(settings))
+    file = recorded(tmp_path / "mine.csv")
+    assert main(["demo", "--replay", str(file), "--out", str(tmp_path)]) == 0
+    assert [(one.load, one.recording) for one in told] == [(Load.RECORDING, str(file))]
+    assert "mine.csv: 300 packets of 10.0.0.1 in 10 s" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["demo", "--replay", str(file), "--load", "saturation"])
+    assert "not allowed with argument" in capsys.readouterr().err
+    file.write_text("no,packets\n")
+    other = tmp_path / "gone.pcap"
+    for wrong in (file.rename(tmp_path / "wrong.csv"), other):
+        assert main(["demo", "--replay", str(wrong), "--out", str(tmp_path)]) == 1
+        said = capsys.readouterr()
+        assert len(said.err.splitlines()) == 1
+        assert wrong.name in said.err
+        assert "mode" not in said.out  # nothing had begun
+    assert len(told) == 1
 
 
 @pytest.mark.alone

@@ -123,3 +123,17 @@ def test_every_command_has_a_parser_and_a_run() -> None:
         lambda name, summary: made.setdefault(name, argparse.ArgumentParser()), Path("model"))
     assert set(made) == set(bed_command.SUMMARIES)
     assert all(callable(one.get_default("run")) for one in made.values())
+
+
+def test_what_the_cell_does_not_take_is_said_before_anything_starts(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    def up(order: BedOrder, say: Say) -> News:
+        pytest.fail("it starts")
+
+    monkeypatch.setattr(modes, "detect", lambda forced: Choice(Mode.ROOT, "because"))
+    monkeypatch.setattr(updown, "up", up)
+    config = tmp_path / "bed.yaml"
+    config.write_text("{cells: [{bandwidth_mhz: 7}]}")
+    assert main(["testbed", "up", "--config", str(config)]) == 1
+    assert "cells[0]" in capsys.readouterr().err

@@ -50,6 +50,24 @@ def test_a_file_goes_before_ours(tmp_path: Path) -> None:
     assert layout.settings_of(None) == layout.default_settings()
 
 
+def test_a_cell_of_ones_own_goes_in_the_place_of_ours(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keeper runs elsewhere: files have whole paths."""
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "bed.yaml"
+    config.write_text("{load: mix, cells: [{bandwidth_mhz: 20}], crowd_groups: [{name: a, count: 3"
+                      "}], traffic: [{kind: replay, file: mine.pcap}]}")
+    settings = layout.settings_of(config)
+    assert settings.crowd_names == ["a1", "a2", "a3"]
+    assert settings.traffic == ({"kind": "replay", "file": str(tmp_path / "mine.pcap")},)
+    order = BedOrder(Mode.RELAY, "because", Path("/models/one"), settings)
+    layout.write_order(tmp_path, order)
+    assert layout.read_order(tmp_path) == order
+    config.write_text("{crowd: 8, crowd_groups: [{name: a}]}")
+    with pytest.raises(TestbedFailure, match="`crowd_groups` and `crowd`"):
+        layout.settings_of(config)
+
+
 @pytest.mark.parametrize("text", ["{name: airsplit-other}", "{doors: /tmp/x}"])
 def test_what_is_the_testbeds_own_is_refused(tmp_path: Path, text: str) -> None:
     config = tmp_path / "bed.yaml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from testbed.experiments.verdicts import Outcome
 from testbed.loop.outcome import LoopResult
 from testbed.loop.settings import LLM, PHASES, LoopSettings
 from testbed.loop.story import Token, phase_figures
+from tests.testbed.loop.recordings import traced
 
 
 def stand_in(settings: LoopSettings, folder: Path, model: Path, say: Say) -> LoopResult:
@@ -84,6 +86,31 @@ def test_a_machine_that_kept_the_cell_from_running_shows(tmp_path: Path) -> None
 def test_every_figure_has_a_column(tmp_path: Path) -> None:
     figures = Loop(stand_in).run({}, 1, tmp_path, lambda text: None)
     assert set(figures) == {one.name for one in LOOP.columns}
+
+
+def test_what_is_said_of_the_cell_is_checked_by_the_cells_own_reader(tmp_path: Path) -> None:
+    own = {"load": "mix", "channel": "trace", "channel_trace": str(traced(tmp_path / "walk.csv")),
+           "cells": [{"bandwidth_mhz": 10}], "mac": {"pattern": "FDD"},
+           "slices": [{"slice": 1, "minimum": 10}, {"slice": LLM}],
+           "crowd_groups": [{"name": "near", "count": 4}],
+           "traffic": [{"kind": "phones"}, {"kind": "split-llm", "ues": ["near"]}]}
+    Loop().check(own)
+    for wrong, said in (
+            ({"cells": [{"bandwidth_mhz": 7}]}, r"settings: cells\[0\]"),
+            ({"cells": [7]}, r"settings: settings\.cells\[0\] is a mapping"),
+            ({"crowd": 24}, "`crowd_groups` and `crowd`"),
+            ({"load": "none"}, "without `load: mix`"),
+            ({"channel_trace": str(tmp_path / "none.csv")}, r"channel_trace: .*none\.csv"),
+            ({"traffic": [{"kind": "replay", "file": "none.pcap"}]}, r"none\.pcap")):
+        with pytest.raises(BadScenario, match=said):
+            Loop().check({**own, **wrong})
+
+
+def test_what_was_said_of_the_cell_is_in_the_trials_summary(tmp_path: Path) -> None:
+    groups = [{"name": "near", "count": 4, "traffic": [{"kind": "poisson"}]}]
+    Loop(stand_in).run({"load": "mix", "crowd_groups": groups}, 9, tmp_path, lambda text: None)
+    settings = json.loads((tmp_path / "summary.json").read_text())["settings"]
+    assert settings["crowd_groups"] == groups
 
 
 @pytest.mark.slow

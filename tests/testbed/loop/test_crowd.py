@@ -17,8 +17,9 @@ import testbed.ran.ran_traffic
 from testbed.errors import TestbedFailure
 from testbed.loop.crowd import Names, obey
 from testbed.loop.documents import crowd_document
-from testbed.loop.settings import LoopSettings
+from testbed.loop.settings import Load, LoopSettings
 from testbed.ran.ran_config import RanConfig, load
+from xapp.errors import ConfigurationError
 
 
 @pytest.fixture
@@ -51,6 +52,18 @@ def test_it_begins_and_ends_as_told(config: RanConfig, monkeypatch: pytest.Monke
                                                   "stopped"]
     assert found[2]["account"] == {"sent": 7}
     assert found[1]["started"] <= found[2]["stopped"]
+
+
+def test_a_recording_is_read_before_it_is_ready(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A start would be too late for minutes of reading, and to find that it is not there."""
+    file = tmp_path / "crowd.yaml"
+    file.write_text(yaml.safe_dump(crowd_document(LoopSettings(
+        name="it", crowd=2, load=Load.MIX, traffic=({"kind": "replay", "file": "none.csv"},)))))
+    with pytest.raises(ConfigurationError, match=r"none\.csv cannot be read"):
+        said(load(file), "start\nstop\n", monkeypatch, capsys)
+    assert "ready" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("orders", ["stop\n", "start\nstart\n", "dance\n"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -24,7 +25,9 @@ from testbed.loop.settings import (
     Sessions,
     Steering,
 )
+from testbed.ran.mac.channel import Kind as ChannelKind
 from testbed.ran.ran_config import RanConfig, load, plane_config
+from tests.testbed.loop.recordings import recorded, traced
 from xapp.config import load as load_xapp
 from xapp.observations import Snssai
 from xapp.ue_map_file import read
@@ -43,7 +46,9 @@ def cell(settings: LoopSettings, folder: Path) -> RanConfig:
 @pytest.mark.parametrize(("channel", "sessions"), list(product(RadioChannel, Sessions)), ids=str)
 def test_the_cell_takes_its_file(channel: RadioChannel, sessions: Sessions,
                                  tmp_path: Path) -> None:
-    settings = LoopSettings(crowd=5, channel=channel, sessions=sessions, name="other")
+    trace = str(traced(tmp_path / "walk.csv")) if channel is RadioChannel.TRACE else None
+    settings = LoopSettings(crowd=5, channel=channel, channel_trace=trace, sessions=sessions,
+                            name="other")
     config = cell(settings, tmp_path)
     assert len(config.phones) == 6
     assert config.e2 is not None
@@ -58,8 +63,47 @@ def test_the_cell_takes_its_file(channel: RadioChannel, sessions: Sessions,
 
 @pytest.mark.parametrize("one", Load)
 def test_the_crowds_traffic_is_the_load(one: Load, tmp_path: Path) -> None:
-    config = cell(LoopSettings(crowd=5, load=one), tmp_path)
+    needed: dict[Load, dict[str, Any]] = {
+        Load.MIX: {"traffic": ({"kind": "poisson"},)},
+        Load.RECORDING: {"recording": str(recorded(tmp_path / "phone.csv"))}}
+    config = cell(LoopSettings(crowd=5, load=one, **needed.get(one, {})), tmp_path)
     assert bool(config.traffic) == (one is not Load.NONE)
+
+
+def test_what_is_said_of_the_cell_goes_in_the_place_of_ours(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are beside the command that runs, and the cell's own file elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    traced(tmp_path / "walk.csv")
+    (tmp_path / "run").mkdir()
+    settings = LoopSettings(
+        page=True, channel=RadioChannel.TRACE, channel_trace="walk.csv", load=Load.MIX,
+        cells=({"bandwidth_mhz": 10, "spacing_khz": 30}, {"nci": 77, "spacing_khz": 30}),
+        mac={"pattern": "DDDSU", "queue": {"packets": 100}},
+        slices=({"slice": INTERNET, "minimum": 20}, {"slice": LLM, "minimum": 5, "maximum": 60},
+                {"slice": "1-000002"}),
+        crowd_groups=({"name": "near", "count": 2},
+                      {"name": "far", "cell": 1, "channel": {"kind": "outage"},
+                       "sessions": [{"slice": "1-000002"}], "traffic": [{"kind": "on-off"}]}),
+        traffic=({"kind": "poisson", "ues": ["near"], "down_kbps": 300},))
+    config = cell(settings, tmp_path / "run")
+    assert [(one.nci, one.bandwidth_mhz) for one in config.cells] == [(0x66C000, 10), (77, 20)]
+    assert config.mac.pattern == "DDDSU"
+    queue = config.mac.queue
+    assert (config.mac.request_jitter, queue.kbytes, queue.packets) == (5, 150, 100)
+    assert [(one.minimum, one.maximum) for one in config.slices] == [(20, 100), (5, 60), (0, 100)]
+    assert [one.name for one in config.phones] == ["phone", "page", *settings.crowd_names]
+    phone, _, near, _, far = config.phones
+    assert (phone.channel.kind, phone.channel.file) == (ChannelKind.CSV, tmp_path / "walk.csv")
+    assert near.channel.kind is ChannelKind.STATIC
+    assert (far.channel.kind, far.cell) == (ChannelKind.OUTAGE, 1)
+    assert [(one.kind.value, one.ues) for one in config.traffic] == [
+        ("poisson", ("near",)), ("on-off", ("far",))]
+    assert plane_config(config).ues[0].sessions[-1].address == settings.phone_address
+    xapp = load_xapp(written(xapp_document(settings, "ipc:///tmp/labels", tmp_path), tmp_path))
+    assert [str(one) for one in xapp.ran.slices] == [INTERNET, LLM, "1-000002"]
+    assert {str(name): one.minimum for name, one in xapp.steering.found.items()} == {
+        INTERNET: 20, LLM: 5, "1-000002": 0}
 
 
 def test_a_static_slice_is_the_cells_own(tmp_path: Path) -> None:
