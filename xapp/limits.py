@@ -36,6 +36,7 @@ class Limits:
     doubt: float = 0.4  # of a label for which they stay as they are
     headroom: float = 1.3  # guaranteed over what is needed
     growth: float = 1.5  # more of it where packets wait too long all the same
+    cap_above: float = 1.5  # times the time on the air that is due: others are capped beyond it
     lower_above: float = 1.7  # a guarantee that is more than this over what is due is lowered
     lower_after: float = 20.0  # seconds that it was in force before; it is raised sooner
     peak: float = 3.0  # of traffic over its mean, where only the mean is known
@@ -62,9 +63,10 @@ class Limits:
                 and 0 < self.air_share <= 1):
             raise _wrong("doubt, confidence, dedicated and air_share are shares from 0 to 1, and "
                          "doubt is not above confidence")
-        if not (self.headroom >= 1 and 1 <= self.growth < self.lower_above and self.peak >= 1):
-            raise _wrong("headroom, growth and peak are at least 1, and lower_above is over "
-                         "growth: otherwise quotas would swing")
+        if not (self.headroom >= 1 and 1 <= self.growth < self.lower_above and self.peak >= 1
+                and self.cap_above >= 1):
+            raise _wrong("headroom, growth, peak and cap_above are at least 1, and lower_above is "
+                         "over growth: otherwise quotas would swing")
         if not (self.most_changes >= 1 and self.kbps_per_prb > 0 and self.abandon >= self.silent
                 and min(self.hold, self.release, self.linger, self.stale, self.silent,
                         self.settle) > 0 and 0 <= self.grant_ms <= MOST_GRANT_MS

@@ -6,8 +6,9 @@ A strategy says what slices should have; what it gets is bounded here, whatever 
 kept, minimums fit, steps are small, changes are few, and nothing is decided on stale facts. A
 learned strategy is one more entry of `STRATEGIES`.
 
-The ladder for a slice whose packets wait: guarantee it a minimum; then cap the others; then move a
-UE to a cell that has room. It does not know how a node is told, nor whether it obeyed.
+The ladder for a slice whose packets wait: guarantee it a minimum; then, where they wait by far too
+long all the same, cap the others; then move a UE to a cell that has room. It does not know how a
+node is told, nor whether it obeyed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from xapp.decisions import Decision, SetQuotas
-from xapp.demand import Demand, estimate, fresh
+from xapp.demand import Demand, budget_ms, estimate, fresh, longest_wait
 from xapp.effects import expectations, why
 from xapp.handing_over import Short, hand_over
 from xapp.limits import FREE, Limits
@@ -168,10 +169,17 @@ def _raised(cell: Cell, wants: Mapping[Snssai, Want], limits: Limits) -> bool:
 
 
 def _not_enough(view: View, demands: Sequence[Demand], due: Floors, limits: Limits) -> bool:
-    """Whether packets wait although their slice has been guaranteed what it is due."""
+    """Whether packets wait by far too long, although their slice is guaranteed what it is due.
+
+    What others are kept below is lost to them whether it is used or not, so a prompt now and then,
+    whose rows wait for each other, is no reason.
+    """
     for group, demand in zip(view.groups, demands, strict=True):
         slice_ = view.cell.slices.get(group.snssai)
-        if (demand.waiting and group.believed and slice_ is not None and slice_.quota is not None
+        if not demand.waiting or not group.believed or slice_ is None or slice_.quota is None:
+            continue
+        wait = longest_wait(slice_.load)
+        if (wait is not None and wait > limits.cap_above * budget_ms(group.policy, limits)
                 and slice_.quota.minimum >= due.get(group.snssai, 101) - limits.smallest_step
                 and view.now - slice_.since >= limits.settle):
             return True

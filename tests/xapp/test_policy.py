@@ -303,6 +303,15 @@ def test_others_are_capped_only_where_a_guarantee_was_not_enough() -> None:
     assert decide(calm, [POLICY], LIMITS, NOW + 40) == []  # the cap stays, or it would swing
 
 
+def test_others_are_not_capped_for_a_prompts_wait() -> None:
+    """With a budget of 40 ms: over it a guarantee is made, but only from 60 on it costs others."""
+    first = only(decide(busy(up_delay_ms=55), [POLICY], LIMITS, NOW))
+    then = later(after(busy(up_delay_ms=55), [first], NOW), NOW + 20)
+    assert decide(then, [POLICY], LIMITS, NOW + 20) == []
+    strict = replace(LIMITS, cap_above=1.0)
+    assert only(decide(then, [POLICY], strict, NOW + 20)).quotas[WEB].maximum < 100
+
+
 def crowded(neighbours: tuple[tuple[CellKey, float], ...]) -> Observations:
     """A cell whose LLM slice needs more than there is, beside another."""
     full = cell(slice_(LLM, Quota(70), up_kbps=500, up_prbs=5), slice_(WEB, Quota(20)),
