@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   airsplit experiment list                                scenarios that come with it
+  airsplit experiment run scale-quick                     a minute; no packets, no root
   airsplit experiment run steering-pays-quick             half an hour; needs root
   airsplit experiment run steering-pays --minutes 60      an hour of it; again, to go on
   airsplit experiment run mine.yaml --plan                what would be run
@@ -78,6 +79,13 @@ def _configure_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--retry-failed", action="store_true",
                         help="run again what failed")
     parser.add_argument("--plan", action="store_true", help="say what would be run, and end")
+    host = parser.add_argument_group("another host", "in experiments of the kind modes, instead "
+                                     "of the link that the file says")
+    host.add_argument("--edge", metavar="URL", help="of an `airsplit edge` that runs there")
+    host.add_argument("--server", metavar="HOST:PORT", help="of an `airsplit modes serve` there")
+    host.add_argument("--ssh", metavar="USER@HOST", help="start there what is not named")
+    host.add_argument("--ssh-command", metavar="WORDS", help="how airsplit is called there")
+    host.add_argument("--ssh-model", metavar="DIR", help="the checkpoint's folder there")
     parser.set_defaults(run=run_run)
 
 
@@ -105,7 +113,7 @@ def run_run(arguments: argparse.Namespace) -> int:
     from testbed.experiments.results import Results
 
     path = scenario.find(arguments.scenario)
-    document, wanted = _scenario(path, arguments.repetitions)
+    document, wanted = _scenario(path, arguments.repetitions, _host(arguments))
     results = Results(arguments.out or FOLDER / wanted.name)
     trials = _trials(wanted, results, arguments)
     console = Console(stderr=True)
@@ -162,7 +170,15 @@ def _stopping_on_signals() -> Iterator[None]:
             signal.signal(one, handler)
 
 
-def _scenario(path: Path, repetitions: int | None) -> tuple[dict[str, Any], Scenario]:
+def _host(arguments: argparse.Namespace) -> dict[str, str]:
+    """Settings of what is on another host."""
+    named = {name: value for name in ("edge", "server", "ssh", "ssh_command", "ssh_model")
+             if (value := getattr(arguments, name)) is not None}
+    return {"link": "host"} | named if named else {}
+
+
+def _scenario(path: Path, repetitions: int | None, host: dict[str, str]
+              ) -> tuple[dict[str, Any], Scenario]:
     from testbed.experiments import scenario
     from testbed.experiments.errors import BadScenario
     from xapp.config_reading import yaml_document
@@ -175,6 +191,11 @@ def _scenario(path: Path, repetitions: int | None) -> tuple[dict[str, Any], Scen
         raise BadScenario(error.problem, error.remedy) from error
     if repetitions is not None:
         document["repetitions"] = repetitions
+    if host:
+        if document.get("kind") != "modes":
+            raise BadScenario(f"{path} is of the kind {document.get('kind')}, which has no other "
+                              "host.", f"Leave out --{next(reversed(host)).replace('_', '-')}.")
+        document["settings"] = {**document.get("settings", {}), **host}
     found = scenario.scenario_of(document)
     scenario.check_with_kind(found)
     return document, found
