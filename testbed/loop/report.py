@@ -77,7 +77,7 @@ def sentences(result: LoopResult) -> list[str]:
     else:
         most = max(minimum(shares) for _, shares in result.cell_quotas)
         lines.append(
-            f"The cell guaranteed the split model's slice up to {most} %, first "
+            f"The cell guaranteed the split model's slice up to {most} %. What served it came "
             f"{shown(found['allowed_to_quota_seconds'], 1)} s after the xApp might act and "
             f"{shown(found['congestion_to_quota_seconds'], 1)} s after the crowd came.")
         lines.append(_release(result))
