@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,8 @@ from testbed.loop.outcome import LoopResult
 from testbed.loop.settings import LLM, PHASES, LoopSettings
 from testbed.loop.story import Token, phase_figures
 from tests.testbed.loop.recordings import traced
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 
 def stand_in(settings: LoopSettings, folder: Path, model: Path, say: Say) -> LoopResult:
@@ -104,6 +107,28 @@ def test_what_is_said_of_the_cell_is_checked_by_the_cells_own_reader(tmp_path: P
             ({"traffic": [{"kind": "replay", "file": "none.pcap"}]}, r"none\.pcap")):
         with pytest.raises(BadScenario, match=said):
             Loop().check({**own, **wrong})
+
+
+def test_the_guides_own_cell_is_taken_and_a_mistake_in_it_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    guide = (DOCS / "guides" / "researcher.md").read_text(encoding="utf-8")
+    files = dict(re.findall(r"^cat > (\S+) <<'END'\n(.*?)^END$", guide, re.DOTALL | re.MULTILINE))
+    (tmp_path / "docs").symlink_to(DOCS)
+    monkeypatch.chdir(tmp_path)
+    for name in ("walk.csv", "own-cell.yaml"):
+        Path(name).write_text(files[name])
+    assert main(["experiment", "run", "own-cell.yaml", "--plan"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 12
+    for right, wrong, said in (("bandwidth_mhz: 10", "bandwidth_mhz: 11", "cells[0]"),
+                               ("ues: [near]", "ues: [far]", "no UE 'far'"),
+                               ("walk.csv", "run.csv", "run.csv cannot be read"),
+                               ("00044-video", "00044-none", "00044-none")):
+        Path("own-cell.yaml").write_text(files["own-cell.yaml"].replace(right, wrong))
+        assert main(["experiment", "run", "own-cell.yaml", "--plan"]) == 1
+        told = capsys.readouterr().err
+        assert said in told
+        assert len(told.splitlines()) == 1
 
 
 def test_what_was_said_of_the_cell_is_in_the_trials_summary(tmp_path: Path) -> None:
