@@ -107,6 +107,14 @@ def encoder_for(
     check(name, budget)
     if budget is None:
         return RowEncoder(name)
+    return RowEncoder(choice=choice_for(budget, checkpoint, folders, split, row_type, clock))
+
+
+def choice_for(
+    budget: float, checkpoint: Checkpoint, folders: Sequence[Path], split: int,
+    row_type: torch.dtype, clock: Callable[[], float],
+) -> Choice:
+    """Among `raw` and what costs at most `budget` percent of perplexity by the model's table."""
     columns = checkpoint.architecture.hidden
     sample = torch.randn(1, columns, generator=torch.Generator().manual_seed(0)).to(row_type)
     raw = Candidate(RAW, columns * row_type.itemsize, 0.0, 0.0)
@@ -115,7 +123,7 @@ def encoder_for(
         if by_name(other).lossy and figures.at_worst <= budget:
             costs[other] = max(figures.at_worst, 0.0)
     candidates = [_timed(other, increase, sample, clock) for other, increase in costs.items()]
-    return RowEncoder(choice=Choice([raw, *candidates], budget))
+    return Choice([raw, *candidates], budget)
 
 
 def _timed(name: str, increase: float, row: torch.Tensor, clock: Callable[[], float]) -> Candidate:

@@ -21,6 +21,7 @@ from edge_server.messages import Hello, Sampling
 from testbed.modes.policies import Reported, ServerLink
 from ue_app.client import EdgeLink
 from ue_app.encoding import RowEncoder
+from ue_app.encoding_choice import Choice
 from ue_app.link import Link, LinkStatus, Result, Traffic
 from ue_app.wire import LinkConfig
 
@@ -66,8 +67,8 @@ class Steps:
 class TimedEncoder(RowEncoder):
     """Knows how long it took to write rows, seconds."""
 
-    def __init__(self, name: str, clock: Callable[[], float]) -> None:
-        super().__init__(name)
+    def __init__(self, name: str, clock: Callable[[], float], choice: Choice | None = None) -> None:
+        super().__init__(name, choice)
         self._clock, self.seconds = clock, 0.0
 
     def encode(self, position: int, rows: torch.Tensor) -> Packed:
@@ -81,8 +82,9 @@ class TimedEdgeLink(EdgeLink):
     """The product's link to an edge, and what its rows took to be written, and its results read."""
 
     def __init__(self, config: LinkConfig, hello: Hello, encoding: str,
-                 clock: Callable[[], float] = time.monotonic) -> None:
-        self._timed, self._reading, self._now = TimedEncoder(encoding, clock), 0.0, clock
+                 clock: Callable[[], float] = time.monotonic, choice: Choice | None = None) -> None:
+        self._timed = TimedEncoder(encoding, clock, choice)
+        self._reading, self._now = 0.0, clock
         super().__init__(config, hello, encoder=self._timed)
 
     @property

@@ -77,7 +77,10 @@ def configure(parser: argparse.ArgumentParser, bundled: Path) -> None:
                      help="last layers here too, in private (default: 1)")
     ask.add_argument("--likeliest", type=positive, metavar="N",
                      help="scores that come back in semantic (default: the token alone)")
-    ask.add_argument("--encoding", help="of rows, in split_compressed (default: int8)")
+    ask.add_argument("--encoding", help="of rows, in split_compressed (default: int8); auto needs "
+                                        "--max-ppl-increase")
+    ask.add_argument("--max-ppl-increase", type=float, metavar="PERCENT",
+                     help="of perplexity, that an encoding may cost which auto chooses")
     ask.set_defaults(run=run_ask)
     held = commands.add_parser(
         "hold", help="run a server for as long as standard input says something",
@@ -169,7 +172,8 @@ def run_ask(arguments: argparse.Namespace) -> int:
             mode, arguments.model, EngineOptions(arguments.backend, arguments.dtype, 1,
                                                  arguments.context, arguments.threads),
             1 if arguments.split is None else arguments.split, arguments.tail or 1,
-            arguments.encoding or "int8", arguments.likeliest or 0, server, edge)) as opened:
+            arguments.encoding or "int8", arguments.likeliest or 0, server, edge,
+            max_ppl_increase=arguments.max_ppl_increase)) as opened:
         answer = opened.ask(ids, arguments.steps)
         console = Console()
         console.print(prompter.decode(answer.ids), markup=False, highlight=False)
@@ -183,11 +187,13 @@ def _check_used(arguments: argparse.Namespace, mode: Mode) -> None:
     from testbed.modes.policies import BY_EDGE, BY_SERVER, Mode
 
     users = {"split": BY_EDGE, "tail": {Mode.PRIVATE}, "likeliest": {Mode.SEMANTIC},
-             "encoding": {Mode.SPLIT_COMPRESSED}, "edge": BY_EDGE, "server": BY_SERVER,
+             "encoding": {Mode.SPLIT_COMPRESSED},
+             "max_ppl_increase": {Mode.SPLIT_COMPRESSED}, "edge": BY_EDGE, "server": BY_SERVER,
              "ssh": BY_EDGE | BY_SERVER}
     for name, modes in users.items():
         if getattr(arguments, name) is not None and mode not in modes:
-            raise ModesError(f"{mode} has no use for --{name}.", f"Leave it out, or choose of "
+            raise ModesError(f"{mode} has no use for --{name.replace('_', '-')}.",
+                             "Leave it out, or choose of "
                              f"{', '.join(one for one in Mode if one in modes)}.")
 
 

@@ -39,6 +39,8 @@ from testbed.modes.policies import (
     SemanticLink,
 )
 from testbed.modes.wire import Kind, Message, number, real
+from ue_app.encoding import check, choice_for
+from ue_app.encoding_choice import Choice
 from ue_app.generate import Answer, Conversation, Limits
 from ue_app.head import Head, Placement, place
 from ue_app.link import Link, LocalLink
@@ -62,6 +64,7 @@ class ModeConfig:
     server: tuple[str, int] | None = None  # of the modes' server
     edge: str | None = None  # URL of the edge
     timeout: float = 120.0  # seconds of silence
+    max_ppl_increase: float | None = None  # percent, of what `encoding: auto` may choose
 
 
 class Mute:
@@ -181,11 +184,23 @@ def _connect(config: ModeConfig, engine: Engine, placement: Placement, identity:
         if config.edge is None:
             raise ConfigurationError(f"{config.mode} needs an edge.", "Give its URL with --edge.")
         mode = WireMode.PRIVATE if placement.private else WireMode.TOKENS
-        encoding = config.encoding if config.mode is Mode.SPLIT_COMPRESSED else RAW
+        encoding, choice = _encoding_of(config, engine, clock)
         hello = Hello(identity, placement.remote, WIRE_TYPES[engine.row_type], mode)
-        link = TimedEdgeLink(LinkConfig(config.edge), hello, encoding, clock)
+        link = TimedEdgeLink(LinkConfig(config.edge), hello, encoding, clock, choice)
         return link, min(most, link.welcome.capacity), None
     return _server_link(config, engine.checkpoint.architecture.vocabulary, identity, whole, clock)
+
+
+def _encoding_of(config: ModeConfig, engine: Engine, clock: Callable[[], float]
+                 ) -> tuple[str, Choice | None]:
+    """The rows' encoding, or what chooses it as the link asks for."""
+    if config.mode is not Mode.SPLIT_COMPRESSED:
+        return RAW, None
+    check(config.encoding, config.max_ppl_increase)
+    if config.max_ppl_increase is None:
+        return config.encoding, None
+    return RAW, choice_for(config.max_ppl_increase, engine.checkpoint, [config.model],
+                           config.split, engine.row_type, clock)
 
 
 def _server_link(config: ModeConfig, vocabulary: int, identity: str, whole: Any,

@@ -14,9 +14,11 @@ from testbed.modes.pieces import MOST_SEQUENCES
 from testbed.modes.policies import BY_EDGE, BY_SERVER, Mode
 from xapp.errors import ConfigurationError
 
+AUTO = "auto"  # in place of an encoding: what is fastest of what costs no more than it may
 BUNDLED_MODEL = Path(__file__).parents[1] / "models" / "story-gemma3"
 MOST_STEPS = 100_000
 MOST_LAYERS = 1024
+MOST_INCREASE = 1000  # percent of perplexity: more is no text any more
 MOST_SCORES = 1 << 20  # the largest vocabularies have a quarter of that
 
 
@@ -56,7 +58,8 @@ class ModesSettings:
     context: int = 1024  # tokens that a conversation may hold
     split: int = 1  # first layers on the client, in the modes that split
     tail: int = 1  # last layers there too, in `private`
-    encoding: str = "int8"  # of rows, in `split_compressed`
+    encoding: str = "int8"  # of rows, in `split_compressed`; auto needs `max_ppl_increase`
+    max_ppl_increase: float | None = None  # percent, of what `encoding: auto` may choose
     likeliest: int = 0  # scores that come back in `semantic`; 0: the token alone
     prompt_tokens: int = 64
     steps: int = 50  # tokens of an answer
@@ -99,16 +102,31 @@ class ModesSettings:
             raise ConfigurationError(
                 f"{self.tokens_in_all} tokens do not fit into a context of {self.context}.",
                 "Raise `context`, or lower `prompt_tokens`, `steps` or `turns`.")
-        try:
-            by_name(self.encoding)
-        except EdgeError as error:
-            raise ConfigurationError(error.problem, error.remedy) from error
+        self._check_encoding()
         if self.link is LinkKind.HOST and not self.ssh and (
                 (self.needs_edge and not self.edge) or (self.needs_server and not self.server)):
             raise ConfigurationError(
                 f"{self.mode} needs {'`edge`' if self.needs_edge else '`server`'}: HOST:PORT.",
                 "Start `airsplit edge` and `airsplit modes serve` there and name both, or give "
                 "`ssh`: USER@HOST.")
+
+    def _check_encoding(self) -> None:
+        if (self.encoding == AUTO) != (self.max_ppl_increase is not None):
+            raise ConfigurationError("`encoding: auto` and `max_ppl_increase` need each other.",
+                                     "Give both, or name an encoding.")
+        if self.max_ppl_increase is not None and not 0 <= self.max_ppl_increase <= MOST_INCREASE:
+            raise ConfigurationError(f"max_ppl_increase is {self.max_ppl_increase}.",
+                                     f"Give 0 to {MOST_INCREASE}.")
+        if self.encoding == AUTO:
+            # Whoever answers in step has no link that says how long it was busy.
+            if self.together:
+                raise ConfigurationError("`encoding: auto` is not chosen for a batch in step.",
+                                         "Give `batching: side_by_side`, or name an encoding.")
+            return
+        try:
+            by_name(self.encoding)
+        except EdgeError as error:
+            raise ConfigurationError(error.problem, error.remedy) from error
 
     @property
     def tokens_in_all(self) -> int:

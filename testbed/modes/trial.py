@@ -124,7 +124,7 @@ def mode_config(settings: ModesSettings, place: Place | None) -> ModeConfig:
                       settings.threads),
         settings.split, settings.tail, settings.encoding, settings.likeliest,
         None if server is None else (server.host, server.port),
-        None if edge is None else edge.url)
+        None if edge is None else edge.url, max_ppl_increase=settings.max_ppl_increase)
 
 
 @dataclass
