@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 
 from xapp.e2.sequences import twin
-from xapp.observations import CellKey, Flow, Load, Quota, Snssai, Ue, UeKey
+from xapp.observations import CellKey, Flow, Load, Quota, Slice, Snssai, Ue, UeKey
 from xapp.reading import Figures, Reader
 from xapp.ue_map import UeMap
 from xapp.ue_names import Seen
@@ -136,3 +136,12 @@ def placed_by(flow: Flow, ue_map: UeMap) -> Flow:
     if entry is None:
         return flow
     return replace(flow, ue=flow.ue or entry.ue, slice=flow.slice or entry.slice)
+
+
+def held_back(slice_: Slice, crowded: float) -> bool:
+    """Whether a slice uses what it may have at most: room beside it is its cap's doing."""
+    if slice_.quota is None or slice_.quota.maximum >= 100:
+        return False
+    load = slice_.load
+    use = max((one for one in (load.down_prbs, load.up_prbs) if one is not None), default=100.0)
+    return use >= crowded / 100 * slice_.quota.maximum

@@ -44,6 +44,7 @@ from xapp.observed import (
     KnownSlice,
     KnownUe,
     Placed,
+    held_back,
     placed_by,
     unless_repeated,
 )
@@ -347,7 +348,9 @@ class Observer:
             load = cell.stream
         use = max((one for one in (load.down_prbs, load.up_prbs) if one is not None),
                   default=self._config.crowded)
-        if use >= self._config.crowded or load.at < oldest:
+        crowded = self._config.crowded
+        if use >= crowded or load.at < oldest or any(
+                held_back(one, crowded) for one in slices.values()):
             cell.roomy_since = None
         elif cell.roomy_since is None:
             cell.roomy_since = load.at

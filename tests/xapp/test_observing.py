@@ -77,6 +77,17 @@ def test_a_cell_has_room_since_it_was_last_crowded_and_not_where_nothing_tells()
     assert observe(seen, 20.0).cells[CELL].roomy_since is None  # what it said is too old
 
 
+@pytest.mark.parametrize(("cap", "used", "roomy"), [(100, 71, True), (71, 71, False),
+                                                    (71, 57, False), (71, 50, True)])
+def test_what_a_cap_leaves_over_is_no_room(cap: int, used: int, roomy: bool) -> None:
+    seen = observer()
+    seen.slice_is_there(CELL, WEB)
+    seen.quota_is(CELL, WEB, Quota(10, cap), 0.5)
+    source = replace(SOURCE, cell=CELL, slice=WEB)
+    seen.report(source, of_ues({1: report(1, 1, used, 5, 1, 1)}), 1.0)
+    assert (observe(seen, 1.1).cells[CELL].roomy_since is not None) is roomy
+
+
 def test_what_nobody_reports_stays_unknown() -> None:
     seen = observer()
     seen.report(SOURCE, of_ues({1: report(None, None, Unmet.NOT_SATISFIED, -5, -1, 2**60)}), 1.0)
