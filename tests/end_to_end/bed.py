@@ -39,7 +39,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 200.0  # seconds until what comes must have come, on a machine that has others to serve
 TOKENS = 150  # of an answer: some five seconds of an idle cell's
 PAGE = {"max_new_tokens": 60, "patience": PATIENCE, "seed": 14, "temperature": 1.0}
-OTHER_NCI = 0x66C010  # of the second cell
+CELLS = ({"bandwidth_mhz": 5, "spacing_khz": 15},
+         {"nci": 0x66C010, "bandwidth_mhz": 5, "spacing_khz": 15})
 NAME = f"airsplit-e2e{os.getpid()}"  # that no other run has
 
 
@@ -110,7 +111,7 @@ class Bed(Programs):
     def __init__(self, folder: Path, settings: LoopSettings | None = None) -> None:
         settings = settings or LoopSettings(load=Load.SATURATION, crowd=16, down_kbps=2400.0,
                                             up_kbps=1500.0, page=True)
-        super().__init__(_of_our_own(settings), folder, BUNDLED_MODEL, print)
+        super().__init__(_of_our_own(replace(settings, cells=CELLS)), folder, BUNDLED_MODEL, print)
         self.phone: Talker
         page = self.folder / "page"
         page.mkdir(parents=True)
@@ -197,12 +198,6 @@ class Bed(Programs):
                         output="tokens.jsonl", by_input=True)
         self.phone = Talker(part, self.folder / "tokens.jsonl", self.until)
         self.phone.ready()
-
-    def write(self, name: str, document: dict[str, Any]) -> None:
-        if name in ("cell.yaml", "crowd.yaml"):
-            first = document["cells"][0]
-            document = document | {"cells": [first, first | {"nci": OTHER_NCI}]}
-        super().write(name, document)
 
 
 def _of_our_own(settings: LoopSettings) -> LoopSettings:
