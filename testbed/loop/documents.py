@@ -37,6 +37,7 @@ FIRST_CELL = 0x66C000  # NR cell identity; further ones follow
 CROWD_CHANNEL = {"kind": "static", "snr_db": 12.0}
 # A tenth of a second of the cell: more would be a queue that no phone would stay for.
 MAC: dict[str, Any] = {"request_jitter": 5, "queue": {"kbytes": 150}}
+SHARES = ("minimum", "maximum", "dedicated")  # of a slice
 WRONG_MAP = "wrong-ues.yaml"  # what the operator of the control arm believes
 
 
@@ -119,7 +120,7 @@ def xapp_document(settings: LoopSettings, labels: str, folder: Path) -> dict[str
         # The edge computes a token in some 10 ms.
         "limits": {"floor": 0, "linger": LINGER_SECONDS, "air_share": 0.7,
                    "grant_ms": settings.grant_ms, "headroom": settings.headroom},
-        "steering": {"found": {one["slice"]: {"minimum": one.get("minimum", 0)}
+        "steering": {"found": {one["slice"]: {share: one[share] for share in SHARES if share in one}
                                for one in slices}},
     } | ({"actuators": {"promotion": {"pcf": f"http://127.0.0.1:{settings.pcf_port}",
                                       "slice": LLM}}}
