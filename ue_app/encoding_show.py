@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from edge_server.encodings.registry import ENTRIES
-from ue_app.encoding_table import Greedy, Table
+from ue_app.encoding_table import Greedy, Quality, Table
 from ue_app.encoding_times import RowTime
 
 MICROSECONDS = 1e6  # of a second
@@ -52,9 +52,15 @@ def show_quality(console: Console, table: Table) -> None:
         for name, one in figures.items():
             parted = [_parted(greedy, split, name)] if greedy is not None else []
             grid.add_row(name, f"{one.error:.4f}", f"{one.divergence:.5f}",
-                         f"{one.perplexity:,.3f}", f"{one.increase:+.3f} ± {one.margin:.3f}",
-                         *parted)
+                         f"{one.perplexity:,.3f}", _increase(one), *parted)
         console.print(grid)
+
+
+def _increase(one: Quality) -> str:
+    """With its interval; a thousandth of a percent says nothing where it is tens of percents."""
+    size = max(abs(one.increase), one.margin)
+    digits = 3 if size < 10.0 else 1 if size < 1000.0 else 0
+    return f"{one.increase:+,.{digits}f} ± {one.margin:,.{digits}f}"
 
 
 def _parted(greedy: Greedy, split: int, name: str) -> str:

@@ -17,6 +17,7 @@ class Delay:
     def __init__(self, port: int, seconds: float) -> None:
         self._target, self._seconds = port, seconds
         self._loop = asyncio.new_event_loop()
+        self._writers: list[asyncio.StreamWriter] = []  # all that ever were
         self.port = 0
         ready = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
@@ -34,15 +35,23 @@ class Delay:
         ready.set()
         self._loop.run_forever()
         server.close()
-        left = asyncio.all_tasks(self._loop)
+        self._loop.run_until_complete(self._end())
+        self._loop.close()
+
+    async def _end(self) -> None:
+        """Whatever is on its way is lost; sockets are closed."""
+        left = asyncio.all_tasks(self._loop) - {asyncio.current_task()}
         for task in left:
             task.cancel()
         if left:
-            self._loop.run_until_complete(asyncio.wait(left))
-        self._loop.close()
+            await asyncio.wait(left)
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)  # transports close in the loop's next round
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        self._writers += [writer, back]
         for one in (writer, back):
             one.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with suppress(asyncio.CancelledError):  # it is over

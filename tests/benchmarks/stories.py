@@ -86,7 +86,7 @@ def main() -> None:
         characters = write(options.out, options.files)
     except (OSError, ValueError) as error:
         parser.error(f"{error}; give text files, or JSON files with a `body`")
-    print(f"{options.out / FILE}: {len(options.files)} stories, {characters:,} characters.")
+    print(f"{options.out / FILE}: stories {len(options.files)}, characters {characters:,}.")
 
 
 if __name__ == "__main__":
