@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     settings = LoopSettings(
         name="airsplit-demo", crowd=arguments.crowd, seed=arguments.seed,
-        load=Load.RECORDING if arguments.replay else Load(arguments.load),
+        load=Load(arguments.load) if arguments.replay is None else Load.RECORDING,
         recording=arguments.replay, sessions=Sessions(arguments.sessions),
         page=not arguments.no_pages, api_port=arguments.api_port,
         **(QUICK if arguments.quick else WHOLE))

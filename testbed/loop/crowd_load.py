@@ -90,7 +90,10 @@ def _recording(settings: LoopSettings) -> Recording:
     from testbed.ran.traffic.config import Kind, TrafficConfig
     from testbed.ran.traffic.recording import read_recording
 
-    return read_recording(TrafficConfig(Kind.REPLAY, file=Path(settings.recording or "")))
+    path = Path(settings.recording or "")
+    if path.is_dir():  # of captures, which would be read as one
+        raise TestbedFailure(f"{path} is a folder.", "Name one file, of one phone.")
+    return read_recording(TrafficConfig(Kind.REPLAY, file=path))
 
 
 def _down_kbps(settings: LoopSettings, recording: Recording) -> float:

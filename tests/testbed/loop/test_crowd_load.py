@@ -70,6 +70,9 @@ def test_a_recording_of_no_use_is_named(tmp_path: Path) -> None:
         f"{place},10.0.0.1,1.1.1.{place},100\n" for place in range(1, 50)))
     with pytest.raises(TestbedFailure, match=r"no packet to 10\.0\.0\.1"):
         crowd_traffic(replayed(str(up)))
+    for folder in (tmp_path, Path()):
+        with pytest.raises(TestbedFailure, match="is a folder"):
+            crowd_traffic(replayed(str(folder)))
     short = recorded(tmp_path / "short.csv", 0.5)
     with pytest.raises(TestbedFailure, match=r"short\.csv is of 0\.45 s"):
         crowd_traffic(replayed(str(short)))
