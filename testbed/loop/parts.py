@@ -32,7 +32,7 @@ DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCE
                errno.EEXIST)
 
 
-def _ending_with(parent: int) -> Callable[[], None]:
+def ending_with(parent: int) -> Callable[[], None]:
     """For a child: it is asked to end when its parent is gone, even if that was killed."""
     prctl = ctypes.CDLL(None).prctl  # looked up here, since little may be done after a fork
 
@@ -69,7 +69,7 @@ class Part:
             output = errors if keep_output is None else stack.enter_context(keep_output.open("wb"))
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output,
                                             stderr=errors, start_new_session=True,
-                                            preexec_fn=_ending_with(os.getpid()))
+                                            preexec_fn=ending_with(os.getpid()))
         _keep_niceness(self.process.pid)
 
     def check(self) -> None:

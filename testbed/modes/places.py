@@ -10,7 +10,9 @@ measures nothing.
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -26,13 +28,15 @@ import yaml
 from edge_server.engine.device import CPU
 from testbed import namespaces
 from testbed.errors import TestbedFailure
+from testbed.loop.parts import ending_with
 from testbed.modes.modes_command import ADDRESS
 from testbed.modes.programs import END, READY_SECONDS, Server, Started, program, stop
 from testbed.modes.remote import Remote, server_over_ssh
 from testbed.modes.settings import BUNDLED_MODEL, LinkKind, ModesSettings
 
 LEAST_PLACES = 8  # conversations of a server: trials of smaller batches share one
-CELL = "airsplit-modes"  # namespaces of the emulated cell
+CELL = "airsplit-modes"  # what names of emulated cells' namespaces begin with
+_cells = itertools.count(1)  # of this process
 _Result = TypeVar("_Result")
 
 
@@ -160,28 +164,29 @@ def _link(settings: ModesSettings) -> Iterator[Ends]:
 
 @contextmanager
 def _cell(settings: ModesSettings) -> Iterator[Ends]:
-    """The emulated cell, with one phone and nobody else."""
+    """The emulated cell, with one phone and nobody else; several may be up, each by its name."""
     namespaces.require()
+    name = f"{CELL}-{os.getpid()}-{next(_cells)}"
     document = {"cells": [{"nci": 0x66C000, "bandwidth_mhz": settings.bandwidth_mhz,
                            "spacing_khz": 15}],
                 "ues": [{"name": "phone", "channel": {"kind": "static",
                                                       "snr_db": settings.snr_db}}],
-                "way": {"name": CELL}}
+                "way": {"name": name}}
     with tempfile.TemporaryDirectory(prefix="airsplit-modes-") as folder, \
             (Path(folder) / "cell.log").open("w+") as log:
         path = Path(folder) / "cell.yaml"
         path.write_text(yaml.safe_dump(document), encoding="utf-8")
         process = subprocess.Popen(
             [sys.executable, "-m", "testbed.cli", "ran", "--config", str(path), "--quiet"],
-            stdout=log, stderr=log, start_new_session=True)
+            stdout=log, stderr=log, start_new_session=True, preexec_fn=ending_with(os.getpid()))
         try:
-            yield _cell_ends(process, Path(folder) / "cell.log")
+            yield _cell_ends(process, name, Path(folder) / "cell.log")
         finally:
             stop(process)
 
 
-def _cell_ends(process: subprocess.Popen[bytes], log: Path) -> Ends:
-    near, far = f"{CELL}-phone", f"{CELL}-n6"
+def _cell_ends(process: subprocess.Popen[bytes], name: str, log: Path) -> Ends:
+    near, far = f"{name}-phone", f"{name}-n6"
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         found = [_address(one) for one in (near, far)]
