@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -50,6 +51,14 @@ def checkpoint_folder(tmp_path_factory: pytest.TempPathFactory) -> MakeCheckpoin
         return made[family, dtype]
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def own_main() -> Iterator[None]:
+    """A page's script that ran in a test stays `__main__`, with which spawned processes begin."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture(autouse=True, scope="session")
