@@ -103,6 +103,7 @@ def children(process: int) -> list[int]:
     return list(map(int, found.split()))
 
 
+@pytest.mark.slow
 def test_without_user_namespaces_it_is_by_relays_and_says_so(home: Path) -> None:
     programs = programs_but(home / "bin", "unshare")
     with demo(home, "--no-pages", before=["env", f"PATH={programs}"]) as process:
