@@ -7,7 +7,7 @@ from typing import Any
 
 from testbed.experiments.verdicts import Outcome
 from testbed.modes.growing import by_value, growing
-from tests.testbed.modes.test_findings import row
+from tests.testbed.modes.scenes import row
 
 
 def steps(mode: str, count: int, **figures: Any) -> Any:
