@@ -27,6 +27,7 @@ from testbed.loop.labels import LabelFigures, first_packets, label_figures
 from testbed.loop.outcome import LoopResult, Quotas, base_percent, minimum
 from testbed.loop.parts import written_to
 from testbed.loop.programs import Programs
+from testbed.loop.run_folder import alone
 from testbed.loop.settings import EDGE_PORT, INTERNET, LLM, PHASES, Load, LoopSettings
 from testbed.loop.slices import SliceSample, sample_of, slice_figures
 from testbed.loop.story import Question, Token, heard, phase_figures
@@ -42,8 +43,7 @@ def run_loop(settings: LoopSettings, folder: Path, model: Path,
     require(settings)
     if told := clean_leftovers(settings.name):
         say(told)
-    with written_to(folder), Record.open(settings.name) as record:
-        folder.mkdir(parents=True, exist_ok=True)
+    with written_to(folder), alone(folder), Record.open(settings.name) as record:
         with Programs(settings, folder, model, say, record) as programs:
             run = Run(programs)
             run.start()

@@ -1,6 +1,7 @@
 """The folder that a run writes to: what the run before wrote there goes, and nothing else does.
 
-    clear(folder, names)
+    with alone(folder):
+        clear(folder, names)
 
 A folder in which runs write has a mark. A file of one of these names in a folder without it is
 somebody's own, however it is called: such a folder is refused, and nothing in it is touched. Which
@@ -9,13 +10,17 @@ names these are is known to whoever writes them.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 from testbed.errors import TestbedFailure
 
 MARK = ".airsplit-run"
+LOCK = ".running"  # in the folder, held while a run writes there
 WORDS = ("airsplit writes its runs here. The next one replaces the files that this one wrote, and "
          "touches nothing else.\n")
 OF_OLD = ("cell.log", "edge.log", "tap.log", "relay.log")  # all of them: a run of before the mark
@@ -41,3 +46,24 @@ def clear(folder: Path, names: Iterable[str]) -> None:
 
 def _is_ours(folder: Path) -> bool:
     return (folder / MARK).is_file() or all((folder / name).is_file() for name in OF_OLD)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """The folder is this run's, until the block ends or the process does."""
+    with _open_lock(folder) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TestbedFailure(f"Another run writes to {folder}.",
+                                 "End that one, or give another --out.") from None
+        yield
+
+
+def _open_lock(folder: Path) -> IO[str]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / LOCK).open("a")
+    except OSError as error:
+        raise TestbedFailure(f"{error.filename or folder} cannot be written: {error.strerror}.",
+                             "Make room there, or give another folder with --out.") from error

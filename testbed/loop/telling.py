@@ -9,19 +9,16 @@ and pictures are made elsewhere.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
 from rich.console import Console
 from rich.live import Live
 
 from testbed.bed.modes import Mode
 from testbed.bed.record import Record, clean_leftovers
-from testbed.errors import TestbedFailure
 from testbed.loop.chronicle import Event, chronicle
 from testbed.loop.grounds import require
 from testbed.loop.live_view import Scene, draw
@@ -31,9 +28,9 @@ from testbed.loop.ports import with_free_ports
 from testbed.loop.programs import Programs
 from testbed.loop.report import show, write, write_summary
 from testbed.loop.run import Run
+from testbed.loop.run_folder import alone
 from testbed.loop.settings import LoopSettings
 
-LOCK = ".running"  # in the folder, held while a run writes there
 KEEP_LOOK_SECONDS = 0.5
 
 
@@ -75,27 +72,6 @@ def tell(settings: LoopSettings, options: Options) -> LoopResult:
                     _say_addresses(programs.addresses, console)
                 _keep(programs, console)
         return _report(run, options.folder, console)
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """The folder is this run's, until the block ends or the process does."""
-    with _open_lock(folder) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TestbedFailure(f"Another run writes to {folder}.",
-                                 "End that one, or give another --out.") from None
-        yield
-
-
-def _open_lock(folder: Path) -> IO[str]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return (folder / LOCK).open("a")
-    except OSError as error:
-        raise TestbedFailure(f"{error.filename or folder} cannot be written: {error.strerror}.",
-                             "Make room there, or give another folder with --out.") from error
 
 
 def _report(run: Run, folder: Path, console: Console) -> LoopResult:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from testbed.errors import TestbedFailure
 from testbed.loop.programs import FILES
-from testbed.loop.run_folder import MARK, OF_OLD, clear
+from testbed.loop.run_folder import MARK, OF_OLD, alone, clear
 
 FOREIGN = ("mine.yaml", "thesis.json", "words.jsonl", "measured.pcap", "edge.pcap.xz", "x.log",
            "my-xapp.db", "xapp.db.copy", "xapp.token", "picture.png", "cell.yaml.bak")
@@ -86,3 +86,9 @@ def test_of_a_link_only_the_link_goes(tmp_path: Path) -> None:
     clear(folder, FILES)
     assert names(folder) == {MARK}
     assert (elsewhere / "kept").read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_made_is_one_error() -> None:
+    with pytest.raises(TestbedFailure, match=r"/proc/nothing cannot be written"), \
+            alone(Path("/proc/nothing")):
+        pass

@@ -20,8 +20,9 @@ from testbed.loop import telling as module
 from testbed.loop.outcome import LoopResult
 from testbed.loop.report import write_summary
 from testbed.loop.run import Run
+from testbed.loop.run_folder import alone
 from testbed.loop.settings import LoopSettings
-from testbed.loop.telling import LineTeller, LiveTeller, Options, alone, tell
+from testbed.loop.telling import LineTeller, LiveTeller, Options, tell
 from tests.testbed.loop.test_chronicle import STORY
 from tests.testbed.loop.test_loop import result
 
