@@ -55,15 +55,15 @@ def test_a_run_leaves_no_record(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "end"), [
     (NAME, "airsplit testbed down; or look at it: airsplit testbed status."),
     # `down` is the testbed's in the background: of a demo it knows nothing.
-    ("airsplit-demo", f"press Ctrl-C there, or kill {os.getpid()}."),
-    (INSIDE, f"press Ctrl-C there, or kill {os.getpid()}.")])
+    ("airsplit-demo", "press Ctrl-C there, or kill {}."),
+    (INSIDE, "press Ctrl-C there, or kill {}.")])
 def test_twice_names_the_one_that_runs_and_how_to_end_it(
         tmp_path: Path, name: str, end: str) -> None:
     with (Record.open(name, tmp_path), pytest.raises(AlreadyRunning) as caught,
           Record.open(name, tmp_path)):
         pass
     assert str(caught.value) == (f"The testbed {name!r} runs already, as process {os.getpid()}. "
-                                 f"End it: {end}")
+                                 f"End it: {end.format(os.getpid())}")
 
 
 def test_where_its_number_is_not_known_there_is_a_remedy(tmp_path: Path) -> None:
