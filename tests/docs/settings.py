@@ -36,6 +36,7 @@ a test keeps it so. Every file is YAML. A key that is not known is an error that
 are. What has a default may be left out; **needed** has none. A key below another is written with a
 dot, and `[]` stands for each item of a list, `*` for each key of a mapping.
 """
+ROOT = Path(__file__).resolve().parent.parent.parent
 FILES: tuple[tuple[str, str, type], ...] = (
     ("The xApp", "`airsplit xapp --config FILE`; `--check` prints all that is in force.",
      XappConfig),
@@ -165,6 +166,8 @@ def _written(value: Any) -> str:
     if dataclasses.is_dataclass(value) and not hasattr(type(value), "parse"):
         return "{" + ", ".join(f"{one.name}: {_written(getattr(value, one.name))}"
                                for one in dataclasses.fields(value)) + "}"
+    if isinstance(value, Path) and value.is_relative_to(ROOT):
+        return str(value.relative_to(ROOT))  # wherever the repository is
     return str(value) if str(value) else '""'
 
 
