@@ -32,7 +32,9 @@ def _there() -> bool:
         return False
 
 
-pytestmark = pytest.mark.skipif(not _there(), reason="no GNU Radio: apt-get install gnuradio")
+pytestmark = [
+    pytest.mark.slow,  # it takes half a minute to begin
+    pytest.mark.skipif(not _there(), reason="no GNU Radio: apt-get install gnuradio")]
 
 
 @contextmanager
@@ -108,7 +110,6 @@ def test_power_and_spectrum_are_what_was_set(tmp_path: Path) -> None:
     assert abs(rest) < 1e-3 * np.mean(np.abs(up) ** 2)
 
 
-@pytest.mark.slow  # half a minute each
 @pytest.mark.parametrize("snr", [3.0, 20.0])
 def test_noise_is_what_was_set(tmp_path: Path, snr: float) -> None:
     got = received(tmp_path, 960_000, (f"{TONE}:300",), ((f"{TONE}:10",),), PathSettings(), snr)
@@ -122,7 +123,7 @@ def test_noise_is_what_was_set(tmp_path: Path, snr: float) -> None:
     assert 10 * np.log10(floor.max() / floor.min()) < 0.5
 
 
-@pytest.mark.parametrize("delay", [pytest.param(50.0, marks=pytest.mark.slow), 104.3])
+@pytest.mark.parametrize("delay", [50.0, 104.3])
 def test_delay_is_what_was_set(tmp_path: Path, delay: float) -> None:
     # Two UEs hear the same noise of the gNB, one of them over a longer path.
     def station(name: str) -> Station:
