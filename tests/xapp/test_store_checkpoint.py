@@ -94,7 +94,7 @@ def test_the_writer_begins_the_log_anew_so_that_it_stays_short(
     store = Store(tmp_path / "xapp.db", heard.append)
     try:
         log, sizes = tmp_path / "xapp.db-wal", [0]
-        # Six pages and more each: the log grows, until it begins anew with the next that is written.
+        # Six pages and more each: the log grows, until it begins anew with the next that comes.
         for number in range(MOST_PUTS):
             store.put(Record(Kind.POLICY, "20981/a", "anna", "put", {
                 "type_id": 20981, "instance": "a", "policy": {"x": "y" * 20_000}}), f"{number}")
