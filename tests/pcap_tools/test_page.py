@@ -13,8 +13,11 @@ from pcap_tools import page as pages
 from pcap_tools.plots import Bar, bars
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="Chromium is missing: apt-get install chromium")
+pytestmark = [
+    # A browser on a busy machine may not come to paint in a minute: once more, for that alone.
+    pytest.mark.flaky(reruns=1, only_rerun=["TimeoutError"]),
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="Chromium is missing: apt-get install chromium")]
 NARROW, WIDE = 390, 1100  # pixels
 
 

@@ -25,8 +25,11 @@ from xapp.api import ApiServer
 from xapp.metrics import Metrics
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="Chromium is missing: apt-get install chromium")
+pytestmark = [
+    # A browser on a busy machine may not come to paint in a minute: once more, for that alone.
+    pytest.mark.flaky(reruns=1, only_rerun=["TimeoutError"]),
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="Chromium is missing: apt-get install chromium")]
 
 PATIENCE = 60_000  # milliseconds until something that comes must have come; nothing waits it out
 SECONDS = 60.0
