@@ -65,7 +65,12 @@ def rates(bed: Bed) -> list[float]:
 def test_steering_changes_the_speed_of_what_was_typed(bed: Bed, page: Page) -> None:
     calm = answered(bed, page)
     with bed.crowded():
-        congested = answered(bed, page)
+        for _ in range(MOST_ANSWERS):  # the first may be over before the cell is full
+            congested = answered(bed, page)
+            if FELT * congested < calm:
+                break
+        else:
+            pytest.fail(f"the crowd slowed nothing: {congested:.1f} tokens/s of {calm:.1f}")
         bed.watch_only(False)
         for _ in range(MOST_ANSWERS):
             in_force = bed.shares()[LLM][0] > 0
@@ -77,5 +82,4 @@ def test_steering_changes_the_speed_of_what_was_typed(bed: Bed, page: Page) -> N
     bed.until(lambda: bed.shares()[LLM][0] == 0, "the share back as it was")
     bed.watch_only(True)
     print(f"tokens/s: calm {calm:.1f}, congested {congested:.1f}, steered {steered:.1f}")
-    assert congested < calm
     assert steered > FELT * congested
