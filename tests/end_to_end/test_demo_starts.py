@@ -76,7 +76,7 @@ def taken_ports(place: Place) -> Iterator[subprocess.Popen[str]]:
 # What a full disk hits first: the demo's own files, its capture.
 @pytest.mark.parametrize(("size", "problem"), [
     ("4k", "/report cannot be written: No space left on device. Make room there"),
-    ("500k", "bytes are free in ")])
+    pytest.param("500k", "bytes are free in ", marks=pytest.mark.slow)])
 def test_a_full_disk_is_told_in_one_line(place: Place, tmp_path: Path, size: str, problem: str
                                          ) -> None:
     folder = tmp_path / "report"

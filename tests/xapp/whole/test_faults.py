@@ -220,6 +220,7 @@ def test_a_tap_that_falls_silent_is_told_and_nothing_is_lowered(alone: World) ->
     agree(alone)
 
 
+@pytest.mark.slow  # test_full_disk has the quick half of it
 def test_on_a_full_disk_only_what_is_kept_is_in_force_until_there_is_room(alone: World) -> None:
     """A base station that comes back meanwhile is given what the log says it has, and no more."""
     pid, wal = alone.xapp.process.pid, Path(f"{alone.xapp.store}-wal")
