@@ -299,6 +299,10 @@ def test_the_edge_goes_away_and_comes_back(world: World, visit: OpenPage) -> Non
     assert page.locator('[role="alert"]').count() == 0
 
 
+# More than one token a round trip, while the way is long: over the open one guessing may end.
+PAYS = "() => parseFloat(document.querySelectorAll('.as-guesses b')[1]?.innerText) > 1.0"
+
+
 def test_guessing_and_the_encoding_are_switched_between_answers(
     world: World, visit: OpenPage
 ) -> None:
@@ -309,12 +313,12 @@ def test_guessing_and_the_encoding_are_switched_between_answers(
     world.gate.slow(0.04)
     ask(page)
     page.wait_for_selector(".as-guesses b:has-text('%')")
+    page.wait_for_function(PAYS)
     assert page.locator("textarea").is_disabled()  # it is being written
     world.gate.open()
     wait_for_the_end(page)
-    trips, each, _ = page.locator(".as-guesses b").all_inner_texts()
+    trips, _, _ = page.locator(".as-guesses b").all_inner_texts()
     assert int(trips.replace(",", "")) > 0
-    assert float(each) >= 1.0  # more where guesses paid, which a busy machine may not let them
     assert "guesses true" in page.locator(".as-figures").last.inner_text()
     page.click(".st-key-link-encoding .react-aria-ComboBox button")
     page.click("[role=option]:has-text('int8') >> nth=0")
