@@ -34,7 +34,7 @@ class Gauges:
 
 
 class Metrics:
-    """Counters of one edge. They cost a step 3 µs (measured), of the 1 ms or more that it takes."""
+    """Counters of one edge. They cost a step 3 to 5 µs (measured); it takes 0.2 ms or more."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
