@@ -53,8 +53,24 @@ def configure(parser: argparse.ArgumentParser, bundled: Path) -> None:
     serve.add_argument("--end-with-stdin", action="store_true",
                        help="end when standard input does: with the program that started it")
     serve.set_defaults(run=run_serve)
-    ask = commands.add_parser("ask", help="one answer, its tokens and its cost", epilog=EXAMPLES,
-                              formatter_class=argparse.RawDescriptionHelpFormatter)
+    _configure_ask(commands.add_parser(
+        "ask", help="one answer, its tokens and its cost", epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter), bundled)
+    held = commands.add_parser(
+        "hold", help="run a server for as long as standard input says something",
+        description="Runs another airsplit command, and ends it when standard input ends or says\n"
+                    "nothing for long: for servers that are started over ssh, so that none is\n"
+                    f"left where the connection drops. The word {ADDRESS} becomes the address\n"
+                    "that ssh reached.",
+        epilog="examples:\n  airsplit modes hold --silence 30 -- modes serve --port 0 "
+               "--end-with-stdin", formatter_class=argparse.RawDescriptionHelpFormatter)
+    held.add_argument("--silence", type=float, default=30.0, metavar="SECONDS",
+                      help="that nothing may come on standard input (default: %(default)s)")
+    held.add_argument("words", nargs="+", metavar="COMMAND", help="what to run, after --")
+    held.set_defaults(run=run_hold)
+
+
+def _configure_ask(ask: argparse.ArgumentParser, bundled: Path) -> None:
     _model_options(ask, bundled)
     ask.add_argument("--mode", required=True, help="local, naive, remote_cache, handle, semantic, "
                                                    "split, split_compressed, private")
@@ -82,18 +98,6 @@ def configure(parser: argparse.ArgumentParser, bundled: Path) -> None:
     ask.add_argument("--max-ppl-increase", type=float, metavar="PERCENT",
                      help="of perplexity, that an encoding may cost which auto chooses")
     ask.set_defaults(run=run_ask)
-    held = commands.add_parser(
-        "hold", help="run a server for as long as standard input says something",
-        description="Runs another airsplit command, and ends it when standard input ends or says\n"
-                    "nothing for long: for servers that are started over ssh, so that none is\n"
-                    f"left where the connection drops. The word {ADDRESS} becomes the address\n"
-                    "that ssh reached.",
-        epilog="examples:\n  airsplit modes hold --silence 30 -- modes serve --port 0 "
-               "--end-with-stdin", formatter_class=argparse.RawDescriptionHelpFormatter)
-    held.add_argument("--silence", type=float, default=30.0, metavar="SECONDS",
-                      help="that nothing may come on standard input (default: %(default)s)")
-    held.add_argument("words", nargs="+", metavar="COMMAND", help="what to run, after --")
-    held.set_defaults(run=run_hold)
 
 
 def _model_options(parser: argparse.ArgumentParser, bundled: Path) -> None:
