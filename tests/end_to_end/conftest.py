@@ -11,14 +11,24 @@ from pathlib import Path
 import pytest
 
 from testbed import namespaces
+from testbed.loop.settings import LLM
 from tests.end_to_end.bed import NAME, Bed
 from tests.end_to_end.place import Place
 from tests.leftovers import Traces
 from xapp.ric import usrsctp
 
 
+@pytest.fixture
+def bed(shared_bed: Bed) -> Bed:
+    """As each test finds it, whatever the test before did: nothing is set aside for the model's
+    slice, which the xApp gives back by itself where nobody asks, and it sends nothing."""
+    shared_bed.until(lambda: shared_bed.shares()[LLM][0] == 0, "the share back as it was")
+    shared_bed.watch_only(True)
+    return shared_bed
+
+
 @pytest.fixture(scope="session")
-def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+def shared_bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
     """Everything but the crowd's traffic, which waits for its order."""
     if not namespaces.available():
         pytest.skip("no network namespaces here")
