@@ -261,7 +261,7 @@ class OscSession:
     def answered(self, call: Call, answer: Answer, now: float) -> list[Out]:
         """A call was answered, or will not be."""
         if self._stopping:
-            return []
+            return list(self.subscriptions.stopped(answer)) if call.ask is Ask.SUBSCRIBE else []
         if call.ask in (Ask.SUBSCRIBE, Ask.DELETE):
             return self._said(self.subscriptions.answered(call, answer, now), now)
         if call.ask is Ask.REGISTER:

@@ -30,7 +30,7 @@ class Rest:
     def __init__(self, seconds: float, answered: Callable[[Call, Answer], None],
                  name: str) -> None:
         self._seconds, self._answered = seconds, answered
-        self._calls: queue.Queue[Call | None] = queue.Queue(MOST_WAITING)
+        self._calls: queue.Queue[Call | threading.Event | None] = queue.Queue(MOST_WAITING)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -41,6 +41,16 @@ class Rest:
         except queue.Full:
             raise TransportError(f"{MOST_WAITING} calls wait for the RIC already.",
                                  "Look whether its services still answer.") from None
+
+    def made(self, seconds: float) -> bool:
+        """Wait for those that were asked until now; whether all were answered in `seconds`."""
+        deadline = time.monotonic() + seconds
+        answered = threading.Event()
+        try:
+            self._calls.put(answered, timeout=seconds)
+        except queue.Full:
+            return False
+        return answered.wait(max(0.0, deadline - time.monotonic()))
 
     def close(self, seconds: float) -> bool:
         """Make those that wait, within `seconds`; whether all were made."""
@@ -56,9 +66,12 @@ class Rest:
         limits = httpx.Timeout(self._seconds)
         with httpx.Client(timeout=limits, trust_env=False, follow_redirects=False) as client:
             while (call := self._calls.get()) is not None:
-                self._answered(call, self._made(client, call))
+                if isinstance(call, threading.Event):
+                    call.set()
+                else:
+                    self._answered(call, self._answer(client, call))
 
-    def _made(self, client: httpx.Client, call: Call) -> Answer:
+    def _answer(self, client: httpx.Client, call: Call) -> Answer:
         deadline = time.monotonic() + self._seconds
         body = b""
         try:

@@ -95,13 +95,18 @@ class OscTermination:
             for call in self.session.stop():
                 with contextlib.suppress(TransportError):  # so many wait that none will be made
                     self._rest(call).ask(call)
-            await asyncio.gather(*(self._loop.run_in_executor(
-                None, functools.partial(one.close, self.config.exit_seconds))
-                for one in self._rests))
+            end = self._now() + self.config.exit_seconds
+            await self._each_rest(Rest.made, end)
+            await asyncio.sleep(0)  # what was answered last may ask for a deletion
+            await self._each_rest(Rest.close, end)
         if self._rmr is not None:
             await self._loop.run_in_executor(None, self._rmr.close)
         if self._port is not None:
             await self._loop.run_in_executor(None, self._port.stop)
+
+    async def _each_rest(self, what: Callable[[Rest, float], bool], end: float) -> None:
+        await asyncio.gather(*(self._loop.run_in_executor(
+            None, what, one, max(0.0, end - self._now())) for one in self._rests))
 
     # What comes out of the session.
 
@@ -180,8 +185,7 @@ class OscTermination:
         self._soon(functools.partial(self._was_answered, call, answer))
 
     def _was_answered(self, call: Call, answer: Answer) -> None:
-        if not self._closing:
-            self._do(self.session.answered(call, answer, self._now()))
+        self._do(self.session.answered(call, answer, self._now()))
 
     def _notified(self, body: bytes) -> None:
         self._soon(functools.partial(self._was_notified, body))

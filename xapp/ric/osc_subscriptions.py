@@ -156,6 +156,17 @@ class Subscriptions:
         names = [one.rest for one in self._subs.values() if one.rest is not None]
         return [self._deletion(name) for name in dict.fromkeys([*names, *self._left])]
 
+    def stopped(self, answer: Answer) -> list[Call]:
+        """A question is answered after `stop`: what it began is deleted too."""
+        if not answer.good:
+            return []
+        try:
+            name = rest_id(read_object(answer.body, "An answer"))
+        except ProtocolError:
+            return []
+        known = name in self._left or any(one.rest == name for one in self._subs.values())
+        return [] if known else [self._deletion(name)]
+
     # What the manager says.
 
     def answered(self, call: Call, answer: Answer, now: float) -> list[Said]:

@@ -25,7 +25,9 @@ from xapp.ric.osc_messages import (
     CONTROL,
     CONTROL_ACKNOWLEDGE,
     INDICATION,
+    Answer,
     Ask,
+    Call,
     RmrMessage,
 )
 
@@ -199,6 +201,27 @@ def test_at_its_end_everything_is_deleted_and_it_deregisters() -> None:
     assert scene.ric.deregistrations == [{"appName": "pod", "appInstanceName": "airsplit"}]
     assert scene.session.tick(scene.now) == []
     assert scene.session.rmr(RmrMessage(100, b""), scene.now, 0.0) == []
+
+
+def test_what_was_being_asked_for_at_the_end_is_deleted_once_it_is_answered() -> None:
+    class SlowScene(OscScene):
+        def _call(self, call: Call) -> None:
+            if call.ask is Ask.SUBSCRIBE:
+                self.calls.append(call)  # and no answer
+            else:
+                super()._call(call)
+
+    scene = started(SlowScene())
+    under_way = scene.asked("POST")[0]
+    assert not [one for one in scene.session.stop() if one.ask is Ask.DELETE]
+    answer = scene.ric.call(under_way)
+    assert scene.ric.kept
+    for call in scene.session.answered(under_way, answer, scene.now):
+        assert isinstance(call, Call)
+        scene.ric.call(call)
+    assert scene.ric.kept == {}
+    assert scene.session.answered(under_way, Answer(0, b"", "no answer"), scene.now) == []
+    assert scene.session.answered(under_way, Answer(201, b"{"), scene.now) == []
 
 
 def test_it_registers_once_and_tries_again_where_that_fails() -> None:

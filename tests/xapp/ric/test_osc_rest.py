@@ -42,6 +42,21 @@ def test_calls_are_answered_in_order(server: RicServer) -> None:
     assert [answer.status for _, answer in found] == [200, 404, 200]
 
 
+def test_those_that_were_asked_can_be_waited_for(server: RicServer) -> None:
+    one, answers = rest()
+    call = Call(Ask.STATES, "GET", f"{server.url}/v1/nodeb/states")
+    for _ in range(3):
+        one.ask(call)
+    assert one.made(5.0)
+    assert answers.qsize() == 3
+    server.hold = 5.0
+    one.ask(call)
+    assert not one.made(0.05)
+    one.ask(call)  # it goes on
+    server.hold = 0.0
+    assert not one.close(0.05)
+
+
 def answer_of(url: str, seconds: float = 5.0) -> Answer:
     one, answers = rest(seconds)
     one.ask(Call(Ask.STATES, "GET", url))

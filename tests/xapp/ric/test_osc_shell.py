@@ -95,7 +95,8 @@ def test_from_the_e2_managers_list_to_a_quota_and_back_at_the_end(
     server: RicServer, tmp_path: Path
 ) -> None:
     async def scene() -> None:
-        async with running(server, tmp_path) as xapp:
+        # An answer that is given up leaves what nobody knows the manager's id of.
+        async with running(server, tmp_path, rest_seconds=HANG, exit_seconds=HANG) as xapp:
             await until(lambda: xapp.core.observations.ues, server)
             label(xapp)
             await until(lambda: xapp.core.tally.controls["rc", "acknowledged"], server)
