@@ -201,8 +201,8 @@ def _serve(
     limits = Limits(arguments.sessions + CALLERS_BESIDE_SESSIONS,
                     arguments.connections_per_address or arguments.sessions + 16)
     server = EdgeServer(GuardedConfig(
-        create_app(edge, Access(tokens)), limits, metrics.denied, log_config=None,
-        access_log=False, lifespan="on",
+        create_app(edge, Access(tokens)), limits, metrics.denied, metrics.carried,
+        log_config=None, access_log=False, lifespan="on",
         ssl_context_factory=(lambda *_: context) if context is not None else None,
         proxy_headers=False, server_header=False,
         # A frame over the limit is told so; only one far beyond it is cut off unread.

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import h11
 import uvicorn
@@ -56,16 +56,22 @@ class Limits:
 
 
 Denied = Callable[[str], None]  # told why a connection was refused or cut
+Carried = Callable[[int, int], None]  # told how many bytes came on a WebSocket's socket, and went
+
+
+def nobody(received: int, sent: int) -> None:
+    """Nobody counts."""
 
 
 class GuardedConfig(uvicorn.Config):
     """uvicorn's configuration with the guard's protocols and limits."""
 
-    def __init__(self, app: Any, limits: Limits, denied: Denied, **options: Any) -> None:
+    def __init__(self, app: Any, limits: Limits, denied: Denied, carried: Carried = nobody,
+                 **options: Any) -> None:
         # asyncio's own loop: it accepts through `Listener.accept`, which others go around.
         super().__init__(app, http=GuardedHttp, ws=GuardedWebSocket, loop="asyncio",
                          h11_max_incomplete_event_size=MAX_HEAD_BYTES, **options)
-        self.limits, self.denied = limits, denied
+        self.limits, self.denied, self.carried = limits, denied, carried
 
 
 def _guard(config: uvicorn.Config) -> GuardedConfig:
@@ -160,13 +166,34 @@ class GuardedHttp(_MustRead, H11Protocol):
         self.transport.close()
 
 
+class _Counting:
+    """A transport that tells how much is written to it, and is otherwise the one it is made of."""
+
+    def __init__(self, transport: asyncio.Transport, carried: Carried) -> None:
+        self._transport, self._carried = transport, carried
+
+    def write(self, data: bytes) -> None:
+        self._carried(0, len(data))
+        self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class GuardedWebSocket(_MustRead, WebSocketsSansIOProtocol):
-    """A WebSocket that buffers little for who has said little."""
+    """A WebSocket that buffers little for who has said little, and whose bytes are counted.
+
+    Within TLS, where there is any. The request that made it one is counted as HTTP hands it on.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._wide = self.conn.max_message_size
         self.conn.max_message_size = MAX_FIRST_MESSAGE
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        counting = _Counting(cast(asyncio.Transport, transport), _guard(self.config).carried)
+        super().connection_made(cast(asyncio.Transport, counting))
 
     def send_receive_event_to_app(self) -> None:
         self.conn.max_message_size = self._wide
@@ -189,6 +216,7 @@ class GuardedWebSocket(_MustRead, WebSocketsSansIOProtocol):
             self.conn.data_to_send()  # dropped: pongs to a peer that reads nothing would pile up
 
     def data_received(self, data: bytes) -> None:
+        _guard(self.config).carried(len(data), 0)
         super().data_received(data)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             # A head that HTTP took and the WebSocket library does not: it has prepared an answer,

@@ -62,6 +62,9 @@ class Metrics:
         self._tokens = counter("tokens_produced", "Tokens chosen and sent.")
         self._received = counter("received_bytes", "Bytes of frames from phones.")
         self._sent = counter("sent_bytes", "Bytes of frames to phones.")
+        self._socket_received = counter(
+            "socket_received_bytes", "Bytes on phones' WebSockets, heads and pings included.")
+        self._socket_sent = counter("socket_sent_bytes", "The same, to phones.")
         self._step = histogram("step_seconds", "Time of one step of the layers.", STEP_SECONDS)
         self._token_step = histogram(
             "token_step_seconds", "Time of one step of the layers in which each session had one "
@@ -132,6 +135,13 @@ class Metrics:
     def sent(self, count: int) -> None:
         """Bytes of a frame to a phone."""
         self._sent.inc(count)
+
+    def carried(self, received: int, sent: int) -> None:
+        """Bytes that came on a phone's socket, and went: frames, and what WebSocket adds."""
+        if received:
+            self._socket_received.inc(received)
+        if sent:
+            self._socket_sent.inc(sent)
 
     def render(self, now: Gauges) -> bytes:
         """All of it in Prometheus' text format."""

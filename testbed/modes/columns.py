@@ -30,8 +30,8 @@ COLUMNS: Sequence[Column] = (
     _bytes("prompt_up", "bytes up, prompt"), _bytes("prompt_down", "bytes down, prompt"),
     Column("bytes_agree", "both sides and a capture counted the same bytes", better=HIGH),
     Column("counted_by", "whose counts of bytes there are"),
-    _bytes("server_up", "bytes up, the server's count; an edge's are of frames"),
-    _bytes("server_down", "bytes down, the server's count; an edge's are of frames"),
+    _bytes("server_up", "bytes up, the server's count"),
+    _bytes("server_down", "bytes down, the server's count"),
     _bytes("captured_up", "bytes up, captured"), _bytes("captured_down", "bytes down, captured"),
     # The next four are parts of a token's time: nothing is in two of them. An edge says no more
     # than how long rows waited and were computed there: what else it does counts for the wire.

@@ -29,10 +29,9 @@ class Turn:
 class Far:
     """What the other side counted, in all sequences together."""
 
-    received: int | None = None  # bytes on its sockets
-    sent: int | None = None
-    frames_received: int | None = None  # bytes of frames, where it counts those and no sockets
-    frames_sent: int | None = None
+    received: float | None = None  # bytes on its sockets
+    sent: float | None = None
+    pinged: bool = False  # it answers pings, and such an answer may be under way at either end
     packing: float | None = None  # seconds
     steps_seconds: float | None = None  # in steps of the layers that were for tokens, no prompts
     steps_waited: float | None = None  # that these steps' rows had waited there

@@ -50,8 +50,8 @@ from ue_app.link import Traffic
 FIRST_ID = 8  # ids below it are special ones in the models that come with this
 METRICS_SECONDS = 20.0
 # Of an edge's metrics, by the names of `Far`.
-EDGE_METRICS = {"airsplit_received_bytes_total": "frames_received",
-                "airsplit_sent_bytes_total": "frames_sent",
+EDGE_METRICS = {"airsplit_socket_received_bytes_total": "received",
+                "airsplit_socket_sent_bytes_total": "sent",
                 "airsplit_token_step_seconds_sum": "steps_seconds",
                 "airsplit_token_step_seconds_count": "steps_count",
                 "airsplit_token_queue_wait_seconds_sum": "steps_waited"}
@@ -196,7 +196,7 @@ class _Watch:
             after, before = _metrics(self._metrics_of), self._before.metrics
             gained: dict[str, Any] = {name: after[key] - before[key] for key, name in
                                       EDGE_METRICS.items() if key in after and key in before}
-            return Far(cpu=cpu, peak=peak, **gained)
+            return Far(cpu=cpu, peak=peak, pinged=True, **gained)
         accounts = [_account(one) for one in self._opened]
         if not accounts or None in accounts:
             return Far(cpu=cpu, peak=peak)

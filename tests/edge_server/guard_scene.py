@@ -28,6 +28,7 @@ class Served:
     def __init__(self) -> None:
         self.port = 0
         self.denied: list[str] = []
+        self.carried = [0, 0]  # bytes that came over WebSockets, and went
         self.server: EdgeServer | None = None
         self.started = threading.Event()
 
@@ -46,6 +47,10 @@ class Served:
                     await send({"type": "websocket.send", "bytes": bytes(1 << 20)})
             else:
                 await send({"type": "websocket.send", "bytes": struct.pack(">I", len(data))})
+
+    def count(self, received: int, sent: int) -> None:
+        self.carried[0] += received
+        self.carried[1] += sent
 
     def dial(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), WAIT)
@@ -74,7 +79,7 @@ def serving(limits: Limits = SOON, context: ssl.SSLContext | None = None) -> Ite
             served.started.set()
 
     served.server = Observed(GuardedConfig(
-        served.app, limits, served.denied.append, log_config=None, lifespan="off",
+        served.app, limits, served.denied.append, served.count, log_config=None, lifespan="off",
         interface="asgi3", ws_max_size=MAX_MESSAGE, ws_per_message_deflate=False,
         ws_ping_interval=None, timeout_graceful_shutdown=1,
         ssl_context_factory=None if context is None else lambda *_: context), drain=no_drain)

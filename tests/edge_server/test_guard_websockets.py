@@ -116,6 +116,23 @@ def test_pings_whose_answers_nobody_reads() -> None:
         until(lambda: served.connections() == 0)
 
 
+def test_every_byte_on_a_websockets_socket_is_counted_and_no_other() -> None:
+    """Heads, masks, fragments and pings with them; a request that stays HTTP is none of it."""
+    with serving() as served, upgraded(served) as wire:
+        received, sent = served.carried
+        for messages, answers in (
+                ((frame(2, bytes(5)),), 2 + 4), ((frame(2, bytes(300)),), 2 + 4),
+                ((frame(9, b"17"),), 2 + 2), ((frame(2, bytes(70), False), frame(0, b"x")), 2 + 4)):
+            for message in messages:
+                wire.sendall(message)
+                received += len(message)
+            assert len(wire.recv(answers, socket.MSG_WAITALL)) == answers
+            sent += answers
+            assert served.carried == [received, sent]
+        served.assert_serves()
+        assert served.carried == [received, sent]
+
+
 def test_a_peer_that_reads_late_but_does() -> None:
     lenient = Limits(connections=6, per_address=3, unread_seconds=WAIT)
     with serving(lenient) as served, talking(served) as wire:

@@ -31,6 +31,8 @@ def test_what_happened_is_counted() -> None:
     metrics.tokens(3)
     metrics.received(4_128)
     metrics.sent(36)
+    metrics.carried(4_136, 0)
+    metrics.carried(0, 38)
     seen = scrape(metrics)
     assert seen["airsplit_sessions_opened_total", (("mode", "tokens"),)] == 2
     assert seen["airsplit_sessions_closed_total", (("reason", "goodbye"),)] == 1
@@ -43,6 +45,8 @@ def test_what_happened_is_counted() -> None:
     assert seen["airsplit_tokens_produced_total", ()] == 3
     assert seen["airsplit_received_bytes_total", ()] == 4_128
     assert seen["airsplit_sent_bytes_total", ()] == 36
+    assert seen["airsplit_socket_received_bytes_total", ()] == 4_136
+    assert seen["airsplit_socket_sent_bytes_total", ()] == 38
 
 
 def test_steps_fall_into_buckets() -> None:

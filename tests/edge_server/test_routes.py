@@ -144,6 +144,8 @@ def test_metrics_of_a_conversation(edge: RunningEdge) -> None:
         assert seen["airsplit_step_rows_sum"] == 5
         assert seen["airsplit_received_bytes_total"] > 4 * 5 * HIDDEN
         assert seen["airsplit_sent_bytes_total"] > 0
+        for way in ("received", "sent"):  # by `airsplit edge` itself: frames, and their heads
+            assert seen[f"airsplit_socket_{way}_bytes_total"] > seen[f"airsplit_{way}_bytes_total"]
         assert 0 < seen["airsplit_cache_used_bytes"] <= seen["airsplit_cache_limit_bytes"]
         assert seen["airsplit_uptime_seconds"] > 0
     with session(edge, "") as (wire, frame):

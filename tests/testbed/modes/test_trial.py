@@ -42,6 +42,8 @@ def test_by_an_edge(kind: Modes, tmp_path: Path, checkpoint_folder: MakeCheckpoi
     found = ran(kind, tmp_path, checkpoint_folder("llama"), batch=batch, **more)
     assert found["same_tokens"] is True
     assert found["tokens"] == STEPS * batch
+    assert found["server_up"] == found["bytes_up"]  # each counted on its own sockets
+    assert found["counted_by"] != "client"
     may_capture = capture.begin("lo", 1)
     if may_capture is not None:
         may_capture.end()
