@@ -8,6 +8,7 @@ few: names out of enumerations, never something a phone chose.
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,9 @@ class Gauges:
     cache_used: int = 0  # bytes of KV caches that hold tokens
     cache_limit: int = 0  # bytes of KV caches set aside
     memory: int = 0  # bytes of weights and caches, as far as they are allocated
+    load: float = math.nan  # seconds that loading the model took
+    processor: float = math.nan  # seconds of processors that the process has used
+    peak: float = math.nan  # bytes that the process has held at most
     ready: bool = True
 
 
@@ -83,6 +87,10 @@ class Metrics:
         self._cache_used = gauge("cache_used_bytes", "KV caches that hold tokens.")
         self._cache_limit = gauge("cache_limit_bytes", "KV caches set aside.")
         self._memory = gauge("memory_bytes", "Weights and caches, as far as they are allocated.")
+        self._load = gauge("load_seconds", "Time that loading the model took.")
+        self._processor = gauge("processor_seconds", "Of processors, that the process has used.")
+        self._peak = gauge("peak_memory_bytes", "Most that the process has held since it started; "
+                                                "NaN where the system does not say.")
         gauge("build_info", "What runs; always 1.", "version", "python").labels(
             release(), platform.python_version()).set(1)
 
@@ -150,6 +158,9 @@ class Metrics:
         self._cache_used.set(now.cache_used)
         self._cache_limit.set(now.cache_limit)
         self._memory.set(now.memory)
+        self._load.set(now.load)
+        self._processor.set(now.processor)
+        self._peak.set(now.peak)
         self._sessions.clear()  # a state that nobody is in any more must not keep its number
         for state, count in now.sessions.items():
             self._sessions.labels(state).set(count)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
@@ -37,6 +40,7 @@ class Edge:
     desk: Desk
     metrics: Metrics
     started: float  # by the desk's clock
+    load_seconds: float
 
     def objection(self) -> str | None:
         """Why no phone should be sent here now; None where there is no reason."""
@@ -56,7 +60,8 @@ class Edge:
         for session in self.sessions:
             states[session.state.value] += 1
         return Gauges(self.desk.clock() - self.started, states, self.sessions.cache_bytes(),
-                      self.cache_limit(), self.worker.memory(), self.objection() is None)
+                      self.cache_limit(), self.worker.memory(), self.load_seconds,
+                      time.process_time(), peak_memory(), self.objection() is None)
 
     def describe(self) -> ModelView:
         """What is served, for people and for phones that look before they ask."""
@@ -93,6 +98,7 @@ def open_edge(
     clock: Callable[[], float] = time.monotonic,
 ) -> Edge:
     """Load what `config` and `layers` say to serve (default: every layer the folder holds)."""
+    began = clock()
     part = held(checkpoint)
     total = checkpoint.architecture.layers
     if layers is None:
@@ -114,4 +120,14 @@ def open_edge(
         * architecture.head_dimension)
     sessions = Sessions(config, serving, metrics.ignored)
     desk = Desk(config, sessions, worker, metrics, tokens, clock)
-    return Edge(config, engine, serving, sessions, worker, desk, metrics, clock())
+    now = clock()
+    return Edge(config, engine, serving, sessions, worker, desk, metrics, now, now - began)
+
+
+def peak_memory(status: Path = Path("/proc/self/status")) -> float:
+    """Bytes that this process has held at most; not a number where the system does not say."""
+    with suppress(OSError, ValueError, IndexError):
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return math.nan

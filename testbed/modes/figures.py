@@ -38,7 +38,7 @@ class Far:
     steps_count: int | None = None
     load: float | None = None  # seconds
     cpu: float | None = None  # seconds
-    peak: int | None = None  # bytes
+    peak: float | None = None  # bytes
 
 
 @dataclass
@@ -185,5 +185,5 @@ def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else seconds * 1e3
 
 
-def _mib(count: int | None) -> float | None:
+def _mib(count: float | None) -> float | None:
     return None if count is None else count / (1 << 20)

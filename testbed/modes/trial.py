@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import math
 import os
 import random
 import resource
@@ -52,6 +53,7 @@ METRICS_SECONDS = 20.0
 # Of an edge's metrics, by the names of `Far`.
 EDGE_METRICS = {"airsplit_socket_received_bytes_total": "received",
                 "airsplit_socket_sent_bytes_total": "sent",
+                "airsplit_processor_seconds": "cpu",
                 "airsplit_token_step_seconds_sum": "steps_seconds",
                 "airsplit_token_step_seconds_count": "steps_count",
                 "airsplit_token_queue_wait_seconds_sum": "steps_waited"}
@@ -196,7 +198,10 @@ class _Watch:
             after, before = _metrics(self._metrics_of), self._before.metrics
             gained: dict[str, Any] = {name: after[key] - before[key] for key, name in
                                       EDGE_METRICS.items() if key in after and key in before}
-            return Far(cpu=cpu, peak=peak, pinged=True, **gained)
+            if cpu is not None:
+                gained["cpu"] = cpu  # of this machine: without what it took to ask for these
+            return Far(peak=_known(after, "airsplit_peak_memory_bytes") if peak is None else peak,
+                       load=_known(after, "airsplit_load_seconds"), pinged=True, **gained)
         accounts = [_account(one) for one in self._opened]
         if not accounts or None in accounts:
             return Far(cpu=cpu, peak=peak)
@@ -250,6 +255,11 @@ def _metrics(edge: Server | None) -> dict[str, float]:
         return {}
     return {sample.name: sample.value for family in text_string_to_metric_families(text)
             for sample in family.samples if not sample.labels}
+
+
+def _known(metrics: dict[str, float], name: str) -> float | None:
+    value = metrics.get(name, math.nan)
+    return None if math.isnan(value) else value
 
 
 def _give_back() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -78,16 +79,21 @@ def test_steps_of_tokens_are_also_told_by_themselves() -> None:
 
 def test_what_is_comes_from_the_moment_of_asking() -> None:
     metrics = Metrics()
-    seen = scrape(metrics, Gauges(12.5, {"open": 3, "parked": 1}, 1_000, 4_000, 77, True))
+    seen = scrape(metrics, Gauges(12.5, {"open": 3, "parked": 1}, 1_000, 4_000, 77, 2.5, 9.25,
+                                    123.0))
     assert seen["airsplit_uptime_seconds", ()] == 12.5
     assert seen["airsplit_sessions", (("state", "open"),)] == 3
     assert seen["airsplit_sessions", (("state", "parked"),)] == 1
     assert seen["airsplit_cache_used_bytes", ()] == 1_000
     assert seen["airsplit_cache_limit_bytes", ()] == 4_000
     assert seen["airsplit_memory_bytes", ()] == 77
+    assert seen["airsplit_load_seconds", ()] == 2.5
+    assert seen["airsplit_processor_seconds", ()] == 9.25
+    assert seen["airsplit_peak_memory_bytes", ()] == 123
     assert seen["airsplit_ready", ()] == 1
     seen = scrape(metrics, Gauges(13.0, {"open": 1}, ready=False))
     assert ("airsplit_sessions", (("state", "parked"),)) not in seen
+    assert math.isnan(seen["airsplit_peak_memory_bytes", ()])  # not 0: nobody said
     assert seen["airsplit_ready", ()] == 0
 
 

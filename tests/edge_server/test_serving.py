@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from edge_server.engine.load import EngineOptions
 from edge_server.engine.parts import open_folders, plan_parts, write_parts
 from edge_server.errors import ConfigurationError, MissingTensor
 from edge_server.frame import HEADER_BYTES
-from edge_server.serving import open_edge
+from edge_server.serving import open_edge, peak_memory
 from edge_server.split import LayerRange
 from tests.conftest import MakeCheckpoint
 from tests.models import LAYERS
@@ -38,6 +39,19 @@ def test_a_whole_checkpoint(whole: Checkpoint) -> None:
     assert (serving.has_output, serving.total_layers, serving.hidden) == (True, LAYERS, 64)
     assert serving.row_type is torch.float32
     assert serving.identity == identity_of(whole)
+
+
+def test_it_says_what_loading_took_and_what_the_process_holds(
+        whole: Checkpoint, tmp_path: Path) -> None:
+    times = iter((3.0, 5.5))
+    edge = open_edge(CONFIG, whole, None, clock=lambda: next(times, 6.0))
+    assert (edge.load_seconds, edge.gauges().load, edge.gauges().uptime) == (2.5, 2.5, 0.5)
+    (tmp_path / "status").write_text("VmPeak:\t 900 kB\nVmHWM:\t 512 kB\n")
+    assert peak_memory(tmp_path / "status") == 512 * 1024
+    for unknown in ("", "VmHWM:\n"):
+        (tmp_path / "status").write_text(unknown)
+        assert math.isnan(peak_memory(tmp_path / "status"))
+    assert math.isnan(peak_memory(tmp_path / "nothing"))
 
 
 @pytest.mark.parametrize(("start", "end", "output"), [
