@@ -56,8 +56,10 @@ COLUMNS: Sequence[Column] = (
     Column("gpu_mib", "GPU memory", "MiB", LOW, digits=0),
     Column("tokens", "tokens", "", NEITHER, Scale.DIFFERENCE, digits=0),
     Column("same_tokens", "the tokens are those of the model unsplit", better=HIGH, main=True),
-    Column("diverges_at", "first token that is another one", "", HIGH, Scale.DIFFERENCE,
-           digits=0),
+    # Where an encoding loses something it is part of the answer, so the main table has it; it is
+    # left out where no trial's tokens differ.
+    Column("diverges_at", "first token of an answer that is another one, where one is", "", HIGH,
+           Scale.DIFFERENCE, digits=0, main=True),
 )
 # Of steps.parquet, in a trial's folder. There serialise_ms is the client's alone: what the server
 # packs is known as a sum, and of a step it is in wire_ms.

@@ -128,11 +128,16 @@ def _ways(step: Step, offset: Offset | None) -> tuple[float | None, float | None
 def _sameness(one: Measured) -> dict[str, Value]:
     if one.wanted is None:
         return {}
-    got = [turn.ids for turn in one.turns]
-    first = [next((place for place, (mine, theirs) in enumerate(zip(ids, wanted, strict=False))
-                   if mine != theirs), None) for ids, wanted in zip(got, one.wanted, strict=True)]
-    differing = [place for place in first if place is not None]
+    differing = [place for turn, wanted in zip(one.turns, one.wanted, strict=True)
+                 if (place := diverges_at(turn.ids, wanted)) is not None]
     return {"same_tokens": not differing, "diverges_at": min(differing, default=None)}
+
+
+def diverges_at(ids: Sequence[int], wanted: Sequence[int]) -> int | None:
+    """The first token that is another one, or is missing; None where all are the same."""
+    both = min(len(ids), len(wanted))
+    return next((place for place in range(both) if ids[place] != wanted[place]),
+                None if len(ids) == len(wanted) else both)
 
 
 def step_rows(one: Measured) -> list[dict[str, Any]]:

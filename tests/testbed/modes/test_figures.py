@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from testbed.experiments.report import report_of
 from testbed.modes.capture import Captured
 from testbed.modes.columns import COLUMNS, STEP_COLUMNS
 from testbed.modes.figures import Far, Measured, Turn, figures_of, step_rows
 from testbed.modes.metering import Step
 from testbed.modes.opening import Offset
 from testbed.modes.policies import Reported
+from tests.testbed.modes.scenes import rows, scenario
 
 PROMPT = Step(10, 1000, 50, 0.2, 0.15, 0.05, 0.002, 0.1, 0.09, 100.0,
               Reported(1100.05, 1100.14, 0.09))
@@ -103,12 +105,31 @@ def test_the_first_other_token_is_named() -> None:
     assert figures_of(replace(MEASURED, wanted=[(5, 6, 7)]))["same_tokens"] is True
     found = figures_of(replace(MEASURED, wanted=[(5, 9, 7)]))
     assert (found["same_tokens"], found["diverges_at"]) == (False, 1)
+    several = replace(MEASURED, turns=MEASURED.turns * 2, wanted=[(5, 6, 8), (5, 9, 7)])
+    assert figures_of(several)["diverges_at"] == 1  # of the answer that parts soonest
+
+
+@pytest.mark.parametrize("wanted", [(5, 6), (5, 6, 7, 8)])
+def test_an_answer_of_another_length_is_another_answer(wanted: tuple[int, ...]) -> None:
+    """As where one side's context ends sooner."""
+    found = figures_of(replace(MEASURED, wanted=[wanted]))
+    assert (found["same_tokens"], found["diverges_at"]) == (False, min(3, len(wanted)))
+
+
+def test_a_report_says_where_answers_part_and_nothing_where_none_does() -> None:
+    """In its main table, not in a file alone."""
+    for wanted, there in (((5, 6, 7), False), ((5, 9, 7), True)):
+        found = figures_of(replace(MEASURED, wanted=[wanted]))
+        done = [replace(one, figures=found) for one in rows(seeds=(1,))]
+        names = [one.name for one in report_of(scenario(), done, COLUMNS).main]
+        assert "same_tokens" in names
+        assert ("diverges_at" in names) is there
 
 
 def test_rows_of_steps() -> None:
-    rows = step_rows(MEASURED)
-    assert [row["step"] for row in rows] == [0, 1, 2]
-    assert set(rows[0]) == set(STEP_COLUMNS)
+    found = step_rows(MEASURED)
+    assert [row["step"] for row in found] == [0, 1, 2]
+    assert set(found[0]) == set(STEP_COLUMNS)
 
 
 def test_a_step_of_several_sequences_counts_once_where_times_are_shared() -> None:
