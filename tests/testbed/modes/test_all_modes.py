@@ -185,6 +185,22 @@ def _naive(channel: Channel, folder: Path, tensors: list[torch.Tensor], position
                          [tensors[0], *weights.values(), *tensors[1:]]))
 
 
+def test_naive_computes_with_the_weights_of_the_step(folder: Path, serving: Serving) -> None:
+    """With the model's own it would give the same tokens, whatever it is sent."""
+    whole, ids = Whole(folder, torch.float32), torch.tensor([5, 6, 7])
+    whole.load()
+    weights = {name: one / 2 for name, one in whole.weights().items()}
+    with open_mode(serving.config(Mode.NAIVE, folder)) as opened:
+        assert opened.channel is not None
+        opened.channel.send(Message(Kind.STEP, {"weights": list(weights), "position": 0},
+                                    [ids, *weights.values()]))
+        scores = opened.channel.expect(Kind.RESULT).tensors[0]
+    own, _ = whole.run(ids, 0, [])
+    whole.take(weights)
+    assert torch.allclose(scores, whole.run(ids, 0, [])[0], atol=1e-5)
+    assert not torch.allclose(scores, own, atol=1e-2)
+
+
 @pytest.mark.parametrize("change", ["heads", "channels", "length", "type", "position"])
 def test_a_cache_of_other_shapes_is_refused(folder: Path, serving: Serving, change: str) -> None:
     whole = Whole(folder, torch.float32)
