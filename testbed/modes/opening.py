@@ -145,13 +145,13 @@ def open_mode(config: ModeConfig, clock: Callable[[], float] = time.monotonic) -
     whole = whole_of(config, engine)
     identity = identity_of(checkpoint)
     loaded = clock()
-    link, capacity, offset = _connect(config, engine, placement, identity, whole, clock)
+    link, capacity = _connect(config, engine, placement, identity, whole, clock)
     opened = Opened(config, engine, head, link, capacity, clock)
     opened.load_seconds, opened.connect_seconds = loaded - began, clock() - loaded
-    opened.offset = offset
-    if opened.channel is not None:
-        opened.server_load = opened.channel.server_load
     try:
+        if opened.channel is not None:
+            opened.server_load = opened.channel.server_load
+            opened.offset = estimate_offset(opened.channel, clock)  # no part of connecting
         yield opened
     finally:
         opened.close()
@@ -176,10 +176,10 @@ def placement_of(config: ModeConfig, layers: int) -> Placement:
 
 
 def _connect(config: ModeConfig, engine: Engine, placement: Placement, identity: str, whole: Any,
-             clock: Callable[[], float]) -> tuple[Link, int, Offset | None]:
+             clock: Callable[[], float]) -> tuple[Link, int]:
     most = config.engine.capacity
     if config.mode is Mode.LOCAL:
-        return LocalLink(engine, placement.remote), most, None
+        return LocalLink(engine, placement.remote), most
     if config.mode in BY_EDGE:
         if config.edge is None:
             raise ConfigurationError(f"{config.mode} needs an edge.", "Give its URL with --edge.")
@@ -187,7 +187,7 @@ def _connect(config: ModeConfig, engine: Engine, placement: Placement, identity:
         encoding, choice = _encoding_of(config, engine, clock)
         hello = Hello(identity, placement.remote, WIRE_TYPES[engine.row_type], mode)
         link = TimedEdgeLink(LinkConfig(config.edge), hello, encoding, clock, choice)
-        return link, min(most, link.welcome.capacity), None
+        return link, min(most, link.welcome.capacity)
     return _server_link(config, engine.checkpoint.architecture.vocabulary, identity, whole, clock)
 
 
@@ -204,20 +204,20 @@ def _encoding_of(config: ModeConfig, engine: Engine, clock: Callable[[], float]
 
 
 def _server_link(config: ModeConfig, vocabulary: int, identity: str, whole: Any,
-                 clock: Callable[[], float]) -> tuple[Link, int, Offset]:
-    channel, capacity, offset = greet(config, vocabulary, {
+                 clock: Callable[[], float]) -> tuple[Link, int]:
+    channel, capacity = greet(config, vocabulary, {
         "mode": str(config.mode), "identity": identity, "likeliest": config.likeliest}, clock)
     links: dict[Mode, Callable[[], Link]] = {
         Mode.NAIVE: lambda: NaiveLink(channel, vocabulary, whole),
         Mode.REMOTE_CACHE: lambda: RemoteCacheLink(channel, vocabulary),
         Mode.HANDLE: lambda: HandleLink(channel, vocabulary),
         Mode.SEMANTIC: lambda: SemanticLink(channel, vocabulary, config.likeliest)}
-    return links[config.mode](), capacity, offset
+    return links[config.mode](), capacity
 
 
 def greet(config: ModeConfig, vocabulary: int, hello: Mapping[str, Any],
-          clock: Callable[[], float]) -> tuple[Channel, int, Offset]:
-    """A connection to the modes' server, the tokens that fit there, and its clock."""
+          clock: Callable[[], float]) -> tuple[Channel, int]:
+    """A connection to the modes' server, and the tokens that fit there."""
     if config.server is None:
         raise ConfigurationError(f"{config.mode} needs the modes' server.",
                                  "Start `airsplit modes serve`, and name it with --server.")
@@ -229,7 +229,6 @@ def greet(config: ModeConfig, vocabulary: int, hello: Mapping[str, Any],
                          "Start one with `airsplit modes serve`.") from error
     channel = Channel(connection, config.timeout, clock=clock)
     try:
-        offset = estimate_offset(channel, clock)
         channel.send(Message(Kind.HELLO, hello))
         ready = channel.expect(Kind.READY).meta
         number(ready, "vocabulary", vocabulary, vocabulary)
@@ -238,7 +237,7 @@ def greet(config: ModeConfig, vocabulary: int, hello: Mapping[str, Any],
     except BaseException:
         channel.close()
         raise
-    return channel, capacity, offset
+    return channel, capacity
 
 
 def estimate_offset(channel: Channel, clock: Callable[[], float]) -> Offset:

@@ -20,7 +20,14 @@ from edge_server.engine.identity import identity_of
 from edge_server.engine.load import Engine, open_engine
 from edge_server.messages import Sampling
 from testbed.modes.channel import Channel
-from testbed.modes.opening import ModeConfig, Offset, greet, placement_of, whole_of
+from testbed.modes.opening import (
+    ModeConfig,
+    Offset,
+    estimate_offset,
+    greet,
+    placement_of,
+    whole_of,
+)
 from testbed.modes.policies import BY_EDGE, Mode
 from testbed.modes.together import Line, Together, Way
 from testbed.modes.together_ways import (
@@ -75,14 +82,17 @@ def open_together(config: ModeConfig, sequences: int,
     identity, loaded = identity_of(checkpoint), clock()
     capacity, offset = engine.options.capacity, None
     if isinstance(way, ServerWay):
-        channel, capacity, offset = greet(config, checkpoint.architecture.vocabulary, {
+        channel, capacity = greet(config, checkpoint.architecture.vocabulary, {
             "mode": str(config.mode), "identity": identity, "likeliest": config.likeliest,
             "sequences": sequences, "split": placement.remote.start,
             "tail": checkpoint.architecture.layers - placement.remote.end}, clock)
         way.connect(channel)
+    connected = clock()
     try:
+        if way.channel is not None:
+            offset = estimate_offset(way.channel, clock)  # no part of connecting
         yield OpenedTogether(way, Together(way, capacity, clock, stop_ids), sequences,
-                             loaded - began, clock() - loaded, offset)
+                             loaded - began, connected - loaded, offset)
     finally:
         way.close()
 

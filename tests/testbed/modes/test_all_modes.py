@@ -7,8 +7,10 @@ import struct
 import threading
 import tracemalloc
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,12 +18,14 @@ import torch
 
 from edge_server.engine.checkpoint import Checkpoint
 from edge_server.engine.load import EngineOptions, open_engine
+from testbed.modes import opening, together_opening
 from testbed.modes.channel import Channel
 from testbed.modes.errors import BadMessage, ModesError, Refused, ServerGone
-from testbed.modes.opening import ModeConfig, open_mode
+from testbed.modes.opening import ModeConfig, Offset, Opened, open_mode
 from testbed.modes.policies import BY_EDGE, BY_SERVER, Mode, SemanticLink
 from testbed.modes.server import ModesServer, ServerConfig
 from testbed.modes.serving import Served
+from testbed.modes.together_opening import OpenedTogether, open_together
 from testbed.modes.whole import Whole
 from testbed.modes.wire import HEAD_BYTES, Kind, Message, pack
 from tests.conftest import MakeCheckpoint, RunEdge
@@ -132,6 +136,24 @@ def test_times_are_of_the_servers_clock(folder: Path, serving: Serving) -> None:
             assert step.server is not None
             assert 0 < step.computed <= step.server + 1e-5 <= step.exchange + 2e-5
             assert abs(step.seconds - step.client - step.exchange) < 1e-6
+
+
+@pytest.mark.parametrize("open_", [open_mode, partial(open_together, sequences=2)])
+def test_asking_for_the_servers_clock_is_no_part_of_connecting(
+        folder: Path, serving: Serving, monkeypatch: pytest.MonkeyPatch,
+        open_: Callable[..., AbstractContextManager[Opened | OpenedTogether]]) -> None:
+    """Eight exchanges over a long way would be most of it; an edge is not asked at all."""
+    now = [100.0]
+
+    def slow(*_: object) -> Offset:
+        now[0] += 50
+        return Offset(0.5, 0.25)
+
+    for module in (opening, together_opening):
+        monkeypatch.setattr(module, "estimate_offset", slow)
+    with open_(serving.config(Mode.SEMANTIC, folder), clock=lambda: now[0]) as opened:
+        assert (opened.connect_seconds, opened.offset) == (0.0, Offset(0.5, 0.25))
+    assert now == [150.0]
 
 
 def test_another_model_is_refused(folder: Path, serving: Serving,
