@@ -23,8 +23,9 @@ DESCRIPTION = f"""Runs a model's later layers for phones that run the first.
 Phones speak binary frames over one WebSocket at `{SPLIT_PATH}`, which this document cannot
 describe: see `docs/protocol.md`. What is here is for operators and monitoring.
 
-Once the edge has tokens, `/v1/models` needs any of them, `/metrics` and `/v1/sessions` an
-operator's (`airsplit edge token add NAME --operator`), as `Authorization: Bearer TOKEN`."""
+Once the edge has tokens, `/v1/models` needs any of them, `/metrics`, `/v1/sessions` and
+`/v1/steps` an operator's (`airsplit edge token add NAME --operator`), as
+`Authorization: Bearer TOKEN`."""
 
 
 def create_app(edge: Edge, access: Access) -> FastAPI:

@@ -57,6 +57,9 @@ def configure(parser: argparse.ArgumentParser, default_model: Path) -> None:
     parser.add_argument("--device", default="cpu",
                         help="of the layers, as torch names it: cpu; cuda, by the reference "
                              "backend (default: cpu)")
+    parser.add_argument("--step-times", type=positive, metavar="N",
+                        help="keep when the last N steps were, which /v1/steps tells operators "
+                             "(default: none)")
     limits = parser.add_argument_group("limits")
     limits.add_argument("--sessions", type=positive, default=4, metavar="N",
                         help="phones served at a time (default: %(default)s)")
@@ -194,7 +197,8 @@ def _serve(
     config = EdgeConfig(
         options, arguments.host, listener.getsockname()[1], idle_timeout=arguments.idle_timeout,
         grace=arguments.grace, rate=arguments.rate or 0.0, prompt_rows=arguments.prompt_rows,
-        cache_bytes=(arguments.cache_limit or 0) << 20, drain_timeout=arguments.drain_timeout)
+        cache_bytes=(arguments.cache_limit or 0) << 20, drain_timeout=arguments.drain_timeout,
+        step_times=arguments.step_times or 0)
     checkpoint = open_folders(arguments.model or [arguments.default_model])
     metrics = Metrics()
     edge = open_edge(config, checkpoint, arguments.layers, metrics, tokens)

@@ -27,6 +27,7 @@ class EdgeConfig:
     grace: float = 120.0  # seconds that a session is kept after its connection broke
     rate: float = 0.0  # rows a second that one token may send; 0: as many as it likes
     cache_bytes: int = 0  # of all sessions' caches; 0: whatever the sessions may fill
+    step_times: int = 0  # steps whose times are kept for who measures; 0: none
     housekeeping: float = 0.5  # seconds between looks at who is overdue
     drain_timeout: float = 10.0  # seconds that running answers get at shutdown
     drain_quiet: float = 1.0  # seconds without a frame after which no answer is running

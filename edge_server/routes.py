@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from edge_server.access import Access
 from edge_server.errors import NotAnOperator, NoToken
 from edge_server.serving import Edge
-from edge_server.views import Alive, ModelView, Problem, Readiness, SessionsView
+from edge_server.views import Alive, ModelView, Problem, Readiness, SessionsView, StepTimesView
 
 NEEDS_TOKEN: dict[int | str, dict[str, Any]] = {
     401: {"model": Problem, "description": "The edge has tokens, and none that is valid came"}}
@@ -64,6 +64,16 @@ def create_router(edge: Edge, access: Access) -> APIRouter:
              dependencies=[Depends(operator)], responses=NEEDS_OPERATOR)
     async def sessions() -> SessionsView:
         return edge.describe_sessions()
+
+    @router.get("/v1/steps", summary="When a session's last steps were", tags=["serving"],
+             dependencies=[Depends(operator)], responses=NEEDS_OPERATOR | {
+                 404: {"model": Problem, "description": "It keeps none: see --step-times"}})
+    async def steps(session: str = "") -> StepTimesView:
+        """`session` is its alias in `/v1/sessions`; without one the answer is the clock alone."""
+        found = edge.describe_steps(session)
+        if found is None:
+            raise HTTPException(404, "This edge keeps no times of its steps: --step-times N.")
+        return found
 
     return router
 

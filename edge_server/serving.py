@@ -23,8 +23,16 @@ from edge_server.metrics import Gauges, Metrics
 from edge_server.session import Serving, Session, State
 from edge_server.sessions import Sessions
 from edge_server.split import LayerRange
+from edge_server.step_times import StepTimes
 from edge_server.tokens import TokenStore
-from edge_server.views import LimitsView, ModelView, SessionsView, SessionView
+from edge_server.views import (
+    LimitsView,
+    ModelView,
+    SessionsView,
+    SessionView,
+    StepTimesView,
+    StepTimeView,
+)
 from edge_server.worker import Worker
 
 
@@ -41,6 +49,7 @@ class Edge:
     metrics: Metrics
     started: float  # by the desk's clock
     load_seconds: float
+    times: StepTimes | None  # None: nobody asked for them
 
     def objection(self) -> str | None:
         """Why no phone should be sent here now; None where there is no reason."""
@@ -81,6 +90,14 @@ class Edge:
         """Who is served, for an operator."""
         return SessionsView(sessions=[self._describe(session) for session in self.sessions])
 
+    def describe_steps(self, session: str) -> StepTimesView | None:
+        """When the last steps of the session of that name were; None where none are kept."""
+        if self.times is None:
+            return None
+        return StepTimesView(now=self.worker.now(), steps=[
+            StepTimeView(end=one.end, came=one.came, began=one.began, ended=one.ended)
+            for one in self.times.of(session)])
+
     def _describe(self, session: Session) -> SessionView:
         now = self.desk.clock()
         return SessionView(
@@ -111,7 +128,9 @@ def open_edge(
     engine = open_engine(checkpoint, config.engine)
     config = replace(config, engine=engine.options)  # a model's positions may end before --context
     metrics = metrics or Metrics()
-    worker = Worker(engine, layers, has_output, metrics, prompt_rows=config.prompt_rows)
+    times = StepTimes(config.step_times) if config.step_times else None
+    worker = Worker(engine, layers, has_output, metrics, prompt_rows=config.prompt_rows,
+                    times=times)
     architecture = checkpoint.architecture
     element = 4 if engine.row_type is torch.float32 else 2  # bytes of a key's or value's number
     serving = Serving(
@@ -121,7 +140,8 @@ def open_edge(
     sessions = Sessions(config, serving, metrics.ignored)
     desk = Desk(config, sessions, worker, metrics, tokens, clock)
     now = clock()
-    return Edge(config, engine, serving, sessions, worker, desk, metrics, now, now - began)
+    return Edge(config, engine, serving, sessions, worker, desk, metrics, now, now - began,
+                times)
 
 
 def peak_memory(status: Path = Path("/proc/self/status")) -> float:

@@ -73,6 +73,22 @@ class SessionView(BaseModel):
     resumed: int = Field(description="times it was taken up again")
 
 
+class StepTimeView(BaseModel):
+    """When one step of a session was: seconds of the edge's own clock."""
+
+    end: int = Field(description="position after the rows that were computed")
+    came: float = Field(description="the last of them was there")
+    began: float
+    ended: float
+
+
+class StepTimesView(BaseModel):
+    """The last steps of a session, for who measures."""
+
+    now: float = Field(description="by the same clock")
+    steps: list[StepTimeView]
+
+
 class SessionsView(BaseModel):
     """Everybody who is served now."""
 

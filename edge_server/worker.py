@@ -28,6 +28,7 @@ from edge_server.messages import ErrorCode, Mode
 from edge_server.metrics import Metrics
 from edge_server.session import Job, Session
 from edge_server.split import LayerRange
+from edge_server.step_times import StepTime, StepTimes
 
 logger = logging.getLogger("edge_server.worker")
 Reply = Callable[[Job, Frame | EdgeError | None], None]  # an answer, a refusal, or nothing
@@ -42,9 +43,10 @@ class Worker:
     def __init__(
         self, engine: Engine, held: LayerRange, has_output: bool, metrics: Metrics | None = None,
         clock: Callable[[], float] = time.perf_counter, prompt_rows: int = 4,
+        times: StepTimes | None = None,
     ) -> None:
         """A step that carries tokens takes so many rows of prompts beside them."""
-        self._metrics, self._clock = metrics or Metrics(), clock
+        self._metrics, self._clock, self._times = metrics or Metrics(), clock, times
         self._stage: Stage = engine.stage(held)
         self._views: dict[LayerRange, Stage] = {held: self._stage}
         self._output: Output | None = engine.output() if has_output else None
@@ -72,6 +74,10 @@ class Worker:
     def memory(self) -> int:
         """Bytes held in weights and caches."""
         return self._stage.bytes() + (self._output.bytes() if self._output else 0)
+
+    def now(self) -> float:
+        """By the clock of the steps' times."""
+        return self._clock()
 
     def submit(self, job: Job, reply: Reply, at_once: bool = False) -> None:
         """Run `job` after the session's earlier ones; to be called by one thread alone.
@@ -202,6 +208,8 @@ class Worker:
                                   "Try again; if it stays, the edge's log says more.")
             results = [failed] * len(slices)
         took = self._clock() - began
+        if self._times is not None:
+            self._note(self._times, slices, began, began + took)
         for piece, result in zip(slices, results, strict=True):
             if piece.completes or isinstance(result, EdgeError):
                 self._answer(piece.job, result)
@@ -209,6 +217,13 @@ class Worker:
         self._metrics.tokens(sum(
             len(tokens_of(result)) for result in results
             if isinstance(result, Frame) and result.type is FrameType.TOKEN))
+
+    def _note(self, times: StepTimes, slices: Sequence[Slice], began: float, ended: float) -> None:
+        """Keep when the jobs that are answered now came, and were computed."""
+        for piece in slices:
+            job = piece.job
+            if piece.completes and (waiting := self._replies.get(id(job))) is not None:
+                times.add(StepTime(job.session.number, job.end, waiting[1], began, ended))
 
     def _answer(self, job: Job, result: Frame | EdgeError | None) -> None:
         waiting = self._replies.pop(id(job), None)

@@ -93,7 +93,7 @@ def _times(one: Measured, tokens: Sequence[Step]) -> dict[str, Value]:
     server = _median(step.server for step in tokens)
     compute = _median(step.computed for step in tokens)
     far = one.far
-    if far.steps_seconds is not None and far.steps_count:
+    if server is None and far.steps_seconds is not None and far.steps_count:
         compute = far.steps_seconds / far.steps_count
         if far.steps_waited is not None:
             server = compute + far.steps_waited / far.steps_count

@@ -34,6 +34,7 @@ from testbed.modes.programs import END, READY_SECONDS, Server, Started, program,
 from testbed.modes.remote import Remote, server_over_ssh
 from testbed.modes.settings import BUNDLED_MODEL, LinkKind, ModesSettings
 
+STEP_TIMES = 8192  # that an edge keeps: 32 answers of 250 tokens
 LEAST_PLACES = 8  # conversations of a server: trials of smaller batches share one
 CELL = "airsplit-modes"  # what names of emulated cells' namespaces begin with
 _cells = itertools.count(1)  # of this process
@@ -113,7 +114,7 @@ def command_for(settings: ModesSettings, name: str, ends: Ends) -> list[str]:
                                     if settings.server_device != CPU else [])]
     places = str(max(LEAST_PLACES, settings.batch))
     if name == "edge":
-        return ["edge", *common, "--sessions", places]
+        return ["edge", *common, "--sessions", places, "--step-times", str(STEP_TIMES)]
     return ["modes", "serve", *common, "--slots", places]
 
 

@@ -27,8 +27,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edge_server.engine.checkpoint import Checkpoint
 from edge_server.engine.load import EngineOptions
+from edge_server.logs import alias
 from testbed.modes import capture
 from testbed.modes.asking import WARM_ID, WARM_TOKENS, Asked, Ready, asking, converse
+from testbed.modes.edge_times import edge_offset, edge_steps, joined
 from testbed.modes.errors import ModesError
 from testbed.modes.figures import Far, Measured, Turn
 from testbed.modes.gpu import GpuMeter, GpuUse
@@ -147,8 +149,10 @@ class _Watch:
                  opened: Sequence[Ready], clock: Callable[[], float]) -> None:
         self._far, self._opened, self._clock = far, opened, clock
         self._accounts = [_account(one, reset=True) for one in opened]
-        self._metrics_of = place.edge if settings.needs_edge else None
-        metrics = _metrics(self._metrics_of)
+        self._edge = place.edge if settings.needs_edge else None
+        self._prompt = settings.prompt()
+        metrics = _metrics(self._edge)
+        self._edge_clock = None if self._edge is None else edge_offset(self._edge, clock)
         self._capture, held = None, resident_bytes()
         if settings.capture and far is not None:
             self._capture = capture.begin(place.ends.device, far.port)
@@ -170,12 +174,23 @@ class _Watch:
         before, first = self._before, self._opened[0]
         counted = self._counted(_less(far_cpu, before.far_cpu))
         return Measured(
-            turns, seconds, _less(sent, before.sent), _less(received, before.received),
+            self._timed(turns), seconds, _less(sent, before.sent), _less(received, before.received),
             counted, captured, self._offset(), first.load_seconds, first.connect_seconds,
             cpu - before.cpu, peak, use.percent, use.mib)
 
+    def _timed(self, turns: list[Turn]) -> list[Turn]:
+        """With what an edge tells of its steps: all of it is asked when nothing counts any more."""
+        sessions = [getattr(one.link, "welcome", None) for one in self._opened]
+        if self._edge is None or self._edge_clock is None or None in sessions:
+            return turns
+        return joined(turns, self._prompt, [
+            edge_steps(self._edge, alias(one.session)) for one in sessions if one is not None])
+
     def _offset(self) -> Offset | None:
         """The clocks', after everything was counted: asking for it takes bytes."""
+        if self._edge is not None:
+            after = edge_offset(self._edge, self._clock) if self._edge_clock else None
+            return between(self._edge_clock, after) if self._edge_clock and after else None
         first = self._opened[0]
         if first.offset is None or first.channel is None:
             return None
@@ -194,8 +209,8 @@ class _Watch:
         peak = None
         if self._far is not None and self._far.process is not None:
             peak = peak_bytes(str(self._far.process))
-        if self._metrics_of is not None:
-            after, before = _metrics(self._metrics_of), self._before.metrics
+        if self._edge is not None:
+            after, before = _metrics(self._edge), self._before.metrics
             gained: dict[str, Any] = {name: after[key] - before[key] for key, name in
                                       EDGE_METRICS.items() if key in after and key in before}
             if cpu is not None:

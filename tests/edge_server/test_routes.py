@@ -30,7 +30,8 @@ OPEN_TO_ALL = ("/healthz", "/readyz", "/openapi.json")
 
 @pytest.fixture
 def edge(running_edge: RunEdge, checkpoint_folder: MakeCheckpoint) -> RunningEdge:
-    return running_edge(checkpoint_folder("gemma3"), "--sessions", 2, "--context", 64)
+    return running_edge(checkpoint_folder("gemma3"), "--sessions", 2, "--context", 64,
+                        "--step-times", 8)
 
 
 class Guarded:
@@ -130,6 +131,17 @@ def test_sessions_as_an_operator_sees_them(edge: RunningEdge) -> None:
         assert get(edge, "/v1/models").json()["sessions"] == 1
 
 
+def test_when_a_sessions_steps_were(edge: RunningEdge) -> None:
+    with session(edge) as (wire, frame):
+        number = Welcome.unpack(frame.payload).session
+        ask(wire, number, 5)
+        told = get(edge, f"/v1/steps?session={alias(number)}").json()
+        (step,) = told["steps"]
+        assert step["end"] == 5
+        assert step["came"] <= step["began"] <= step["ended"] <= told["now"]
+        assert get(edge, "/v1/steps").json()["steps"] == []  # the clock alone
+
+
 def test_metrics_of_a_conversation(edge: RunningEdge) -> None:
     answer = get(edge, "/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
@@ -158,12 +170,13 @@ def test_metrics_of_a_conversation(edge: RunningEdge) -> None:
 
 
 @pytest.mark.parametrize(("path", "operator_alone"), [
-    ("/v1/models", False), ("/v1/sessions", True), ("/metrics", True)])
+    ("/v1/models", False), ("/v1/sessions", True), ("/v1/steps", True), ("/metrics", True)])
 def test_tokens_open_the_routes(
     path: str, operator_alone: bool, guarded: Guarded, running_edge: RunEdge,
     checkpoint_folder: MakeCheckpoint,
 ) -> None:
-    edge = running_edge(checkpoint_folder("gemma3"), "--tokens", guarded.store.path)
+    edge = running_edge(checkpoint_folder("gemma3"), "--tokens", guarded.store.path,
+                        "--step-times", 8)
     for wrong in (b"", b"Bearer", b"wrong", b"Bearer wrong", b"Bearer \xe9",
                   b"Bearer " + b"x" * 9_000, f"Basic {guarded.operator}".encode(),
                   f"Bearer {guarded.phone[:-1]}".encode()):
@@ -218,7 +231,7 @@ def test_openapi_describes_every_route(edge: RunningEdge) -> None:
     described = {(path, method) for path, methods in document["paths"].items()
                  for method in methods}
     assert described == {(path, "get") for path in (
-        "/healthz", "/readyz", "/metrics", "/v1/models", "/v1/sessions")}
+        "/healthz", "/readyz", "/metrics", "/v1/models", "/v1/sessions", "/v1/steps")}
     schemas = document["components"]["schemas"]
     for path, method in described:
         operation = document["paths"][path][method]
@@ -242,8 +255,9 @@ def test_the_document_names_what_each_route_may_answer(edge: RunningEdge) -> Non
     assert codes("/readyz") == {"200", "503"}
     assert codes("/v1/models") == {"200", "401"}
     assert codes("/metrics") == codes("/v1/sessions") == {"200", "401", "403"}
+    assert codes("/v1/steps") >= {"200", "401", "403", "404"}
     secured = {path for path in paths if paths[path]["get"].get("security")}
-    assert secured == {"/v1/models", "/v1/sessions", "/metrics"}
+    assert secured == {"/v1/models", "/v1/sessions", "/v1/steps", "/metrics"}
 
 
 @pytest.mark.parametrize(("method", "path", "code"), [

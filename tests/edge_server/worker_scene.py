@@ -18,6 +18,7 @@ from edge_server.messages import Hello, Mode, Sampling
 from edge_server.session import Event, Job, Owner, Serving, Session
 from edge_server.sessions import Sessions
 from edge_server.split import LayerRange
+from edge_server.step_times import StepTimes
 from edge_server.worker import Worker
 from tests.models import LAYERS
 
@@ -28,14 +29,15 @@ Result = Frame | EdgeError | None
 class Desk:
     """A worker with sessions, asked one frame at a time; every reply lands in `replies`."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], float] = time.perf_counter) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.perf_counter,
+                 times: StepTimes | None = None) -> None:
+        self.engine, self.times = engine, times
         held = LayerRange(1, LAYERS)
         self.sessions = Sessions(
             EdgeConfig(EngineOptions(slots=SLOTS, capacity=CAPACITY)),
             Serving(IDENTITY, held, LAYERS, 64, engine.row_type, True,
                     engine.checkpoint.architecture.vocabulary))
-        self.worker = Worker(engine, held, True, clock=clock)
+        self.worker = Worker(engine, held, True, clock=clock, times=times)
         self.head = engine.stage(LayerRange(0, 1))
         self.replies: queue.SimpleQueue[tuple[Job, Result]] = queue.SimpleQueue()
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from edge_server.frame import HEADER_BYTES
 from testbed.experiments.kind import Figures
+from testbed.experiments.modes_kind import STEPS as STEPS_FILE
 from testbed.experiments.modes_kind import Modes
 from testbed.modes import capture, trial
 from testbed.modes.opening import Offset, between
@@ -57,7 +59,12 @@ def test_by_an_edge(kind: Modes, tmp_path: Path, checkpoint_folder: MakeCheckpoi
     if "wire_ms" in values:  # else the edge's mean was more than the middle token
         parts = [values[name] for name in ("client_ms", "serialise_ms", "wire_ms", "server_ms")]
         assert sum(parts) == pytest.approx(values["token_ms"])
-    assert found["up_ms"] is found["clock_error_ms"] is None  # an edge tells no clock
+    assert values["clock_error_ms"] > 0
+    assert min(values["up_ms"], values["down_ms"]) > -values["clock_error_ms"]
+    rows = pq.read_table(tmp_path / STEPS_FILE).to_pylist()
+    assert len(rows) == STEPS * batch
+    assert all(row["server_ms"] > 0 for row in rows)  # each step's own, and no mean
+    assert all((row["compute_ms"] is None) is (row["step"] == 0) for row in rows)
     assert values["cpu_client_s"] > 0
     held = resident_bytes()  # by all of this process
     assert held is None or values.get("peak_client_mib", 0.0) < held / (1 << 20) / 2
