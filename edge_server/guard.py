@@ -101,6 +101,8 @@ class _MustRead(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._unread is not None:
             self._unread.cancel()
+            if isinstance(exc, TimeoutError):  # the system has the same limit, and was sooner
+                _guard(self.config).denied("unread")
         super().connection_lost(exc)
 
     def _cut(self, reason: str) -> None:
