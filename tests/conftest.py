@@ -34,6 +34,10 @@ hypothesis.settings.register_profile("airsplit", deadline=None, max_examples=50)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=200)
 hypothesis.settings.load_profile("airsplit")
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)  # the others' order stays
+
+
 MakeCheckpoint = Callable[..., Path]
 START_SECONDS = 60.0  # a broken edge must not hang the run
 

@@ -33,6 +33,7 @@ def test_every_make_target_named_exists() -> None:
     assert named <= make_targets()
 
 
+@pytest.mark.long
 def test_the_commands_run(tmp_path: Path) -> None:
     assert len(COMMANDS) == 7
     # One script, in order: later blocks use what earlier ones wrote.
