@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterator, Mapping
 
 from xapp.e2.node import NodeKey
 from xapp.e2.ue_id import UeId
-from xapp.errors import ConfigurationError
 from xapp.observations import UeKey
-from xapp.ue_names import Seen, parse
+from xapp.ue_names import Seen
 
 
 class Ues(Mapping[UeKey, UeId]):
-    """The UEs of a node in full, as they are now."""
+    """The UEs of a node in full, as they are now: those that it reports, and no others.
+
+    A number alone, such as a DU's, would address a UE that left, or whoever has its number now.
+    """
 
     def __init__(self, name: str, seen: Callable[[str], Seen | None]) -> None:
         self._name, self._seen = name, seen
@@ -29,10 +31,6 @@ class Ues(Mapping[UeKey, UeId]):
             found = None if seen is None else seen.full(key.ue)
             if found is not None:
                 return found
-            try:
-                return parse(key.ue)
-            except ConfigurationError:
-                pass  # its number is not enough to address it, and it was not reported
         raise KeyError(key)
 
     def __iter__(self) -> Iterator[UeKey]:

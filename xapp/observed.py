@@ -107,6 +107,8 @@ class KnownNode:
     cells: dict[CellKey, KnownCell] = field(default_factory=dict)
     ues: dict[str, KnownUe] = field(default_factory=dict)
     readers: dict[int, Reader] = field(default_factory=dict)  # by subscription
+    heard: float = NEVER  # its last report, of whatever
+    missing: set[str] = field(default_factory=set)  # UEs no longer reported, maybe with all others
 
     @property
     def only_cell(self) -> CellKey | None:

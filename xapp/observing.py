@@ -203,6 +203,7 @@ class Observer:
             return False
         self.counters.lost += lost
         self.counters.reports += 1
+        node.heard = now
         reader = node.readers.get(source.subscription)
         if reader is None or (reader.source is not source and reader.source != source):
             reader = node.readers[source.subscription] = Reader(
@@ -357,6 +358,15 @@ class Observer:
         return Cell(cell.key, cell.prbs, load, slices, cell.roomy_since)
 
     def _expire(self, node: KnownNode, now: float) -> None:
+        """Forget UEs that are not reported any more; their names too, once the node reports.
+
+        A node that says nothing at all does not say that they left.
+        """
         for text in [text for text, ue in node.ues.items()
                      if now - ue.heard > self._config.gone]:
             del node.ues[text]
+            node.missing.add(text)
+        if node.missing and now - node.heard <= self._config.gone:
+            for text in node.missing - node.ues.keys():
+                node.seen.drop(text)
+            node.missing.clear()

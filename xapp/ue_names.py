@@ -104,6 +104,10 @@ class Seen:
         """All names that are known."""
         return tuple(self._full)
 
+    def drop(self, text: str) -> None:
+        """A UE that left: its number may be another's soon."""
+        self._full.pop(text, None)
+
     def forget(self) -> None:
         """The node is lost: its names may mean others when it is back."""
         self._full.clear()

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import pytest
 
-from tests.xapp.core_scene import CELL, START, Gnb, Scene, ran
+from tests.xapp.core_scene import ADDRESS, CELL, NODE, START, Gnb, Scene, ran
 from tests.xapp.steering_scene import LLM, REST
 from xapp.a1_types import SLICE_POLICY
 from xapp.actuators.registry import ActuatorConfig
 from xapp.actuators.targets import SliceTarget
 from xapp.core import Core
 from xapp.core_config import CoreConfig
+from xapp.e2.e2ap_causes import RicRequestCause
+from xapp.e2.e2ap_messages import ControlRequest
+from xapp.e2.rc import ControlHeader
 from xapp.e2.rc_quota import read_slice_quota
+from xapp.e2.ue_id import GnbDuUe
 from xapp.events import Code
 from xapp.looking import LOOKS_IN_A_ROW
-from xapp.observations import Quota
+from xapp.observations import Quota, Snssai, UeKey
 from xapp.steering_types import SteeringConfig
 from xapp.store import Down, Up
 from xapp.store_records import Held, Kind, Left
+from xapp.ue_map import Origin, UeEntry
 
 
 def quotas_sent(gnb: Gnb) -> dict[int | None, tuple[int, int]]:
@@ -56,6 +61,43 @@ def test_on_srsran_the_flows_ue_is_named() -> None:
     gnb = scene.steer(Gnb("srsran"))
     assert gnb.station.ues[1].minimum >= scene.config.limits.first_guess
     assert set(gnb.station.slices.values()) == {Quota()}
+
+
+class Limiting(Gnb):
+    """A DU that limits UEs, to be seen in its reports, and refuses what is for nobody."""
+
+    def shares(self) -> dict[Snssai, int]:
+        number = next(one for one, snssai in self.ues.items() if snssai == LLM)
+        given = max(self.station.ues.get(number, Quota()).minimum, 4)
+        return {LLM: given, REST: 100 - given}
+
+    def _control(self, asked: ControlRequest) -> bytes | None:
+        header = self.profile.rc.header.decode(asked.header)
+        assert isinstance(header, ControlHeader)
+        assert isinstance(header.ue, GnbDuUe)
+        if header.ue.f1_id not in self.ues:
+            return self.end.fail_control(asked, RicRequestCause.CONTROL_FAILED_TO_EXECUTE)
+        return super()._control(asked)
+
+
+def test_a_ue_that_comes_back_under_another_number_is_steered_and_the_old_one_forgotten() -> None:
+    """As after every pause of a phone: nothing more is sent for the number that is nobody's."""
+    scene = Scene("srsran")
+    gnb = scene.steer(Limiting("srsran"))
+    scene.wait(8.0)
+    assert gnb.station.ues[1].minimum >= scene.config.limits.first_guess
+    gnb.ues = {5: LLM, 2: REST}
+    gnb.station.ues.clear()
+    scene.core.mapped(Origin.FILE, [UeEntry(ADDRESS, UeKey(NODE, "du:5"), LLM)], scene.now)
+    scene.wait(30.0, step=1.0)
+    assert gnb.station.ues[5].minimum >= scene.config.limits.first_guess
+    assert Code.SET_ASIDE not in scene.codes()
+    scene.wait(50.0, step=2.0)
+    assert scene.sentences(Code.FORGOTTEN)[0].startswith(f"ue {NODE}/du:1 is gone")
+    scene.core.stop(scene.now)
+    scene.wait(8.0)
+    assert scene.core.steering.quiet
+    assert set(gnb.station.ues.values()) == {Quota()}
 
 
 def adopted(tapped: bool) -> tuple[Scene, Gnb]:

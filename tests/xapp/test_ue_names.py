@@ -78,6 +78,9 @@ def test_the_rest_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     seen.take(GnbDuUe(1))
     seen.take(GnbDuUe(2))
     assert (len(seen), seen.full("amf:17")) == (2, None)
+    seen.drop("du:1")
+    seen.drop("du:1")
+    assert seen.texts() == ("du:2",)
     seen.forget()
     assert len(seen) == 0
 
@@ -90,5 +93,8 @@ def test_what_a_node_said_last_is_kept_whichever_objects_its_reports_repeat() ->
         assert seen.full("amf:7") == ue
     seen.forget()
     assert seen.full("amf:7") is None
+    assert seen.take(one) == "amf:7"
+    assert seen.full("amf:7") == one
+    seen.drop("amf:7")
     assert seen.take(one) == "amf:7"
     assert seen.full("amf:7") == one
