@@ -34,6 +34,7 @@ from xapp.events import Code
 from xapp.events import Event as ToldEvent
 from xapp.observations import Observations, Quota, Snssai, UeKey
 from xapp.slice_policy import SlicePolicy
+from xapp.steering_guard import bad_quotas, below_floor
 from xapp.steering_types import SteeringConfig
 from xapp.store import Committed
 from xapp.store_records import Held, Kind, Left, Record, Sample, read_held
@@ -182,10 +183,16 @@ class SteeredScene(Scene):
             assert isinstance(said, Quota)
             assert held.certain, held
             assert Share(said.minimum, said.maximum, said.dedicated) == real, held
+        self.floors_hold()
+
+    def floors_hold(self) -> None:
+        """In what the base station has in force, whatever the log says."""
         for cell in self.ran.cells:
-            shares = [one for (nci, _), one in self.ran.shares.items() if nci == cell.nci]
-            assert sum(one.minimum for one in shares) <= 100
-            assert all(one.minimum <= one.maximum for one in shares)
+            quotas = {snssai: Quota(one.minimum, one.maximum, one.dedicated)
+                      for (nci, snssai), one in self.ran.shares.items() if nci == cell.nci}
+            assert bad_quotas(quotas) is None
+            for policy in self.core.policies:
+                assert below_floor(quotas, policy.floors) is None
 
     def _logged(self) -> list[Held]:
         """What the log's lines leave in force, the last of each target."""
