@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from tests.xapp.steering_scene import NODE, Station
+from tests.xapp.steering_scene import LLM, NODE, REST, Station
 from xapp.actuators.base import E2Control
 from xapp.actuators.targets import SliceTarget
 from xapp.e2.profiles import PROFILES
@@ -22,6 +22,7 @@ from xapp.store_read import Reader
 
 ROOT = Path(__file__).resolve().parents[2]
 DEATHS = 8
+FLOORS = {REST: 10, LLM: 5}  # that what it wishes for keeps
 HANG_SECONDS = 60.0
 
 
@@ -72,6 +73,7 @@ def test_killed_at_any_moment_all_agree_again(tmp_path: Path) -> None:
         mortal = Mortal(path, station, "wishes")
         orders += live(mortal, chance)
         mortal.end()
+        assert below_floor(station.slices, FLOORS) is None
     assert orders > DEATHS  # it was killed in the middle of something
     mortal = Mortal(path, station, "rest")
     until_quiet(mortal)
@@ -86,7 +88,7 @@ def test_killed_at_any_moment_all_agree_again(tmp_path: Path) -> None:
     for one in held:
         assert isinstance(one.target, SliceTarget)
         assert station.slices[one.target.snssai] == one.confirmed
-    assert below_floor(station.slices, {}) is None
+    assert below_floor(station.slices, FLOORS) is None
 
 
 def live(mortal: Mortal, chance: random.Random) -> int:

@@ -158,8 +158,8 @@ class AnythingHappens(RuleBasedStateMachine):
         sent = {record.subject for record in self.scene.of(Kind.SENT)}
         intended = {record.subject for record in self.scene.of(Kind.ACTION)}
         assert sent <= intended
-        assert NODE in {record.body["cell"].partition("/")[0]
-                        for record in self.scene.of(Kind.ACTION)} | {NODE}
+        assert {record.body["cell"].partition("/")[0]
+                for record in self.scene.of(Kind.ACTION)} <= {NODE}
 
 
 TestAnythingHappens = AnythingHappens.TestCase

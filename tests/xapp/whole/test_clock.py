@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.xapp.whole.scene import World, until
-from tests.xapp.whole.test_faults import quota_held
+from tests.xapp.whole.test_faults import floor_holds, quota_held
 from xapp.ric import usrsctp
 from xapp.store_read import Reader
 
@@ -76,7 +76,7 @@ def world(tmp_path: Path, clock: Clock) -> Iterator[World]:
 def agree(world: World) -> None:
     node = world.nodes[0]
     until(lambda: quota_held(node, world.xapp.audit()) == node.shares(), "both sides agree")
-    assert node.shares()["1"][1] >= 10
+    floor_holds(node)
 
 
 def steer(world: World, on: bool) -> None:

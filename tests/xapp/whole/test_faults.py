@@ -44,6 +44,7 @@ EVENTS = {"control-failure": "control_refused", "late-ack": "control_unanswered"
           "no-ack": "control_unanswered", "garbage": "garbage",
           "die-on-control": "node_lost_midway"}
 ENDED = ("confirmed", "unproven", "rolled_back", "failed")
+FLOOR = 10  # percent that the world's policy keeps for slice 1
 FLOODS, A_FLOOD = 4, 2_000  # bursts, and labels of each: some 8,000 within a second
 FULL = 128 << 10  # bytes beyond which no file can be written where the disk is full
 STEERED = ("drop-indications", "duplicate-indications", "delay-indications", "unknown-ue")
@@ -68,7 +69,14 @@ def quota_held(node: Node, audit: list[Row]) -> dict[str, tuple[int, int, int]]:
 def floors_hold(world: World) -> None:
     for node in world.nodes:
         if node.process.poll() is None:
-            assert node.shares()["1"][1] >= 10
+            floor_holds(node)
+
+
+def floor_holds(node: Node) -> None:
+    """Others leave it free: where only what is dedicated counts, nobody has a maximum."""
+    shares = node.shares()
+    assert shares["1"][1] >= FLOOR
+    assert sum(minimum for name, (minimum, _, _) in shares.items() if name != "1") <= 100 - FLOOR
 
 
 @pytest.fixture(scope="module")
