@@ -31,6 +31,8 @@ FIELDS = ("number", "time", "kind", "who", "subject", "why", "body", "hash")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `airsplit xapp audit` to `parser`."""
+    parser.description = ("What an xApp did: what, when, for whom, why, and what came of it. It "
+                          "may run meanwhile.")
     parser.epilog = EXAMPLES
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("store", type=Path, metavar="FILE", help="the xApp's store")

@@ -91,7 +91,8 @@ def open_writer(path: Path, most_pages: int | None = None,
 def open_reader(path: Path) -> sqlite3.Connection:
     """A connection that cannot write."""
     if not path.exists():
-        raise StoreError(f"There is no {path}.", "Name the store of an xApp: --store FILE.")
+        raise StoreError(f"There is no {path}.", "Name the file that an xApp was given as its "
+                         "`store`: xapp.db, where nothing was.")
     if path.is_dir():
         raise StoreError(f"{path} is a folder.",
                          f"Name the xApp's store in it, such as {path / 'xapp.db'}.")

@@ -86,8 +86,9 @@ def test_what_cannot_be_is_told(path: Path, tmp_path: Path) -> None:
         run(path, "--kind", "nonsense")
     with pytest.raises(ConfigurationError, match="--verify"):
         run(path, "--head", f"1:{'0' * 64}")
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreError, match=r"no .*none\.db") as none:
         run(tmp_path / "none.db")
+    assert "--store" not in none.value.remedy  # which this command does not have
     with pytest.raises(StoreError, match="is a folder") as folder:
         run(tmp_path)
     assert "xapp.db" in folder.value.remedy
