@@ -16,6 +16,7 @@ from xapp.ric.address import E2AP_PORT
 _RADIOS = {GnbKind.SRSRAN: (Radio.ZMQ, Radio.USRP, Radio.DUMMY),
            GnbKind.OCUDU: (Radio.ZMQ, Radio.USRP, Radio.DUMMY),
            GnbKind.OAI: (Radio.RFSIM, Radio.USRP)}
+_NO_PLACES = ("0.0.0.0", "127.0.0.1")  # where nobody else finds the gNB
 _UES = {Radio.ZMQ: (UeKind.SRSUE,), Radio.USRP: tuple(UeKind), Radio.RFSIM: (UeKind.OAI,),
         Radio.DUMMY: ()}
 
@@ -111,3 +112,10 @@ def _ric(site: SiteConfig) -> Iterator[Finding]:
     if gnb.kind is GnbKind.SRSRAN and not gnb.remote and not gnb.ccc_on:
         yield warning("gnb.remote", "is off, and with E2 alone srsRAN has quotas for UEs, none for "
                       "slices.", "Set remote: true.")
+    if facts.xapp_elsewhere(site) and facts.remote_place(site) is not None:
+        if gnb.address in _NO_PLACES:
+            yield error("gnb.address", f"{gnb.address} does not say where the xApp finds the "
+                        "gNB's remote control.", "Give the gNB's address, or remote: false.")
+        yield warning("gnb.remote", f"listens at {gnb.address}, as the xApp is on another machine: "
+                      "whoever reaches it may set quotas.",
+                      "Let nobody else into that network, or set remote: false.")

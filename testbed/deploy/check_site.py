@@ -7,13 +7,12 @@ Pure. Radio and RIC have rules of their own in `check_radio`.
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations
 
 from testbed.deploy import check_radio
-from testbed.deploy.facts import has_core
+from testbed.deploy.facts import has_core, loops, xapp_elsewhere
 from testbed.deploy.findings import Finding, error, warning
 from testbed.deploy.site import RicKind, SiteConfig, UeKind
 
@@ -122,19 +121,17 @@ def _addresses(site: SiteConfig) -> Iterator[Finding]:
             yield error("gnb.address", "is the UPF's: both bind GTP-U's port 2152 there.",
                         "Give the gNB another.")
     for key, other, address, peer in pairs:
-        if _loops(address) != _loops(peer):
+        if loops(address) != loops(peer):
             yield error(key, f"{address} and {other} {peer} cannot reach each other: one of them "
                         "is a loopback address.", "Give both addresses of one network.")
-    if site.ric.kind is RicKind.OSC:
+    if xapp_elsewhere(site) and has_core(site):
+        where, who = (("in the RIC's cluster", "pods reach") if site.ric.kind is RicKind.OSC
+                      else (f"at {site.ric.address}", "it reaches"))
         for key, address in (("tap.address", site.tap.address), ("core.smf", site.core.smf),
                              ("core.amf", site.core.amf)):
-            if _loops(address):
-                yield error(key, f"{address} is a loopback address, and the xApp is in the RIC's "
-                            "cluster.", "Give one that pods reach.")
-
-
-def _loops(address: str) -> bool:
-    return ipaddress.ip_address(address).is_loopback
+            if loops(address):
+                yield error(key, f"{address} is a loopback address, and the xApp is {where}.",
+                            f"Give one that {who}.")
 
 
 def _ports(site: SiteConfig) -> Iterator[Finding]:

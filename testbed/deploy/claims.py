@@ -50,7 +50,7 @@ def site_claims(site: SiteConfig) -> dict[str, Any]:
         "metrics period": site.metrics_ms, "loop period": site.loop_ms,
         "sample rate": site.gnb.sample_rate, "resource blocks": facts.blocks(site.gnb),
         "gNB transmits": facts.GNB_PLACES[0], "gNB receives": facts.GNB_PLACES[1],
-        "remote control": site.gnb.remote_port if site.gnb.remote else None,
+        "remote control": facts.remote_place(site),
         "UPF's UEs": tuple(sorted((x.dnn, str(x.subnet)) for x in site.slices)),
         "DNNs of slices": tuple(sorted((str(x.slice), x.dnn) for x in site.slices)),
         "devices of DNNs": tuple(sorted((x.dnn, x.device) for x in site.slices)),
@@ -126,8 +126,9 @@ def _gnb(folder: Folder) -> Iterator[Claim]:
     period = ("metrics", "periodicity", "du_report_period")
     yield Claim("metrics period", at(GNB, *period), GNB, ".".join(period))
     on = at(GNB, "remote_control", "enabled") is True
-    yield Claim("remote control", at(GNB, "remote_control", "port") if on else None, GNB,
-                "remote_control")
+    said = (f"{at(GNB, 'remote_control', 'bind_addr')}:{at(GNB, 'remote_control', 'port')}"
+            if on else None)
+    yield Claim("remote control", said, GNB, "remote_control")
     if folder.site.gnb.radio is not Radio.DUMMY:
         rate = at(GNB, "ru_sdr", "srate")
         yield Claim("sample rate", _rate(rate, 1e6), GNB, "ru_sdr.srate")
@@ -231,11 +232,12 @@ def _xapp(folder: Folder) -> Iterator[Claim]:
             url = folder.at(file, *top, "ue_map", name)
             yield Claim(f"information API of the {name.upper()}",
                         str(url).removeprefix("http://") if url else None, file, f"ue_map.{name}")
-    if site.gnb.srs and file == XAPP:
-        node = next(iter(folder.items(file, "ran", "nodes")), {})
+    if site.gnb.srs:
+        node = next(iter(folder.items(file, *top, "ran", "nodes")), {})
         yield Claim("metrics period", node.get("renewal_ms"), file, "ran.nodes[0].renewal_ms")
-        remote = str(node.get("remote") or "").rpartition(":")[2]
-        yield Claim("remote control", number(remote), file, "ran.nodes[0].remote")
+        url = node.get("remote")
+        yield Claim("remote control", str(url).removeprefix("ws://") if url else None, file,
+                    "ran.nodes[0].remote")
 
 
 def _decimal(item: Mapping[str, Any]) -> Snssai | None:

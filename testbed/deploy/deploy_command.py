@@ -47,7 +47,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     lab = orders.add_parser("e2-lab", help="a gNB with test UEs and no core: a real E2 peer")
     lab.add_argument("--out", type=Path, required=True, metavar="DIR")
     lab.add_argument("--gnb", choices=("srsran", "ocudu"), default="srsran")
-    lab.add_argument("--ric", default="127.0.0.1", metavar="ADDRESS")
+    lab.add_argument("--ric", default="127.0.0.1", metavar="ADDRESS",
+                     help="where it listens (default: %(default)s)")
+    lab.add_argument("--address", metavar="ADDRESS",
+                     help="the gNB's own, for a RIC elsewhere; without it, the gNB's remote "
+                          "control is off there")
     lab.add_argument("--port", type=int, default=36421, help="of E2 (default: %(default)s)")
     lab.add_argument("--ues", type=int, default=2, metavar="N", help="test UEs (default: 2)")
     _configure_promotion(orders)
@@ -158,7 +162,7 @@ def _e2_lab(arguments: argparse.Namespace) -> int:
     from testbed.deploy.site import GnbKind
 
     kind = GnbKind(arguments.gnb)
-    site = e2_lab(kind, arguments.ric, arguments.port, arguments.ues)
+    site = e2_lab(kind, arguments.ric, arguments.port, arguments.ues, arguments.address)
     return _made(site, site_text(site), arguments.out, Form.BARE)
 
 

@@ -21,15 +21,17 @@ tac: {site.tac}
 slices:                   # dedicated is 1 or more, as E2SM-CCC refuses 0
 {slices}
 gnb: {{kind: {site.gnb.kind.value}, radio: dummy, address: {site.gnb.address}, \
-test_ues: {site.gnb.test_ues}}}
+test_ues: {site.gnb.test_ues}{remote}}}
 ric: {{kind: xapp, address: {site.ric.address}, port: {site.ric.port}}}
 metrics_ms: {site.metrics_ms}
 loop_ms: {site.loop_ms}
 """
 
 
-def e2_lab(kind: GnbKind, address: str, port: int, ues: int) -> SiteConfig:
-    """The site."""
+def e2_lab(kind: GnbKind, address: str, port: int, ues: int,
+           own: str | None = None) -> SiteConfig:
+    """The site of a gNB for the RIC at `address`. `own` is where an xApp there finds the gNB's
+    remote control, which is off where nobody says so."""
     try:
         here = ipaddress.IPv4Address(address).is_loopback
     except ValueError:
@@ -39,9 +41,11 @@ def e2_lab(kind: GnbKind, address: str, port: int, ues: int) -> SiteConfig:
                     minimum=1, dedicated=1),
         SliceConfig(Snssai(1, 1), "llm", ipaddress.IPv4Network("10.46.0.0/16"), "ogstun-llm",
                     minimum=1, dedicated=1))
-    own = "127.0.0.1" if here else "0.0.0.0"  # any: the kernel picks the way to the RIC
-    return SiteConfig(slices, name="e2-lab", ric=RicConfig(address=address, port=port),
-                      gnb=GnbConfig(kind, Radio.DUMMY, address=own, test_ues=ues))
+    gnb = GnbConfig(
+        kind, Radio.DUMMY, test_ues=ues, remote=here or own is not None,
+        # Any where it is not said: the kernel picks the way to the RIC.
+        address=own or ("127.0.0.1" if here else "0.0.0.0"))
+    return SiteConfig(slices, name="e2-lab", ric=RicConfig(address=address, port=port), gnb=gnb)
 
 
 def site_text(site: SiteConfig) -> str:
@@ -49,4 +53,5 @@ def site_text(site: SiteConfig) -> str:
     lines = [f'  - {{slice: "{one.slice}", dnn: {one.dnn}, subnet: {one.subnet}, '
              f"device: {one.device}, minimum: {one.minimum}, dedicated: {one.dedicated}}}"
              for one in site.slices]
-    return _TEXT.format(site=site, slices="\n".join(lines))
+    return _TEXT.format(site=site, slices="\n".join(lines),
+                        remote="" if site.gnb.remote else ", remote: false")

@@ -5,12 +5,14 @@ Facts of srsRAN, OAI and 38.101-1 in one place, with what a site gives them. It 
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 
 from testbed.deploy.site import (
     GnbConfig,
     GnbKind,
     Radio,
+    RicKind,
     SiteConfig,
     SliceConfig,
     UeConfig,
@@ -26,7 +28,8 @@ SRSUE_RATES: Mapping[int, float] = {5: 5.76e6, 10: 11.52e6, 15: 23.04e6, 20: 23.
 SRSUE_CORESET0: Mapping[int, int] = {5: 1, 10: 6, 15: 12, 20: 12}  # by MHz, at 15 kHz
 PROFILES: Mapping[GnbKind, str] = {
     GnbKind.SRSRAN: "srsran", GnbKind.OCUDU: "ocudu", GnbKind.OAI: "oai"}
-HERE = "tcp://127.0.0.1:"
+LOCAL = "127.0.0.1"
+HERE = f"tcp://{LOCAL}:"
 GNB_PLACES = (f"{HERE}2000", f"{HERE}2001")  # where it transmits, where it receives
 
 
@@ -69,3 +72,25 @@ def phones(site: SiteConfig) -> tuple[str, ...]:
 def has_core(site: SiteConfig) -> bool:
     """Test UEs of a gNB with the dummy radio have none."""
     return site.gnb.radio is not Radio.DUMMY
+
+
+def xapp_elsewhere(site: SiteConfig) -> bool:
+    """Whether our xApp is on another machine than the gNB, and reaches nothing of its loopback."""
+    if site.ric.kind is RicKind.FLEXRIC:
+        return False  # none is rendered
+    return site.ric.kind is RicKind.OSC or not (
+        loops(site.ric.address) or site.ric.address == site.gnb.address)
+
+
+def remote_place(site: SiteConfig) -> str | None:
+    """HOST:PORT at which the gNB's remote control listens and the xApp asks; None where it is off.
+
+    It asks nobody who they are, so that it is the gNB's own machine's wherever that will do.
+    """
+    if not (site.gnb.srs and site.gnb.remote):
+        return None
+    return f"{site.gnb.address if xapp_elsewhere(site) else LOCAL}:{site.gnb.remote_port}"
+
+
+def loops(address: str) -> bool:
+    return ipaddress.ip_address(address).is_loopback

@@ -79,7 +79,9 @@ def rendered(site: SiteConfig, form: Form) -> Files:
                   for one in units(site, prefix)}
     else:
         files["compose/compose.yaml"] = fill("compose.yaml.j2", services=services(site, prefix))
-    files["README.md"] = fill("README.md.j2", steps=list(_steps(site, form, prefix)))
+    steps = list(_steps(site, form, prefix))
+    files["README.md"] = fill("README.md.j2", steps=steps,
+                              apart=any("# at " in one for one in steps))
     return files
 
 
@@ -103,9 +105,12 @@ def _values(site: SiteConfig, prefix: str) -> dict[str, Any]:
     ocudu = site.gnb.kind is GnbKind.OCUDU
     e2 = "true" if site.gnb.e2 else "false"
     subnet = site.slice_of(site.phone_dnn)
+    remote = facts.remote_place(site)
     return {
         "site": site, "prefix": prefix, "core": facts.has_core(site), "e2": e2,
         "addr": "addrs" if ocudu else "addr", "bind": "bind_addrs" if ocudu else "bind_addr",
+        "remote": remote, "remote_host": (remote or facts.LOCAL).partition(":")[0],
+        "elsewhere": facts.xapp_elsewhere(site),
         "cu_up": "false" if site.ric.kind is RicKind.FLEXRIC else e2,
         "ccc": "true" if site.gnb.ccc_on else "false",
         "pcap": "true" if site.gnb.pcap else "false",
@@ -141,12 +146,17 @@ def _ric_files(site: SiteConfig, fill: Any) -> Files:
     if site.ric.kind is RicKind.XAPP:
         return {"xapp/xapp.yaml": fill("xapp.yaml.j2")}
     document = descriptor(OscConfig())
+    node: dict[str, Any] = {"name": "*", "profile": facts.PROFILES[site.gnb.kind]}
+    if site.gnb.srs:
+        node["renewal_ms"] = site.metrics_ms
+    if (remote := facts.remote_place(site)) is not None:
+        node["remote"] = f"ws://{remote}"
     document["controls"] = {
         "osc": {"rans": list(site.ric.rans)} if site.ric.rans else {},
         "store": f"{site.state}/xapp.db", "plmn": site.plmn,
         "taps": [{"address": f"tcp://{site.tap.address}:{port}"} for _, _, port in site.taps],
         "ran": {"slices": [str(one.slice) for one in site.slices], "period_ms": site.loop_ms,
-                "nodes": [{"name": "*", "profile": facts.PROFILES[site.gnb.kind]}]},
+                "nodes": [node]},
         "steering": {"found": {str(one.slice): {
             "minimum": one.minimum, "maximum": one.maximum, "dedicated": one.dedicated}
             for one in site.slices}}}
@@ -173,7 +183,7 @@ def _steps(site: SiteConfig, form: Form, prefix: str) -> Iterator[str]:
     yield f"sudo cp {prefix}/systemd/*.service /etc/systemd/system/"
     yield "sudo systemctl daemon-reload"
     for unit in units(site, prefix):
-        yield f"sudo systemctl start {unit.name}"
+        yield f"sudo systemctl start {unit.name}" + (f"      # at {unit.at}" if unit.at else "")
     if site.ric.kind is RicKind.OSC:
         yield f"dms_cli onboard {prefix}/osc/config-file.json {prefix}/osc/schema.json"
         yield "dms_cli install airsplit 0.1.0 ricxapp"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from testbed.deploy.facts import has_core, srsues
+from testbed.deploy.facts import has_core, loops, srsues
 from testbed.deploy.site import FUNCTIONS, GnbKind, Radio, RicKind, SiteConfig
 
 AIRSPLIT = "/usr/local/bin/airsplit"
@@ -28,6 +28,7 @@ class Unit:
     stop: str | None = None  # of what is done once, and undone
     after: tuple[str, ...] = ()
     state: str | None = None  # its folder under /var/lib
+    at: str | None = None  # the machine's address; None: this one, or nobody said which
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,16 @@ def units(site: SiteConfig, prefix: str) -> tuple[Unit, ...]:
         return f"airsplit-{site.name}-{what}.service"
 
     net = f"{prefix}/net/core-net.sh"
-    found = [Unit(named("net"), f"{site.name}: devices and namespaces", f"{net} up", f"{net} down")]
+    upf = _machine(site.core.upf) if has_core(site) else None
+    found = [Unit(named("net"), f"{site.name}: devices and namespaces", f"{net} up", f"{net} down",
+                  at=upf)]
     core: tuple[str, ...] = (named("net"),)
     if has_core(site):
         for name in START_ORDER:
             found.append(Unit(named(name), f"{site.name}: Open5GS {name.upper()}",
                               f"/usr/bin/open5gs-{name}d -c {prefix}/open5gs/{name}.yaml",
-                              after=core if name == "nrf" else (*core, named("nrf"))))
+                              after=core if name == "nrf" else (*core, named("nrf")),
+                              at=_machine(getattr(site.core, name))))
         core = (named("amf"), named("upf"))
     for number, (interface, expression, port) in enumerate(site.taps):
         if not has_core(site):
@@ -66,24 +70,32 @@ def units(site: SiteConfig, prefix: str) -> tuple[Unit, ...]:
         found.append(Unit(
             named(f"tap{number}"), f"{site.name}: tap at {interface}",
             f"{AIRSPLIT} tap {interface} --filter '{expression}' "
-            f"--publish tcp://{site.tap.address}:{port} --rates-of {networks}", after=core))
+            f"--publish tcp://{site.tap.address}:{port} --rates-of {networks}", after=core,
+            at=upf))
     if site.ric.kind is RicKind.XAPP:
         folder = str(site.state)
         state = folder.removeprefix("/var/lib/") if folder.startswith("/var/lib/") else None
         found.append(Unit(named("xapp"), f"{site.name}: xApp",
-                          f"{AIRSPLIT} xapp --config {prefix}/xapp/xapp.yaml", state=state))
+                          f"{AIRSPLIT} xapp --config {prefix}/xapp/xapp.yaml", state=state,
+                          at=_machine(site.ric.address)))
     if site.ric.kind is RicKind.FLEXRIC:
         found.append(Unit(named("ric"), f"{site.name}: FlexRIC",
-                          f"/usr/local/bin/nearRT-RIC -c {prefix}/flexric/flexric.conf"))
+                          f"/usr/local/bin/nearRT-RIC -c {prefix}/flexric/flexric.conf",
+                          at=_machine(site.ric.address)))
     if site.gnb.radio is Radio.ZMQ:
         found.append(Unit(named("radio"), f"{site.name}: virtual radio",
                           f"{AIRSPLIT} radio run --config {prefix}/radio/radio.yaml"))
-    found.append(Unit(named("gnb"), f"{site.name}: gNB", gnb_command(site, prefix), after=core))
+    found.append(Unit(named("gnb"), f"{site.name}: gNB", gnb_command(site, prefix), after=core,
+                      at=_machine(site.gnb.address)))
     for one in srsues(site):
         found.append(Unit(named(f"ue-{one.name}"), f"{site.name}: srsUE {one.name}",
                           f"/usr/local/bin/srsue {prefix}/ue/{one.name}.conf",
                           after=(named("gnb"),)))
     return tuple(found)
+
+
+def _machine(address: str) -> str | None:
+    return None if loops(address) or address == "0.0.0.0" else address
 
 
 def gnb_command(site: SiteConfig, prefix: str) -> str:

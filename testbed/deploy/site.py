@@ -301,6 +301,8 @@ class SiteConfig:
 
 def load(file: Path) -> SiteConfig:
     """What a file says."""
+    if not file.is_file():
+        raise DeployError(f"{file} is no file: name a site, such as `airsplit deploy init` writes.")
     try:
         return build(SiteConfig, yaml_document(file))
     except ConfigurationError as error:

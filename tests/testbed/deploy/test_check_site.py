@@ -47,6 +47,8 @@ def test_a_sound_site_has_no_errors(tmp_path: Path, name: str) -> None:
     (lambda s: replace(s, core=replace(s.core, amf="192.0.2.5")), "gnb.address", "loopback"),
     (lambda s: replace(s, gnb=replace(s.gnb, address=s.core.upf)), "gnb.address", "2152"),
     (lambda s: replace(s, ric=RicConfig(RicKind.OSC, "192.0.2.9")), "tap.address", "loopback"),
+    (lambda s: replace(s, ric=RicConfig(address="192.0.2.9")), "core.smf", "xApp is at 192.0.2.9"),
+    (lambda s: replace(s, ric=RicConfig(address="192.0.2.9")), "tap.address", "loopback"),
     (lambda s: replace(s, tap=TapConfig(port=8000)), "ports", "8001"),
     (lambda s: replace(s, ues=()), "ues", "nobody can register"),
 ])
@@ -56,3 +58,9 @@ def test_a_mistake_is_found(change: Change, key: str, words: str) -> None:
     assert len(found) == 1, [str(one) for one in site_findings(changed)]
     assert found[0].remedy
     assert not [one for one in site_findings(example()) if one.key == key]
+
+
+def test_test_ues_have_neither_tap_nor_core_that_an_xapp_elsewhere_could_miss(
+        tmp_path: Path) -> None:
+    found = site_findings(replace(site(tmp_path, "dummy"), ric=RicConfig(RicKind.OSC, "192.0.2.9")))
+    assert not [one for one in found if one.key.startswith(("tap", "core"))]

@@ -12,9 +12,13 @@ from testbed.deploy.site import GnbKind, load
 
 
 @pytest.mark.parametrize("kind", [GnbKind.SRSRAN, GnbKind.OCUDU])
-@pytest.mark.parametrize("address", ["127.0.0.1", "192.0.2.9"])
-def test_its_text_is_the_site(tmp_path: Path, kind: GnbKind, address: str) -> None:
-    site = e2_lab(kind, address, 36421, ues=3)
+@pytest.mark.parametrize(("address", "own"), [
+    ("127.0.0.1", None), ("192.0.2.9", None), ("192.0.2.9", "192.0.2.5")])
+def test_its_text_is_the_site(tmp_path: Path, kind: GnbKind, address: str,
+                              own: str | None) -> None:
+    site = e2_lab(kind, address, 36421, 3, own)
+    # No xApp is sent to a remote control at an address that nobody told.
+    assert site.gnb.remote == (address == "127.0.0.1" or own is not None)
     file = tmp_path / "site.yaml"
     file.write_text(site_text(site))
     assert load(file) == site

@@ -37,6 +37,17 @@ def test_the_example_has_a_unit_for_each_program() -> None:
     assert {"nrf", "amf", "upf", "tap0", "tap1", "xapp", "radio", "gnb", "ue-phone"} <= set(names)
 
 
+def test_the_readme_says_which_machine_a_step_is_for(tmp_path: Path) -> None:
+    steps = [line.split() for line in rendered(site(tmp_path, "usrp"), Form.BARE)[
+        "README.md"].splitlines() if "systemctl start" in line]
+    machines = {words[3].removeprefix("airsplit-lab-").removesuffix(".service"): words[-1]
+                for words in steps if words[-2] == "at"}
+    assert machines == {"amf": "192.0.2.5", "smf": "192.0.2.4", "upf": "192.0.2.7",
+                        "net": "192.0.2.7", "tap0": "192.0.2.7", "tap1": "192.0.2.7",
+                        "gnb": "192.0.2.2"}
+    assert "# at" not in rendered(example(), Form.BARE)["README.md"]
+
+
 def apart(script: str) -> str:
     """What `script` prints in network and mount namespaces of its own."""
     begin = "mount -t tmpfs none /run/netns && ip link set lo up && "
