@@ -86,6 +86,14 @@ def _oai(site: SiteConfig) -> Iterator[Finding]:
     gnb = site.gnb
     for one in oai_carrier.faults(gnb):
         yield error(one.key, one.problem, one.remedy)
+    if facts.ways(site):
+        for its in site.slices:
+            if its.subnet.version == 4 and its.subnet.overlaps(facts.WAYS):
+                yield error(f"slices: {its.dnn}", f"{its.subnet} overlaps {facts.WAYS}, by which "
+                            "UEs reach the RF simulator.", "Take another, as 10.45.0.0/16.")
+    if len(facts.oai_ues(site)) > facts.MOST_WAYS:
+        yield error("ues", f"{len(facts.oai_ues(site))} of OAI's UEs are more than "
+                    f"{facts.MOST_WAYS}.", "Describe fewer.")
     if gnb.e2 and site.ric.port != E2AP_PORT:
         yield error("ric.port", f"OAI's E2 agent goes to port {E2AP_PORT} and to no other.",
                     f"Give {E2AP_PORT}, and forward it where the RIC has another.")

@@ -34,7 +34,7 @@ def rule_findings(folder: Folder) -> list[Finding]:
     if OAI_GNB in folder.texts and "e2_agent" not in folder.texts[OAI_GNB]:
         found.append(error("e2_agent", "is missing: the gNB looks for no RIC.",
                            "Render it again.", OAI_GNB))
-    return [*found, *_xapp(folder), *_core(folder), *_programs(folder)]
+    return [*found, *_xapp(folder), *_core(folder), *_ways(folder), *_programs(folder)]
 
 
 def _e2(folder: Folder) -> Iterator[Finding]:
@@ -143,6 +143,16 @@ def _core(folder: Folder) -> Iterator[Finding]:
         if one.get("dnn") not in served:
             yield error(f"smf.session[{at}]", f"DNN {one.get('dnn')} has no session at the UPF.",
                         "Add it there, with a TUN device.", SMF)
+
+
+def _ways(folder: Folder) -> Iterator[Finding]:
+    script = folder.texts.get(NET, "")
+    for name, way in facts.ways(folder.site).items():
+        made = (f"ip address replace {way.gnb}/30 dev {way.device}\n",
+                f"ip -n {way.namespace} address replace {way.ue}/30 dev to-gnb\n")
+        if NET in folder.texts and not all(one in script for one in made):
+            yield error(f"the way of {name}", f"nobody gives {way.gnb} and {way.ue} to its ends: "
+                        "the UE does not reach the RF simulator.", "Render it again.", NET)
 
 
 def _programs(folder: Folder) -> Iterator[Finding]:

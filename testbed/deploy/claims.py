@@ -32,6 +32,7 @@ _OAI_CARRIER = {
     "initialDLBWPcontrolResourceSetZero": "CORESET 0"}
 _OAI_OPTIONS = {"-r": "resource blocks", "--band": "band", "-C": "carrier frequency",
                 "--ssb": "SSB's subcarrier"}  # of the UE's command
+_OAI_SERVER = "--rfsimulator.[0].serveraddr"
 _PORTS = re.compile(r"(tx_port|rx_port|base_srate)=([^,\s]+)")
 
 
@@ -68,6 +69,7 @@ def site_claims(site: SiteConfig) -> dict[str, Any]:
         found |= {"band": site.gnb.band, "SSB": carrier.ssb, "point A": carrier.point_a,
                   "CORESET 0": carrier.coreset0, "initial BWP": carrier.location_and_bandwidth,
                   "carrier frequency": carrier.hertz, "SSB's subcarrier": carrier.ssb_subcarrier}
+    found |= {f"{name}'s way to the gNB": way.gnb for name, way in facts.ways(site).items()}
     places = {one.name: facts.ue_places(at) for at, one in enumerate(facts.srsues(site))}
     for ue in site.ues:
         found |= {f"IMSI of {ue.name}": ue.imsi, f"key of {ue.imsi}": ue.key.lower(),
@@ -194,11 +196,23 @@ def _nrue(folder: Folder, ue: UeConfig) -> Iterator[Claim]:
         slices = _libconfig(listed[1], "nssai_sst", "nssai_sd")
         said = tuple(sorted((str(one), name) for one, name in zip(slices, names, strict=False)))
     yield Claim(f"sessions of {ue.imsi}", said, file, "pdu_sessions")
-    command = " ".join(re.findall(r"(?m)^#   (.*?)\\?$", folder.texts.get(file, "")))
-    for option, topic in _OAI_OPTIONS.items():
-        found = re.search(rf"(?<!\S){option} (\S+)", command)
+    unit = f"systemd/airsplit-{folder.site.name}-ue-{ue.name}.service"
+    for place, begin in ((file, "#   "), (unit, "ExecStart=")):
+        command = " ".join(re.findall(rf"(?m)^{begin}(.*?)\\?$", folder.texts.get(place, "")))
         if command:
-            yield Claim(topic, number(found[1]) if found else None, file, f"the command: {option}")
+            yield from _nrue_command(folder, ue, place, command)
+
+
+def _nrue_command(folder: Folder, ue: UeConfig, file: str, command: str) -> Iterator[Claim]:
+    def said(option: str) -> str | None:
+        found = re.search(rf"(?<!\S){re.escape(option)} (\S+)", command)
+        return found[1] if found else None
+
+    for option, topic in _OAI_OPTIONS.items():
+        yield Claim(topic, number(said(option)), file, f"the command: {option}")
+    if folder.site.gnb.radio is Radio.RFSIM:
+        yield Claim(f"{ue.name}'s way to the gNB", said(_OAI_SERVER), file,
+                    f"the command: {_OAI_SERVER}")
 
 
 def _radio(folder: Folder) -> Iterator[Claim]:

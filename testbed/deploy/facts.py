@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from testbed.deploy.site import (
     GnbConfig,
@@ -30,6 +31,8 @@ PROFILES: Mapping[GnbKind, str] = {
     GnbKind.SRSRAN: "srsran", GnbKind.OCUDU: "ocudu", GnbKind.OAI: "oai"}
 LOCAL = "127.0.0.1"
 HERE = f"tcp://{LOCAL}:"
+WAYS = ipaddress.IPv4Network("10.201.0.0/16")  # a /30 of each third octet is a UE's way
+MOST_WAYS = 255
 GNB_PLACES = (f"{HERE}2000", f"{HERE}2001")  # where it transmits, where it receives
 
 
@@ -45,6 +48,31 @@ def srsues(site: SiteConfig) -> tuple[UeConfig, ...]:
 def ue_places(number: int) -> tuple[str, str]:
     """Where the srsUE of that number, from 0, transmits and receives."""
     return f"{HERE}{2101 + 100 * number}", f"{HERE}{2100 + 100 * number}"
+
+
+def oai_ues(site: SiteConfig) -> tuple[UeConfig, ...]:
+    if site.gnb.kind is not GnbKind.OAI:
+        return ()
+    return tuple(one for one in site.ues if one.kind is UeKind.OAI)
+
+
+@dataclass(frozen=True)
+class Way:
+    """Between the gNB and the namespace of an OAI UE that meets it in the RF simulator."""
+
+    namespace: str
+    device: str  # on the gNB's side
+    gnb: str  # addresses
+    ue: str
+
+
+def ways(site: SiteConfig) -> dict[str, Way]:
+    """By the UE's name; the RF simulator of a gNB listens at all of its machine's addresses."""
+    if site.gnb.radio is not Radio.RFSIM:
+        return {}
+    return {one.name: Way(f"{site.name}-{one.name}", f"airsplit-ue{number}",
+                          *(str(WAYS[256 * number + end]) for end in (1, 2)))
+            for number, one in enumerate(oai_ues(site)[:MOST_WAYS], 1)}
 
 
 def sessions(site: SiteConfig, ue: UeConfig) -> tuple[SliceConfig, ...]:

@@ -21,8 +21,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from testbed.deploy import facts, subscribers
 from testbed.deploy.errors import DeployError
 from testbed.deploy.oai_carrier import carrier_of
-from testbed.deploy.services import START_ORDER, services, units
-from testbed.deploy.site import GnbKind, Radio, RicKind, SiteConfig, UeKind
+from testbed.deploy.services import START_ORDER, oai_ue_command, services, units
+from testbed.deploy.site import GnbKind, Radio, RicKind, SiteConfig
 from xapp.ric.osc_config import OscConfig
 from xapp.ric.osc_descriptor import controls_schema, descriptor
 
@@ -67,7 +67,7 @@ def rendered(site: SiteConfig, form: Form) -> Files:
         files["subscribers.sh"] = subscribers.script(site)
         files["subscribers.json"] = subscribers.mongo(site)
     files["net/core-net.sh"] = fill("core-net.sh.j2")
-    files |= _ue_files(site, fill)
+    files |= _ue_files(site, prefix, fill)
     files |= _ric_files(site, fill)
     if site.gnb.radio is Radio.ZMQ:
         files["radio/radio.yaml"] = fill("radio.yaml.j2", stations=[
@@ -121,11 +121,12 @@ def _values(site: SiteConfig, prefix: str) -> dict[str, Any]:
         "gnb_tx": facts.GNB_PLACES[0], "gnb_rx": facts.GNB_PLACES[1],
         "control": f"ipc:///tmp/airsplit-{site.name}.control",
         "devices": [(one.device, one.subnet, one.gateway) for one in site.slices],
-        "namespaces": facts.namespaces(site), "phones": facts.phones(site),
+        "ways": facts.ways(site), "namespaces": facts.namespaces(site),
+        "phones": facts.phones(site), "gateway": "EDGE" if subnet is None else subnet.gateway,
         "subnet": "no network" if subnet is None else subnet.subnet}
 
 
-def _ue_files(site: SiteConfig, fill: Any) -> Files:
+def _ue_files(site: SiteConfig, prefix: str, fill: Any) -> Files:
     files: Files = {}
     for number, one in enumerate(facts.srsues(site)):
         found = facts.sessions(site, one)
@@ -133,10 +134,10 @@ def _ue_files(site: SiteConfig, fill: Any) -> Files:
             transmits, receives = facts.ue_places(number)
             files[f"ue/{one.name}.conf"] = fill("srsue.conf.j2", ue=one, session=found[0],
                                                 ue_tx=transmits, ue_rx=receives)
-    for one in site.ues:
-        if one.kind is UeKind.OAI and site.gnb.kind is GnbKind.OAI:
-            files[f"ue/{one.name}.conf"] = fill("oai/nrue.conf.j2", ue=one,
-                                                sessions=facts.sessions(site, one))
+    for one in facts.oai_ues(site):
+        files[f"ue/{one.name}.conf"] = fill("oai/nrue.conf.j2", ue=one,
+                                            sessions=facts.sessions(site, one),
+                                            command=oai_ue_command(site, prefix, one))
     return files
 
 
@@ -177,6 +178,8 @@ def _steps(site: SiteConfig, form: Form, prefix: str) -> Iterator[str]:
             yield f"{prefix}/subscribers.sh"
         for one in facts.srsues(site):
             yield f"sudo srsue {prefix}/ue/{one.name}.conf"
+        for one in facts.oai_ues(site):
+            yield "sudo " + " ".join(oai_ue_command(site, prefix, one))
         return
     if facts.has_core(site):
         yield f"sudo {prefix}/subscribers.sh"
@@ -184,6 +187,9 @@ def _steps(site: SiteConfig, form: Form, prefix: str) -> Iterator[str]:
     yield "sudo systemctl daemon-reload"
     for unit in units(site, prefix):
         yield f"sudo systemctl start {unit.name}" + (f"      # at {unit.at}" if unit.at else "")
+    for one in facts.oai_ues(site):
+        if one.name not in facts.ways(site):
+            yield "sudo " + " ".join(oai_ue_command(site, prefix, one))
     if site.ric.kind is RicKind.OSC:
         yield f"dms_cli onboard {prefix}/osc/config-file.json {prefix}/osc/schema.json"
         yield "dms_cli install airsplit 0.1.0 ricxapp"

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from testbed.deploy.facts import has_core, loops, srsues
-from testbed.deploy.site import FUNCTIONS, GnbKind, Radio, RicKind, SiteConfig
+from testbed.deploy.facts import has_core, loops, oai_ues, srsues, ways
+from testbed.deploy.oai_carrier import carrier_of
+from testbed.deploy.site import FUNCTIONS, GnbKind, Radio, RicKind, SiteConfig, UeConfig
 
 AIRSPLIT = "/usr/local/bin/airsplit"
 AIRSPLIT_IMAGE = "airsplit:latest"
@@ -91,6 +92,11 @@ def units(site: SiteConfig, prefix: str) -> tuple[Unit, ...]:
         found.append(Unit(named(f"ue-{one.name}"), f"{site.name}: srsUE {one.name}",
                           f"/usr/local/bin/srsue {prefix}/ue/{one.name}.conf",
                           after=(named("gnb"),)))
+    for one in oai_ues(site):
+        if one.name in ways(site):  # others have a radio, on a machine of their own as a rule
+            found.append(Unit(named(f"ue-{one.name}"), f"{site.name}: OAI's nrUE {one.name}",
+                              "/usr/sbin/" + " ".join(oai_ue_command(site, prefix, one)),
+                              after=(named("net"), named("gnb"))))
     return tuple(found)
 
 
@@ -104,6 +110,15 @@ def gnb_command(site: SiteConfig, prefix: str) -> str:
         return (f"/usr/local/bin/nr-softmodem -O {prefix}/gnb/gnb.conf"
                 f"{rfsim if site.gnb.radio is Radio.RFSIM else ''} --gNBs.[0].min_rxtxtime 6")
     return f"/usr/local/bin/gnb -c {prefix}/gnb/gnb.yaml"
+
+
+def oai_ue_command(site: SiteConfig, prefix: str, ue: UeConfig) -> tuple[str, str]:
+    """It in two parts, of which the second are its options of the carrier and the radio."""
+    carrier, way = carrier_of(site.gnb), ways(site).get(ue.name)
+    radio = "" if way is None else f" --rfsim --rfsimulator.[0].serveraddr {way.gnb}"
+    return (f"ip netns exec {site.name}-{ue.name} nr-uesoftmodem -O {prefix}/ue/{ue.name}.conf",
+            f"-r {carrier.blocks} --numerology 1 --band {site.gnb.band} -C {carrier.hertz} "
+            f"--ssb {carrier.ssb_subcarrier}{radio}")
 
 
 def services(site: SiteConfig, prefix: str) -> tuple[Service, ...]:

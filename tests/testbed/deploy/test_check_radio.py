@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,9 @@ def gnb(found: SiteConfig, **values: object) -> SiteConfig:
     ("usrp", lambda s: with_ue(s, kind=UeKind.OAI), "ues: phone: kind", "where the SSB is"),
     ("oai", lambda s: replace(s, ric=RicConfig(port=32222)), "ric.port", "no other"),
     ("oai", lambda s: with_slice(s, slice=Snssai(1)), "slices", "ffffff"),
+    ("oai", lambda s: with_slice(s, subnet=IPv4Network("10.200.0.0/15")), "slices: internet",
+     "reach the RF simulator"),
+    ("oai", lambda s: replace(s, ues=s.ues * 256), "ues", "more than 255"),
     ("oai", lambda s: gnb(s, kind=GnbKind.OCUDU), "gnb.radio", "has no radio"),
 ])
 def test_a_mistake_is_found(tmp_path: Path, name: str,

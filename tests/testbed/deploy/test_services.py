@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,39 @@ def test_devices_and_namespaces_come_and_go(tmp_path: Path) -> None:
     assert "lab-phone" in up
     assert "ogstun" not in down
     assert "lab-phone" not in down
+
+
+@needs_root
+def test_an_oai_ue_reaches_the_gnb_from_its_namespace(tmp_path: Path) -> None:
+    """What its command names is the host's end of its way, and answers there."""
+    files = lab(tmp_path, "oai")
+    script = files / "net" / "core-net.sh"
+    place = re.findall(r"serveraddr (\S+)", (files / "ue" / "phone.conf").read_text())
+    assert len(place) == 1
+    hear = "import socket; print(socket.create_server(('0.0.0.0', 4043)).accept()[1][0])"
+    ask = (f"import socket, time; end = time.monotonic() + 20\n"
+           f"while time.monotonic() < end:\n"
+           f"  try: socket.create_connection(('{place[0]}', 4043), 5); break\n"
+           f"  except OSError: time.sleep(0.02)\n")
+    said = apart(f'{script} up; {script} up; "{sys.executable}" -c "{hear}" & '
+                 f'ip netns exec lab-phone "{sys.executable}" -c "{ask}"; wait; echo --; '
+                 f"{script} down; {script} down; ip -brief link; ip netns")
+    up, down = said.split("--\n")
+    assert up.split() == ["10.201.1.2"]
+    assert "airsplit-ue1" not in down
+    assert "lab-phone" not in down
+
+
+@pytest.mark.parametrize("form", Form)
+def test_every_ue_of_oais_is_started_as_its_file_says(tmp_path: Path, form: Form) -> None:
+    files = rendered(site(tmp_path, "oai"), form)
+    head = " ".join(re.findall(r"(?m)^#   *(.*?) ?\\?$", files["ue/phone.conf"])[:2])
+    if form is Form.COMPOSE:
+        assert f"    {head}\n" in files["README.md"]
+    else:
+        assert f"ExecStart=/usr/sbin/{head.removeprefix('sudo ')}\n" in files[
+            "systemd/airsplit-lab-ue-phone.service"]
+        assert "systemctl start airsplit-lab-ue-phone.service" in files["README.md"]
 
 
 @needs_root
