@@ -13,7 +13,7 @@ from testbed.deploy.claim import number
 from testbed.deploy.claims import GNB, OAI_GNB, OSC, XAPP
 from testbed.deploy.findings import Finding, error, warning
 from testbed.deploy.folder import Folder
-from testbed.deploy.site import GnbKind, Radio, RicKind
+from testbed.deploy.site import INSTALLED, GnbKind, Radio, RicKind
 from xapp.config import XappConfig
 from xapp.config_reading import build
 from xapp.errors import XappError
@@ -157,7 +157,7 @@ def _ways(folder: Folder) -> Iterator[Finding]:
 
 def _programs(folder: Folder) -> Iterator[Finding]:
     """Files that units and containers name have to be in the folder."""
-    prefix = f"/etc/airsplit/{folder.site.name}/"
+    prefix = f"{INSTALLED}/{folder.site.name}/"
     for name, text in folder.texts.items():
         if not name.startswith(("systemd/", "compose/")):
             continue

@@ -22,6 +22,7 @@ from testbed.deploy.site import SiteConfig, load
 from xapp.config_reading import MOST_BYTES, yaml_document
 from xapp.errors import ConfigurationError
 
+_KINDS = (".yaml", ".json", ".conf", ".sh", ".service", ".Dockerfile")
 MOST_FILES = 500  # of a folder; a site of 100 UEs has some 150
 
 
@@ -69,7 +70,7 @@ def read(path: Path) -> tuple[Folder, list[Finding]]:
 
 
 def _take(folder: Folder, file: Path, name: str) -> None:
-    if name == SITE or file.suffix not in (".yaml", ".json", ".conf", ".sh", ".service"):
+    if name == SITE or file.suffix not in _KINDS:
         return
     folder.texts[name] = text = _text(file)
     if file.suffix == ".yaml":

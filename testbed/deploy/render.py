@@ -21,13 +21,19 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from testbed.deploy import facts, subscribers
 from testbed.deploy.errors import DeployError
 from testbed.deploy.oai_carrier import carrier_of
-from testbed.deploy.services import START_ORDER, oai_ue_command, services, units
-from testbed.deploy.site import GnbKind, Radio, RicKind, SiteConfig
+from testbed.deploy.services import (
+    AIRSPLIT_IMAGE,
+    MONGO_IMAGE,
+    START_ORDER,
+    oai_ue_command,
+    services,
+    units,
+)
+from testbed.deploy.site import INSTALLED, GnbKind, Radio, RicKind, SiteConfig
 from xapp.ric.osc_config import OscConfig
 from xapp.ric.osc_descriptor import controls_schema, descriptor
 
 TEMPLATES = Path(__file__).parent / "templates"
-INSTALLED = "/etc/airsplit"  # where the folder is copied to
 Files = dict[str, str]
 
 
@@ -78,7 +84,13 @@ def rendered(site: SiteConfig, form: Form) -> Files:
         files |= {f"systemd/{one.name}": fill("unit.service.j2", unit=one)
                   for one in units(site, prefix)}
     else:
-        files["compose/compose.yaml"] = fill("compose.yaml.j2", services=services(site, prefix))
+        found = services(site, prefix)
+        public = [one for one in (site.core.image, MONGO_IMAGE) if facts.has_core(site)]
+        files["compose/compose.yaml"] = fill(
+            "compose.yaml.j2", services=found, public=public,
+            own=sorted({one.image for one in found} - set(public)))
+        files["compose/airsplit.Dockerfile"] = fill("airsplit.Dockerfile.j2",
+                                                    airsplit_image=AIRSPLIT_IMAGE)
     steps = list(_steps(site, form, prefix))
     files["README.md"] = fill("README.md.j2", steps=steps,
                               apart=any("# at " in one for one in steps))
@@ -172,14 +184,18 @@ def _ric_files(site: SiteConfig, fill: Any) -> Files:
 def _steps(site: SiteConfig, form: Form, prefix: str) -> Iterator[str]:
     """The commands of a start, in order."""
     if form is Form.COMPOSE:
+        if any(one.image == AIRSPLIT_IMAGE for one in services(site, prefix)):
+            yield (f"docker build -t {AIRSPLIT_IMAGE} -f {prefix}/compose/airsplit.Dockerfile "
+                   "CHECKOUT      # of airsplit")
         yield f"sudo {prefix}/net/core-net.sh up"
         yield f"docker compose -f {prefix}/compose/compose.yaml up -d"
         if facts.has_core(site):
-            yield f"{prefix}/subscribers.sh"
+            yield f"sudo {prefix}/subscribers.sh"
         for one in facts.srsues(site):
             yield f"sudo srsue {prefix}/ue/{one.name}.conf"
         for one in facts.oai_ues(site):
             yield "sudo " + " ".join(oai_ue_command(site, prefix, one))
+        yield from _onboarding(site, prefix)
         return
     if facts.has_core(site):
         yield f"sudo {prefix}/subscribers.sh"
@@ -190,6 +206,10 @@ def _steps(site: SiteConfig, form: Form, prefix: str) -> Iterator[str]:
     for one in facts.oai_ues(site):
         if one.name not in facts.ways(site):
             yield "sudo " + " ".join(oai_ue_command(site, prefix, one))
+    yield from _onboarding(site, prefix)
+
+
+def _onboarding(site: SiteConfig, prefix: str) -> Iterator[str]:
     if site.ric.kind is RicKind.OSC:
         yield f"dms_cli onboard {prefix}/osc/config-file.json {prefix}/osc/schema.json"
         yield "dms_cli install airsplit 0.1.0 ricxapp"

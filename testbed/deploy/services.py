@@ -16,6 +16,9 @@ from testbed.deploy.site import FUNCTIONS, GnbKind, Radio, RicKind, SiteConfig, 
 AIRSPLIT = "/usr/local/bin/airsplit"
 AIRSPLIT_IMAGE = "airsplit:latest"
 MONGO_IMAGE = "mongo:7"
+FLEXRIC_IMAGE = "flexric:latest"
+GNB_IMAGES = {GnbKind.SRSRAN: "srsran/gnb:latest", GnbKind.OCUDU: "ocudu/gnb:latest",
+              GnbKind.OAI: "oai/gnb:latest"}
 START_ORDER = tuple(sorted(FUNCTIONS, key=lambda one: (one != "nrf", one != "scp")))
 
 
@@ -146,12 +149,16 @@ def services(site: SiteConfig, prefix: str) -> tuple[Service, ...]:
         found.append(Service("xapp", AIRSPLIT_IMAGE,
                              ("airsplit", "xapp", "--config", f"{prefix}/xapp/xapp.yaml"),
                              (*mount, f"state:{site.state}")))
+    if site.ric.kind is RicKind.FLEXRIC:
+        found.append(Service("ric", FLEXRIC_IMAGE, (
+            "nearRT-RIC", "-c", f"{prefix}/flexric/flexric.conf"), mount))
     if site.gnb.radio is Radio.ZMQ:
         found.append(Service("radio", AIRSPLIT_IMAGE, (
             "airsplit", "radio", "run", "--config", f"{prefix}/radio/radio.yaml"),
             (*mount, "/tmp:/tmp")))
     command = gnb_command(site, prefix).split()
-    found.append(Service("gnb", site.gnb.image, (command[0].rpartition("/")[2], *command[1:]),
+    image = site.gnb.image or GNB_IMAGES[site.gnb.kind]
+    found.append(Service("gnb", image, (command[0].rpartition("/")[2], *command[1:]),
                          (*mount, "/dev/bus/usb:/dev/bus/usb"), after=("amf", "upf")
                          if has_core(site) else (), privileged=True))
     return tuple(found)

@@ -19,6 +19,7 @@ from xapp.config_reading import build, yaml_document
 from xapp.errors import ConfigurationError
 from xapp.observations import Quota, Snssai
 
+INSTALLED = "/etc/airsplit"  # where a rendered folder is copied to, under the site's name
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,14}")  # of namespaces, units, containers
 _DEVICE = re.compile(r"[A-Za-z0-9._-]{1,15}")  # what the kernel takes
 _DNN = re.compile(r"[A-Za-z0-9-]{1,63}")
@@ -170,7 +171,7 @@ class GnbConfig:
     remote_port: int = 8001
     pcap: bool = True  # write E2AP and NGAP captures
     test_ues: int = 2  # with the dummy radio
-    image: str = "srsran/gnb:latest"  # of the container form; build it yourself
+    image: str | None = None  # of the container form, which you build; None: a name by its kind
 
     def __post_init__(self) -> None:
         _address("gnb.address", self.address)
@@ -179,7 +180,7 @@ class GnbConfig:
         _within("gnb.test_ues", self.test_ues, 1, 32)
         _port("gnb.remote_port", self.remote_port)
         _matches(_ARGUMENTS, "gnb.device_args", self.device_args, "NAME=VALUE,NAME=VALUE")
-        _matches(_IMAGE, "gnb.image", self.image, "a container image's name")
+        _matches(_IMAGE, "gnb.image", self.image or self.kind.value, "a container image's name")
         if self.clock not in ("internal", "external", "gpsdo"):
             raise DeployError(f"gnb.clock: {self.clock!r} is none: give internal, external, gpsdo.")
 

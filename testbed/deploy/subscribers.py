@@ -18,7 +18,7 @@ from typing import Any
 from testbed.deploy.errors import DeployError
 from testbed.deploy.facts import sessions
 from testbed.deploy.promotion import PROMOTED_5QI
-from testbed.deploy.site import SiteConfig, SliceConfig
+from testbed.deploy.site import INSTALLED, SiteConfig, SliceConfig
 
 IPV4, IPV6 = 1, 2
 GBIT = {"value": 1, "unit": 3}
@@ -47,12 +47,12 @@ def script(site: SiteConfig) -> str:
         "#!/usr/bin/env bash",
         f"# Subscribers of {site.name} for Open5GS's database; it may be run again at any time.",
         "#",
-        "#   ./subscribers.sh",
+        f"#   sudo {INSTALLED}/{site.name}/subscribers.sh",
         "#",
         "# mongosh comes with MongoDB. Where there is none, take subscribers.json, which has UEs",
         "# begin their sequence numbers anew:",
-        f"#   mongoimport --uri {site.core.database} -c subscribers --jsonArray \\",
-        "#     --mode upsert --upsertFields imsi subscribers.json",
+        f"#   sudo mongoimport --uri {site.core.database} -c subscribers --jsonArray \\",
+        f"#     --mode upsert --upsertFields imsi {INSTALLED}/{site.name}/subscribers.json",
         "set -euo pipefail",
         f"DATABASE={shlex.quote(site.core.database)}",
         "command -v mongosh >/dev/null || { echo 'subscribers.sh: there is no mongosh here:' \\",

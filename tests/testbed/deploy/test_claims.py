@@ -74,4 +74,4 @@ def test_no_text_whatever_ends_the_check(folders: list[Folder], data: st.DataObj
 
 def test_a_folder_has_files_of_every_kind(folders: list[Folder], tmp_path: Path) -> None:
     kinds = {Path(name).suffix for folder in folders for name in folder.texts}
-    assert kinds == {".yaml", ".json", ".conf", ".sh", ".service"}
+    assert kinds == {".yaml", ".json", ".conf", ".sh", ".service", ".Dockerfile"}

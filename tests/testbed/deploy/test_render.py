@@ -18,6 +18,7 @@ from xapp.config_reading import yaml_document
 
 NAMES = ["example", *TEXTS]
 EN10MB = 1
+WITH_COMMAND = (".yaml", ".conf", ".sh", ".service", ".Dockerfile")
 
 
 @pytest.mark.parametrize("form", Form)
@@ -32,9 +33,12 @@ def test_files_parse_and_have_their_command_on_top(tmp_path: Path, name: str, fo
             assert yaml_document(file)
         if file.suffix == ".json":
             json.loads(text)
-        if file.suffix in (".yaml", ".conf", ".sh", ".service") and file.name != "site.yaml":
-            head = [line for line in text.splitlines()[:12] if line.startswith("#")]
-            assert any(line.startswith("#   ") for line in head), f"{file} has no command on top"
+        if file.suffix in WITH_COMMAND and file.name != "site.yaml":
+            head = [line for line in text.splitlines()[:12] if line.startswith("#   ")]
+            assert head, f"{file} has no command on top"
+            installed = f"/etc/airsplit/lab/{file.relative_to(folder)}"
+            assert any(re.search(rf"{re.escape(installed)}(\s|$)", line) for line in head) or (
+                file.suffix == ".service" and any(file.name in line for line in head)), head
         assert all(len(line) < 200 for line in text.splitlines())
 
 

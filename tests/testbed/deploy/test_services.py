@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from testbed.deploy.render import Form, rendered, write
 from testbed.deploy.services import services, units
-from testbed.deploy.site import load
+from testbed.deploy.site import RicKind, load
 from tests.testbed.deploy.sites import TEXTS, example, lab, site
 
+PREFIX = "/etc/airsplit/lab"
 ROOT_TOOLS = os.geteuid() == 0 and all(map(shutil.which, ("ip", "unshare", "mount", "awk")))
 needs_root = pytest.mark.skipif(not ROOT_TOOLS or not Path("/dev/net/tun").exists(),
                                 reason="namespaces need root, ip and unshare")
@@ -92,6 +95,32 @@ def test_an_oai_ue_reaches_the_gnb_from_its_namespace(tmp_path: Path) -> None:
     assert up.split() == ["10.201.1.2"]
     assert "airsplit-ue1" not in down
     assert "lab-phone" not in down
+
+
+@pytest.mark.parametrize("name", ["example", *TEXTS])
+def test_whatever_a_unit_starts_a_container_or_a_step_starts_too(tmp_path: Path,
+                                                               name: str) -> None:
+    found = site(tmp_path, name)
+    steps = rendered(found, Form.COMPOSE)["README.md"]
+    started = " ".join([steps, *(" ".join(one.command) for one in services(found, PREFIX))])
+    for unit in units(found, PREFIX):
+        words = [word.rpartition("/")[2] if word.startswith("/usr/") else word
+                 for word in shlex.split(unit.start)]
+        assert " ".join(words) in started, unit.name
+    onboarding = [line for line in rendered(found, Form.BARE)["README.md"].splitlines()
+                  if "dms_cli" in line]
+    assert bool(onboarding) == (found.ric.kind is RicKind.OSC)
+    assert [line for line in steps.splitlines() if "dms_cli" in line] == onboarding
+
+
+@pytest.mark.parametrize("name", ["example", *TEXTS])
+def test_a_gnbs_container_is_of_its_own_kind_unless_the_site_names_one(tmp_path: Path,
+                                                                       name: str) -> None:
+    found = site(tmp_path, name)
+    images = {one.name: one.image for one in services(found, PREFIX)}
+    assert found.gnb.kind.value in images["gnb"]
+    named = replace(found, gnb=replace(found.gnb, image="registry.lab/own:7"))
+    assert {one.name: one.image for one in services(named, PREFIX)}["gnb"] == "registry.lab/own:7"
 
 
 @pytest.mark.parametrize("form", Form)
