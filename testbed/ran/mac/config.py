@@ -150,7 +150,8 @@ def _within(name: str, value: float, least: float, most: float) -> None:
 
 
 # Measured with srsRAN 4G over ZeroMQ (50 PRBs): ping 21.4 / 31.8 / 46.9 ms, mean deviation 7.1;
-# 22.1 Mbit/s down, 14.6 up. `bench_cell` shows what these come to beside it.
+# 22.1 Mbit/s down, 14.6 up. `bench_cell` and the researchers' guide show what these come to beside
+# it. Of 5G no figures were at hand.
 PROFILES: Mapping[str, MacConfig] = {
     "lte-lab": MacConfig(
         mcs_table=McsTable.QAM64, cqi_table=CqiTable.TABLE1, down_slots=6, up_slots=6,

@@ -1,16 +1,24 @@
-"""The emulated MAC does what arithmetic says: block sizes, shares, lending, a known queue."""
+"""The emulated MAC does what arithmetic says: block sizes, shares, lending, a known queue.
+
+And its profile of a lab answers pings as that lab's base station did.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from testbed.ran.mac.config import Discipline, MacConfig, QueueConfig
+from testbed.ran.mac.channel import ChannelConfig, make_channel
+from testbed.ran.mac.config import PROFILES, Bearer, Discipline, Layout, MacConfig, QueueConfig
 from testbed.ran.mac.simulated import run_many
 from testbed.ran.mac.state import BITS, DROPPED, PRBS, WAITED, Mac
 from testbed.ran.mac.tables import MCS_TABLES, McsTable, transport_block_bits
+from tests.benchmarks.bench_cell import REAL, saturated
+from tests.benchmarks.cell_pings import LAB_PRBS, LAB_SNR, LAB_UP, pinged, summed_up
 from tests.testbed.ran.mac.small import small
 
 SLOT_NS = 1_000_000
@@ -124,3 +132,38 @@ def test_waits_are_those_of_a_queue_with_a_fixed_service(load: float) -> None:
     mean = mac.counts[0, 0, WAITED] / mac.counts[0, 0, BITS] * 1000  # slots
     expected = load / (2 * (1 - load)) + 0.5 + EXACT.down_slots
     assert mean == pytest.approx(expected, rel=0.05)
+
+
+GUIDE = Path(__file__).parents[4] / "docs" / "guides" / "researcher.md"
+
+
+def test_the_labs_profile_is_near_srsran_4g_over_zeromq_and_the_guide_says_how_near() -> None:
+    """The guide's rows are the figures themselves: slots alone are the same on every machine."""
+    least, mean, most, deviation = found = summed_up(pinged(PROFILES["lte-lab"]))
+    real = REAL["ping_ms"]
+    assert isinstance(real, list)
+    assert mean == pytest.approx(real[1], rel=0.1)
+    assert deviation == pytest.approx(real[3], rel=0.15)
+    assert [least, most] == pytest.approx([real[0], real[2]], abs=8.0)
+    channel = make_channel(ChannelConfig(snr_db=LAB_SNR, up_offset_db=LAB_UP), 1)
+    rates = saturated(Layout((LAB_PRBS,), (0,), (Bearer(0, 0), Bearer(0, 1)),
+                             ((0, 100, 0),) * 2, (channel,)))
+    assert [rates["down_mbps"], rates["up_mbps"]] == pytest.approx(
+        [REAL["down_mbps"], REAL["up_mbps"]], rel=0.1)
+    text = GUIDE.read_text()
+    assert _row("srsRAN 4G over ZeroMQ", [*real, REAL["down_mbps"], REAL["up_mbps"]]) in text
+    assert _row("`lte-lab`", [*found, rates["down_mbps"], rates["up_mbps"]]) in text
+    of_5g = summed_up(pinged(PROFILES["5g-lab"], 500, LAB_PRBS + 1))
+    assert _row("`5g-lab`, 0.5 ms slots, 51 PRBs", of_5g) in text
+
+
+def _row(name: str, values: Sequence[object]) -> str:
+    return f"| {name} | {' | '.join(f'{one:.1f}' for one in values)} |"
+
+
+def test_requests_that_come_at_their_own_time_are_what_spreads_a_labs_pings() -> None:
+    even = pinged(replace(PROFILES["lte-lab"], request_jitter=0), count=300)
+    real = REAL["ping_ms"]
+    assert isinstance(real, list)
+    assert even.std() < 0.7 * real[3]
+    assert even.mean() < 0.8 * real[1]
