@@ -18,7 +18,8 @@ from testbed.experiments.errors import BadScenario
 from testbed.experiments.kind import Better, Column, Figures, Say, Scale, Value
 from testbed.experiments.results import write_whole
 from testbed.loop.own_cell import said_twice
-from testbed.loop.settings import INTERNET, LLM, Load, LoopSettings
+from testbed.loop.settings import LLM, Load, LoopSettings
+from testbed.loop.slices import together
 from xapp.config_reading import build
 from xapp.errors import ConfigurationError
 
@@ -38,7 +39,7 @@ MAIN = ("first_token_ms", "p50_ms", "p95_ms", "p99_ms", "tokens_per_second")
 PHASES = (("", "steered", 2), ("calm_", "calm", 0), ("onset_", "as load begins", 1))
 OF_SLICE = (("down_mbps", "down", "Mbit/s", HIGH), ("up_mbps", "up", "Mbit/s", HIGH),
             ("down_delay_ms", "delay down", "ms", LOW))
-SLICES = (("others", INTERNET), ("llm", LLM))
+SLICES = (("others", "all other slices"), ("llm", f"slice {LLM}"))
 
 
 def _columns() -> tuple[Column, ...]:
@@ -47,9 +48,9 @@ def _columns() -> tuple[Column, ...]:
              for prefix, phase, _ in PHASES for name, text, unit, better in OF_PHASE]
     found += [Column(f"{prefix}stalls", f"stalls over 0.5 s{f' ({phase})' if prefix else ''}", "",
                      LOW, Scale.DIFFERENCE, main=not prefix) for prefix, phase, _ in PHASES]
-    found += [Column(f"{who}_{name}", f"slice {slice_}: {text}", unit, better, digits=2,
+    found += [Column(f"{who}_{name}", f"{whose}: {text}", unit, better, digits=2,
                      main=who == "others" and name != "down_delay_ms")
-              for who, slice_ in SLICES for name, text, unit, better in OF_SLICE]
+              for who, whose in SLICES for name, text, unit, better in OF_SLICE]
     return (*found, *OTHERS)
 
 
@@ -179,11 +180,9 @@ def figures_of(result: LoopResult) -> Figures:
         for name, *_ in OF_PHASE:
             found[prefix + name] = getattr(phase, name)
         found[f"{prefix}stalls"] = phase.stalls
-    for who, slice_ in SLICES:
-        mine = next((one for one in result.slices
-                     if (one.slice, one.phase) == (slice_, "steered")), None)
+    for who, slices in (("others", result.settings.floors), ("llm", {LLM})):
         for name, *_ in OF_SLICE:
-            found[f"{who}_{name}"] = getattr(mine, name, None)
+            found[f"{who}_{name}"] = together(result.slices, slices, "steered", name)
     verdict, labels = result.verdict(), result.labels
     guarantees = [(shares.get(LLM) or {}).get("minimum", 0) for _, shares in result.cell_quotas]
     return found | {

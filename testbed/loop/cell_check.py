@@ -76,8 +76,8 @@ def _check_traffic(settings: LoopSettings) -> None:
 
 
 def _check_slices(settings: LoopSettings) -> None:
-    names = [str(one.get("slice")) for one in settings.slices]
-    if names and not {INTERNET, LLM} <= set(names):
+    names = settings.slice_names
+    if not {INTERNET, LLM} <= set(names):
         raise TestbedFailure(f"slices: there are {', '.join(names)}.",
                              f'The loop needs "{INTERNET}", the crowd\'s, and "{LLM}", the '
                              "model's; others may be beside them.")

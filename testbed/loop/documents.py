@@ -113,7 +113,7 @@ def xapp_document(settings: LoopSettings, labels: str, folder: Path) -> dict[str
                 "nodes": [{"name": "*", "profile": "spec"}]},
         "policies": [{"name": "llm", "inter_token_ms": settings.inter_token_ms,
                       "first_token_ms": settings.first_token_ms, "prompt_rows": PROMPT_ROWS,
-                      "floors": {INTERNET: settings.floor}}],
+                      "floors": settings.floors}],
         # A floor for slices that no policy names would help the model's even where the xApp takes
         # the wrong one for it: a control arm could not be told from the run itself.
         # A flow that ended is soon forgotten: a story of two minutes has no time to linger.

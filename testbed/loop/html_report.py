@@ -40,7 +40,7 @@ def page(result: LoopResult) -> str:
     story = [(f"{one.at:.1f} s", one.what.value, one.text) for one in result.events]
     decisions = [(_state(one), one["reason"]) for one in reversed(result.decisions)
                  if one.get("state") != "recorded"][:MOST_DECISIONS]
-    slices = [(one.slice, one.phase, _number(one.down_mbps, 2), _number(one.up_mbps, 2),
+    slices = [(one.slice, one.cell, one.phase, _number(one.down_mbps, 2), _number(one.up_mbps, 2),
                _number(one.down_prbs), _number(one.up_prbs), _number(one.down_delay_ms),
                "" if one.floor is None else f"{one.floor} %",
                {None: "", True: "broken", False: "kept"}[one.floor_violated])
@@ -62,8 +62,8 @@ def page(result: LoopResult) -> str:
         "<h2>Decisions of the xApp that were sent</h2>",
         _table(("how it ended", "why"), decisions, "words") if decisions else "<p>None.</p>",
         "<h2>Slices</h2>", _table(
-            ("slice", "phase", "Mbit/s down", "up", "PRBs down, %", "up", "wait down, ms", "floor",
-             "floor was"), slices),
+            ("slice", "cell", "phase", "Mbit/s down", "up", "PRBs down, %", "up", "wait down, ms",
+             "floor", "floor was"), slices),
         "<details><summary>Settings</summary>", _table(("", ""), values, "words"), "</details>",
         "</html>\n"))
 

@@ -134,15 +134,27 @@ def _slices(scene: Scene) -> Panel:
     table = Table(box=None, padding=(0, 1))
     for name in ("slice", "guarantee", "PRBs down", "PRBs up", "down", "waits"):
         table.add_column(name, justify="left" if name == "slice" else "right")
-    for slice_ in (INTERNET, LLM):
-        last = next((one for one in reversed(scene.samples) if one.slice == slice_), None)
-        quota = scene.quotas.get(slice_) or {}
-        table.add_row(
-            NAMES[slice_], f"{quota.get('minimum', 0)} %",
-            _percent(last.down_prbs if last else None), _percent(last.up_prbs if last else None),
-            f"{_number(last.down_kbps / 1000 if last and last.down_kbps is not None else None, 1)}"
-            " Mbit/s", f"{_number(last.down_delay_ms if last else None)} ms")
+    cells = sorted({one.cell for one in scene.samples})
+    for slice_ in scene.settings.slice_names:
+        name, quota = NAMES.get(slice_, slice_), scene.quotas.get(slice_) or {}
+        lasts = {one.cell: one for one in scene.samples if one.slice == slice_}
+        for place, cell in enumerate(cells):
+            if cell in lasts:
+                where = f", cell {place}" if len(cells) > 1 else ""
+                _add_slice(table, name + where, quota, lasts[cell])
+        if not lasts:
+            _add_slice(table, name, quota, None)
     return Panel(table, title="the cell", border_style="cyan")
+
+
+def _add_slice(table: Table, name: str, quota: Mapping[str, Any],
+               last: SliceSample | None) -> None:
+    """A slice in a cell by its last report."""
+    table.add_row(
+        name, f"{quota.get('minimum', 0)} %",
+        _percent(last.down_prbs if last else None), _percent(last.up_prbs if last else None),
+        f"{_number(last.down_kbps / 1000 if last and last.down_kbps is not None else None, 1)}"
+        " Mbit/s", f"{_number(last.down_delay_ms if last else None)} ms")
 
 
 def _steering(scene: Scene, reason: int, width: int | None) -> Panel:

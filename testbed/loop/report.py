@@ -10,10 +10,11 @@ from rich.table import Table
 
 from testbed.bed.modes import HONEST
 from testbed.loop.outcome import LoopResult, minimum
+from testbed.loop.slices import together
 
 COLUMNS = ("phase", "tokens/s", "first", "p50", "p95", "p99", "stalls", "p95/calm", "others")
 CAPTION = ("first: to an answer's first token; p50 to p99: from one token to the next; all in ms. "
-           "Stalls are waits over half a second. others: Mbit/s down of everybody's slice")
+           "Stalls are waits over half a second. others: Mbit/s down of all other slices")
 
 
 def write(result: LoopResult, folder: Path) -> None:
@@ -37,11 +38,10 @@ def write_summary(result: LoopResult, folder: Path) -> None:
 def rows(result: LoopResult) -> list[tuple[str, ...]]:
     """The table's, phase by phase; a dash is what was not measured."""
     base = result.phases[0].p95_ms
-    others = {one.phase: one.down_mbps for one in result.slices if one.floor is not None}
     return [(one.name, f"{one.tokens_per_second:.1f}", shown(one.first_token_ms), shown(one.p50_ms),
              shown(one.p95_ms), shown(one.p99_ms), str(one.stalls),
              shown(one.p95_ms / base if one.p95_ms is not None and base else None, 2),
-             shown(others.get(one.name), 1))
+             shown(together(result.slices, result.settings.floors, one.name, "down_mbps"), 1))
             for one in result.phases]
 
 
@@ -81,11 +81,21 @@ def sentences(result: LoopResult) -> list[str]:
             f"{shown(found['allowed_to_quota_seconds'], 1)} s after the xApp might act and "
             f"{shown(found['congestion_to_quota_seconds'], 1)} s after the crowd came.")
         lines.append(_release(result))
-    violated = found["floor_violated"]
-    lines.append("Whether a floor was broken is not known." if violated is None else
-                 "The others' floor was BROKEN." if violated else
-                 f"The others kept their floor of {result.settings.floor} %.")
-    return lines
+    return [*lines, _floors(result)]
+
+
+def _floors(result: LoopResult) -> str:
+    floors = {name: f"{floor} %" for name, floor in result.settings.floors.items()}
+    broken = sorted({one.slice for one in result.slices if one.floor_violated})
+    if broken:
+        named = ", ".join(f"{one} ({floors[one]})" for one in broken)
+        return f"The floor was BROKEN of slice {named}."
+    if result.verdict()["floor_violated"] is None:
+        return "Whether a floor was broken is not known."
+    if len(floors) == 1:
+        return f"The others kept their floor of {next(iter(floors.values()))}."
+    each = ", ".join(f"{name}: {floor}" for name, floor in floors.items())
+    return f"All other slices kept their floors ({each})."
 
 
 def _moved(result: LoopResult) -> list[str]:

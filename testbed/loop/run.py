@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,8 @@ from testbed.loop.outcome import LoopResult, Quotas, base_percent, minimum
 from testbed.loop.parts import written_to
 from testbed.loop.programs import Programs
 from testbed.loop.run_folder import alone
-from testbed.loop.settings import EDGE_PORT, INTERNET, LLM, PHASES, Load, LoopSettings
-from testbed.loop.slices import SliceSample, sample_of, slice_figures
+from testbed.loop.settings import EDGE_PORT, PHASES, Load, LoopSettings
+from testbed.loop.slices import SliceSample, all_figures, sample_of
 from testbed.loop.story import Question, Token, heard, phase_figures
 
 LOOK_SECONDS = 0.35  # no part of the half second between reports, so as not to miss the same always
@@ -166,12 +166,12 @@ class Run:
             if one["load"]["at"] is not None:
                 self._note(sample_of(one, one["load"]["at"] - time.time() + self.now()))
         if slices is not None:
-            _changed(self.quotas, now, {one["snssai"]: one.get("quota")
-                                        for one in slices["items"]})
+            _changed(self.quotas, now, _highest(
+                (one["snssai"], one.get("quota")) for one in slices["items"]))
         if cell is not None:
-            _changed(self.cell_quotas, now, {one["slice"]: {
-                name: one[name] for name in ("minimum", "maximum", "dedicated")}
-                for one in cell["slices"]})
+            _changed(self.cell_quotas, now, _highest((one["slice"], {
+                name: one[name] for name in ("minimum", "maximum", "dedicated")})
+                for one in cell["slices"]))
         for flow in (flows or {}).get("items", []):
             if flow.get("label") == "llm_split" or flow.get("address") == (
                     self.settings.phone_address):
@@ -187,7 +187,8 @@ class Run:
 
     def _note(self, sample: SliceSample) -> None:
         """A slice's report, unless it is known."""
-        before = next((one for one in reversed(self.samples) if one.slice == sample.slice), None)
+        before = next((one for one in reversed(self.samples)
+                       if (one.slice, one.cell) == (sample.slice, sample.cell)), None)
         if before is None or sample.at > before.at + LOOK_SECONDS / 2:
             self.samples.append(sample)
 
@@ -219,13 +220,12 @@ class Run:
             raise TestbedFailure("The phone got no token.",
                                  f"See the logs in {self.programs.folder}.")
         spans = list(zip(PHASES, (0.0, *settings.ends), settings.ends, strict=False))
-        floors = {INTERNET: settings.floor, LLM: None}
         return LoopResult(
             settings, [phase_figures(name, tokens, begin, end, questions)
                        for name, begin, end in spans],
             tokens, self.decisions, self.flow, self._labels(),
-            [slice_figures(self.samples, one, name, begin, end, floors[one])
-             for one in floors for name, begin, end in spans],
+            all_figures(self.samples, {one: settings.floors.get(one)
+                                       for one in settings.slice_names}, spans),
             self.samples, self.quotas, self.cell_quotas, self.congestion_at, self.congestion_end,
             self.allowed_at, self.put_away_at, self.crowd_account,
             _document(self.programs.folder / "ran.json"), self.wall_origin,
@@ -239,6 +239,19 @@ class Run:
                               if "label" in one], first_packets(capture),
                              (self.settings.edge_address, EDGE_PORT),
                              self.settings.phone_address)
+
+
+def _highest(shares: Iterable[tuple[str, dict[str, Any] | None]]) -> dict[str, Any]:
+    """Of each slice what it has in the cell that guarantees it most: a phone may be handed over."""
+    found: dict[str, Any] = {}
+    for name, share in shares:
+        if name not in found or _guaranteed(share) > _guaranteed(found[name]):
+            found[name] = share
+    return found
+
+
+def _guaranteed(share: dict[str, Any] | None) -> int:
+    return -1 if share is None else int(share["minimum"])  # None: not known
 
 
 def _changed(found: Quotas, now: float, shares: dict[str, Any]) -> None:

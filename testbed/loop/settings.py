@@ -100,7 +100,7 @@ class LoopSettings:
     first_token_ms: float | None = None  # likewise, from the prompt; a phone alone has some 40
     grant_ms: float = 20.0  # that the xApp is told an uplink's grant takes, as in an empty cell
     headroom: float = 1.3  # of the xApp's limits
-    floor: int = 10  # percent that the others keep
+    floor: int = 10  # percent that each slice but the model's keeps
     static_percent: int = STATIC_PERCENT  # that the model's slice has where steering is static
     ric_port: int = 36421
     udp_port: int = 9899  # of SCTP in UDP
@@ -213,6 +213,16 @@ class LoopSettings:
     def crowd_names(self) -> list[str]:
         """Each phone's, as the cell numbers them."""
         return [f"{name}{1 + n}" for name, count in self.groups.items() for n in range(count)]
+
+    @property
+    def slice_names(self) -> list[str]:
+        """Of the cell, as reports have them."""
+        return [str(one.get("slice")).lower() for one in self.slices] or [INTERNET, LLM]
+
+    @property
+    def floors(self) -> dict[str, int]:
+        """Percent that each slice keeps; the model's has no floor."""
+        return {one: self.floor for one in self.slice_names if one != LLM}
 
     @property
     def base_percent(self) -> int:

@@ -23,6 +23,7 @@ from testbed.experiments.scenario import find, load
 from testbed.experiments.verdicts import Outcome
 from testbed.loop.outcome import LoopResult
 from testbed.loop.settings import LLM, PHASES, LoopSettings
+from testbed.loop.slices import SliceFigures
 from testbed.loop.story import Token, phase_figures
 from tests.testbed.loop.recordings import traced
 
@@ -84,6 +85,22 @@ def test_a_machine_that_kept_the_cell_from_running_shows(tmp_path: Path) -> None
 
     assert Loop(run).run({}, 1, tmp_path, lambda text: None)["slots_missed"] == 1544
     assert Loop(stand_in).run({}, 1, tmp_path, lambda text: None)["slots_missed"] is None
+
+
+def test_other_slices_are_added_up_and_each_ones_floor_counts(tmp_path: Path) -> None:
+    def run(settings: LoopSettings, folder: Path, model: Path, say: Say) -> LoopResult:
+        return replace(stand_in(settings, folder, model, say), slices=[
+            SliceFigures(name, phase, down, 1.0, 50.0, 50.0, delay, floor, 3, broken)
+            for phase, broken in (("steered", name_broken), ("calm", None))
+            for name, down, delay, floor in (
+                ("1", 4.0, 20.0, 10), ("1-000002", 2.5, 80.0, 10), (LLM, 0.5, 9.0, None))])
+
+    slices = [{"slice": "1"}, {"slice": LLM}, {"slice": "1-000002"}]
+    for name_broken in (True, False):
+        figures = Loop(run).run({"slices": slices}, 1, tmp_path, lambda text: None)
+        assert (figures["others_down_mbps"], figures["others_up_mbps"]) == (6.5, 2.0)
+        assert (figures["others_down_delay_ms"], figures["llm_down_mbps"]) == (80.0, 0.5)
+        assert figures["floor_violated"] is name_broken
 
 
 def test_every_figure_has_a_column(tmp_path: Path) -> None:

@@ -102,6 +102,8 @@ def test_what_is_said_of_the_cell_goes_in_the_place_of_ours(
     assert plane_config(config).ues[0].sessions[-1].address == settings.phone_address
     xapp = load_xapp(written(xapp_document(settings, "ipc:///tmp/labels", tmp_path), tmp_path))
     assert [str(one) for one in xapp.ran.slices] == [INTERNET, LLM, "1-000002"]
+    assert {str(name): floor for name, floor in xapp.policies[0].floors.items()} == {
+        INTERNET: 10, "1-000002": 10}
     assert {str(name): (one.minimum, one.maximum) for name, one in xapp.steering.found.items()
             } == {INTERNET: (20, 100), LLM: (5, 60), "1-000002": (0, 100)}
 

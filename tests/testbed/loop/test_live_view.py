@@ -60,6 +60,18 @@ def test_everything_is_there() -> None:
         assert part in text
 
 
+def test_every_slice_is_shown_in_each_cell_that_reported_it() -> None:
+    third = "1-000002"
+    own = LoopSettings(slices=({"slice": INTERNET}, {"slice": LLM}, {"slice": third}))
+    found = replace(scene(), settings=own, samples=[
+        SliceSample(29, name, kbps, 100, 97, 99, 15, 10, cell) for name, kbps, cell in (
+            (INTERNET, 7500, "a"), (INTERNET, 2500, "b"), (third, 3500, "b"))])
+    lines = shown(found).splitlines()
+    for name, rate in (("everybody's, cell 0", "7.5"), ("everybody's, cell 1", "2.5"),
+                       ("the split model's ", "-"), (f"{third}, cell 1", "3.5")):
+        assert [f"{rate} Mbit/s" in line for line in lines if f" {name}" in line] == [True]
+
+
 @pytest.mark.parametrize("width", [40, 80, 120, 300])
 def test_any_width_will_do(width: int) -> None:
     assert all(len(line) <= width for line in shown(scene(), width).splitlines())

@@ -18,6 +18,7 @@ from testbed.loop.labels import FlowLabels, LabelFigures
 from testbed.loop.outcome import LoopResult, Quotas, seconds_to_quota
 from testbed.loop.report import sentences, show, write
 from testbed.loop.settings import LLM, PHASES, LoopSettings, Sessions
+from testbed.loop.slices import SliceFigures
 from testbed.loop.story import Token, phase_figures
 
 NO_QUOTA = {"minimum": 0, "maximum": 100, "dedicated": 0}
@@ -50,6 +51,21 @@ def test_a_report_says_what_the_emulator_alone_can_do() -> None:
                      for state in ("confirmed", "unproven", "recorded")]
     assert any("no real network does it: asked for 2 x, there and back; 1 x reports" in line
                for line in sentences(one))
+
+
+@pytest.mark.parametrize(("floors", "violated", "said"), [
+    ({"1": 10}, [False], "The others kept their floor of 10 %."),
+    ({"1": 10, "1-000002": 10}, [False, None], "All other slices kept their floors (1: 10 %, "
+                                               "1-000002: 10 %)."),
+    ({"1": 10, "1-000002": 10}, [False, True], "The floor was BROKEN of slice 1-000002 (10 %)."),
+    ({"1": 10}, [None], "Whether a floor was broken is not known.")], ids=str)
+def test_a_report_names_the_slices_whose_floor_was_kept_or_broken(
+        floors: dict[str, int], violated: list[bool | None], said: str) -> None:
+    one = result()
+    one.settings = LoopSettings(slices=tuple({"slice": name} for name in (*floors, LLM)))
+    one.slices = [SliceFigures(name, "steered", 1.0, 1.0, 50.0, 50.0, 60.0, floor, 9, kept)
+                  for (name, floor), kept in zip(floors.items(), violated, strict=True)]
+    assert said in sentences(one)
 
 
 def test_a_report_is_left_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import pytest
 import testbed.loop.run as module
 from testbed.bed.record import AlreadyRunning, Record, running
 from testbed.loop.programs import Programs
+from testbed.loop.report import rows, sentences
 from testbed.loop.run import Run, run_loop
 from testbed.loop.settings import LLM, LoopSettings
 from testbed.loop.slices import SliceSample
@@ -54,13 +55,57 @@ def test_no_answer_is_counted_and_changes_nothing(
     assert (run.quotas, run.cell_quotas, run.flow) == ([], [], None)
 
 
-def test_a_report_is_noted_once(run: Run) -> None:
-    def sample(at: float, slice_: str = LLM) -> SliceSample:
-        return SliceSample(at, slice_, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+def sample(at: float, slice_: str = LLM, cell: str = "a", prbs: float = 1.0) -> SliceSample:
+    return SliceSample(at, slice_, 1000.0, 1.0, prbs, prbs, 200.0, 1.0, cell)
 
-    for one in (sample(1.0), sample(1.01), sample(1.5), sample(1.5, "1")):
+
+def test_a_report_is_noted_once(run: Run) -> None:
+    for one in (sample(1.0), sample(1.01), sample(1.5), sample(1.5, "1"), sample(1.5, "1", "b")):
         run._note(one)
-    assert [(one.at, one.slice) for one in run.samples] == [(1.0, LLM), (1.5, LLM), (1.5, "1")]
+    assert [(one.at, one.slice, one.cell) for one in run.samples] == [
+        (1.0, LLM, "a"), (1.5, LLM, "a"), (1.5, "1", "a"), (1.5, "1", "b")]
+
+
+def test_of_several_cells_the_one_counts_in_which_the_slice_is_guaranteed_most(
+        run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cell that is named last need not be the phone's."""
+    def told(now: float, *minimums: int) -> None:
+        load = {name: None if name == "at" else 1.0 for name in (
+            "at", "down_kbps", "up_kbps", "down_prbs", "up_prbs", "down_delay_ms", "up_delay_ms")}
+        shares = [{"minimum": one, "maximum": 100, "dedicated": 0} for one in minimums]
+        found: dict[str, dict[str, Any]] = {
+            "slices": {"items": [{"snssai": LLM, "cell": "gnb/a", "quota": None, "load": load},
+                                 *({"snssai": LLM, "cell": "gnb/b", "quota": one, "load": load}
+                                   for one in shares)]},
+            "flows": {"items": []}, "decisions": {"items": []},
+            "state": {"slices": [{"slice": LLM, "cell": name, **one}
+                                 for name, one in zip("ab", shares, strict=True)]}}
+        monkeypatch.setattr(module, "ask", lambda url: found[url.rsplit("/", 1)[1]])
+        run._look(now)
+
+    told(0.0, 0, 0)
+    told(1.0, 12, 0)
+    told(2.0, 0, 0)
+    assert [(at, shares[LLM]["minimum"]) for at, shares in run.cell_quotas] == [
+        (0.0, 0), (1.0, 12), (2.0, 0)]
+    assert [shares[LLM]["minimum"] for _, shares in run.quotas] == [0, 12, 0]
+
+
+def test_each_other_slice_has_its_figures(tmp_path: Path) -> None:
+    settings = LoopSettings(slices=({"slice": "1"}, {"slice": LLM}, {"slice": "1-00000A"}))
+    with Programs(settings, tmp_path, Path("model"), lambda text: None) as programs:
+        run = Run(programs)
+        (tmp_path / "tokens.jsonl").write_text(
+            '{"answer": 0, "token": 0, "asked": 0.5, "at": 1.0}\n')
+        run.samples = [sample(20 + number / 2, name, "a", prbs) for number in range(9)
+                       for name, prbs in (("1", 60.0), ("1-00000a", 3.0))]
+        found = run.result()
+    assert found.verdict()["floor_violated"] is True
+    assert {(one.slice, one.floor) for one in found.slices} == {
+        ("1", 10), (LLM, None), ("1-00000a", 10)}
+    assert "The floor was BROKEN of slice 1-00000a (10 %)." in sentences(found)
+    congested = next(row for row in rows(found) if row[0] == "congested")
+    assert congested[-1] == "2.0"  # of both other slices
 
 
 @pytest.fixture

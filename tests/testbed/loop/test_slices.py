@@ -5,12 +5,19 @@ from __future__ import annotations
 import pytest
 
 from testbed.loop.settings import INTERNET, LLM
-from testbed.loop.slices import REPORTS_ON_END, SliceSample, sample_of, slice_figures
+from testbed.loop.slices import (
+    REPORTS_ON_END,
+    SliceSample,
+    all_figures,
+    sample_of,
+    slice_figures,
+    together,
+)
 
 
 def sample(at: float, prbs: float | None, delay: float | None, slice_: str = INTERNET,
-           ) -> SliceSample:
-    return SliceSample(at, slice_, 1000.0, 500.0, prbs, 90.0, delay, 1.0)
+           cell: str = "a") -> SliceSample:
+    return SliceSample(at, slice_, 1000.0, 500.0, prbs, 90.0, delay, 1.0, cell)
 
 
 def test_means_are_of_the_phases_own_reports() -> None:
@@ -45,5 +52,20 @@ def test_a_single_report_breaks_no_floor() -> None:
 def test_a_sample_is_read_of_the_api() -> None:
     load = {"at": 5.0, "down_kbps": 1.0, "up_kbps": 2.0, "down_prbs": 3.0, "up_prbs": None,
             "down_delay_ms": 4.0, "up_delay_ms": None, "down_drops": None}
-    assert sample_of({"snssai": LLM, "load": load}, 7.0) == SliceSample(
-        7.0, LLM, 1.0, 2.0, 3.0, None, 4.0, None)
+    assert sample_of({"snssai": LLM, "cell": "gnb_1/a", "load": load}, 7.0) == SliceSample(
+        7.0, LLM, 1.0, 2.0, 3.0, None, 4.0, None, "a")
+
+
+def test_a_floor_is_one_of_each_other_slice_in_each_cell() -> None:
+    """A third slice, and a second cell, which is idle: neither hides what the other one lacks."""
+    third, floors = "1-000002", {INTERNET: 10, "1-000002": 20, LLM: None}
+    samples = [sample(number / 2, prbs, delay, slice_, cell) for number in range(REPORTS_ON_END)
+               for slice_, cell, prbs, delay in (
+                   (INTERNET, "a", 50, 200), (INTERNET, "b", 1, 5), (third, "a", 15, 200))]
+    found = all_figures(samples, floors, [("calm", 0, 1), ("loaded", 0, 9)])
+    assert [(one.slice, one.cell, one.floor_violated) for one in found if one.phase == "loaded"
+            ] == [(INTERNET, "a", False), (INTERNET, "b", None), (third, "a", True),
+                  (LLM, "", None)]
+    assert together(found, (INTERNET, third), "loaded", "down_mbps") == 3.0
+    assert together(found, (INTERNET, third), "loaded", "down_delay_ms") == 200
+    assert together(found, (LLM,), "loaded", "down_mbps") is None  # nobody reported it
