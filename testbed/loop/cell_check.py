@@ -1,8 +1,8 @@
-"""Whether a cell takes what the loop's settings say of it, files and all: before anything starts.
+"""Whether cell and xApp take what the loop's settings say, files and all: before anything starts.
 
     check_cell(settings)        # raises TestbedFailure, which names the setting
 
-The emulated cell's own reader judges. It starts nothing.
+The emulated cell's own reader judges, and the xApp's. It starts nothing.
 """
 
 from __future__ import annotations
@@ -13,8 +13,14 @@ from pcap_tools.errors import PcapError
 from testbed.bed.modes import Mode
 from testbed.errors import TestbedFailure
 from testbed.loop.crowd_load import replay_words
-from testbed.loop.documents import cell_document, crowd_document
+from testbed.loop.documents import (
+    cell_document,
+    crowd_document,
+    limits_words,
+    policy_words,
+)
 from testbed.loop.own_cell import traffic_of
+from testbed.loop.own_policy import read as read_policy
 from testbed.loop.settings import INTERNET, LLM, LoopSettings
 from xapp.config_reading import build
 from xapp.errors import XappError
@@ -35,6 +41,7 @@ def check_and_tell(settings: LoopSettings, say: Callable[[str], None]) -> None:
 def check_cell(settings: LoopSettings) -> None:
     """Raise unless it is so."""
     try:
+        read_policy(policy_words(settings), limits_words(settings))
         _check_parts(settings)
         _check_slices(settings)
         _check_files(settings, _built(settings))

@@ -17,6 +17,7 @@ from typing import Any
 from testbed.loop.crowd_load import crowd_traffic
 from testbed.loop.own_cell import GROUP, Words, count_of, name_of
 from testbed.loop.own_files import trace_kind, with_whole_paths
+from testbed.loop.own_policy import POLICY_NAME
 from testbed.loop.settings import (
     INTERNET,
     LLM,
@@ -111,20 +112,34 @@ def xapp_document(settings: LoopSettings, labels: str, folder: Path) -> dict[str
         "api": {"port": settings.api_port, "token_file": str(folder / "xapp.token")},
         "ran": {"slices": [one["slice"] for one in slices], "period_ms": 500,
                 "nodes": [{"name": "*", "profile": "spec"}]},
-        "policies": [{"name": "llm", "inter_token_ms": settings.inter_token_ms,
-                      "first_token_ms": settings.first_token_ms, "prompt_rows": PROMPT_ROWS,
-                      "floors": settings.floors}],
-        # A floor for slices that no policy names would help the model's even where the xApp takes
-        # the wrong one for it: a control arm could not be told from the run itself.
-        # A flow that ended is soon forgotten: a story of two minutes has no time to linger.
-        # The edge computes a token in some 10 ms.
-        "limits": {"floor": 0, "linger": LINGER_SECONDS, "air_share": 0.7,
-                   "grant_ms": settings.grant_ms, "headroom": settings.headroom},
+        "policies": [{"name": POLICY_NAME, **policy_words(settings)}],
+        "limits": limits_words(settings),
         "steering": {"found": {one["slice"]: {share: one[share] for share in SHARES if share in one}
                                for one in slices}},
     } | ({"actuators": {"promotion": {"pcf": f"http://127.0.0.1:{settings.pcf_port}",
                                       "slice": LLM}}}
          if settings.remaps and settings.arm is not Arm.WRONG_SLICE else {})
+
+
+def policy_words(settings: LoopSettings) -> dict[str, Any]:
+    """The xApp's policy, what is given of it before ours."""
+    floors: Any = settings.policy.get("floors", {})
+    if isinstance(floors, Mapping):
+        floors = settings.floors | {str(name).lower(): value for name, value in floors.items()}
+    return {"inter_token_ms": settings.inter_token_ms, "first_token_ms": settings.first_token_ms,
+            "prompt_rows": PROMPT_ROWS, **settings.policy, "floors": floors}
+
+
+def limits_words(settings: LoopSettings) -> dict[str, Any]:
+    """Its limits, likewise.
+
+    A floor for slices that no policy names would help the model's even where the xApp takes the
+    wrong one for it: a control arm could not be told from the run itself. A flow that ended is
+    soon forgotten: a story of two minutes has no time to linger. The edge computes a token in some
+    10 ms.
+    """
+    return {"floor": 0, "linger": LINGER_SECONDS, "air_share": 0.7,
+            "grant_ms": settings.grant_ms, "headroom": settings.headroom, **settings.limits}
 
 
 def wrong_map_document(settings: LoopSettings) -> dict[str, Any]:

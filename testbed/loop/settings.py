@@ -4,8 +4,9 @@
 
 All that an experiment varies is a field here. Simple words make the cell; where they do not reach,
 its parts can be given as its own file has them (`cells`, `slices`, `crowd_groups`, `traffic`), in
-their place. That nothing is said twice is checked here, that a cell takes it by `cell_check`. It
-knows no program's file (`documents`), and runs nothing.
+their place; and so can the xApp's `policy` and `limits`. That nothing is said twice is checked
+here, that cell and xApp take it by `cell_check`. It knows no program's file (`documents`), and
+runs nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from testbed.bed.modes import Mode
 from testbed.errors import TestbedFailure
 from testbed.loop.own_cell import GROUP, count_of, name_of, traffic_of, twice
+from testbed.loop.own_policy import elsewhere
 
 INTERNET, LLM = "1", "1-000001"  # the slices
 LLM_POOL = "10.46.0.0/16"
@@ -27,6 +29,9 @@ MOST_NAME = 24  # characters: what is made of it names namespaces
 CROWD, MOST_CROWD = 24, 100  # phones that load the cell
 BANDWIDTH_MHZ, STATIC_PERCENT = 5, 30
 OURS = ("phone", "page")  # UEs that are no crowd
+# Of a policy and of limits, what is said by a setting of the loop's.
+OWN_POLICY = {one: one for one in ("inter_token_ms", "first_token_ms")}
+OWN_LIMITS = {one: one for one in ("grant_ms", "headroom")}
 MOST_RECORDINGS, MOST_SPEED = 16, 100.0  # replays at once for each of the crowd, and their pace
 
 
@@ -54,7 +59,7 @@ class Steering(enum.StrEnum):
 
     NONE = "none"  # nobody: the xApp watches
     STATIC = "static"  # the cell's own configuration, all along; the xApp watches
-    PROPORTIONAL = "proportional"  # the xApp, by what the flow needs
+    PROPORTIONAL = "proportional"  # the xApp: by what the flow needs, if `policy` says nothing else
 
 
 class Sessions(enum.StrEnum):
@@ -136,6 +141,11 @@ class LoopSettings:
     # What the crowd sends where load is mix: as `traffic` of that file. Its `ues` are the crowd's
     # groups; all of them where it is left out.
     traffic: tuple[Mapping[str, object], ...] = ()
+    # As an entry of `policies` of the xApp's file: a strategy with what it needs, floors of single
+    # slices, which go before `floor`, and more.
+    policy: Mapping[str, object] = field(default_factory=dict)
+    # As `limits` of that file; they go before the loop's own.
+    limits: Mapping[str, object] = field(default_factory=dict)
     seed: int = 1  # of all that is by chance
 
     def __post_init__(self) -> None:
@@ -170,6 +180,10 @@ class LoopSettings:
         _check_pairs(self)
         _check_recording(self)
         _check_groups(self)
+        for place, words, own in (("policy", self.policy, OWN_POLICY),
+                                  ("limits", self.limits, OWN_LIMITS)):
+            if (wrong := elsewhere(place, words, own)) is not None:
+                raise TestbedFailure(*wrong)
 
     @property
     def lengths(self) -> tuple[float, float, float, float]:
@@ -221,8 +235,11 @@ class LoopSettings:
 
     @property
     def floors(self) -> dict[str, int]:
-        """Percent that each slice keeps; the model's has no floor."""
-        return {one: self.floor for one in self.slice_names if one != LLM}
+        """Percent that each slice but the model's keeps."""
+        named = self.policy.get("floors")
+        given = {str(name).lower(): value for name, value in named.items()
+                 if isinstance(value, int)} if isinstance(named, Mapping) else {}
+        return {one: given.get(one, self.floor) for one in self.slice_names if one != LLM}
 
     @property
     def base_percent(self) -> int:

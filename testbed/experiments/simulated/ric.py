@@ -30,10 +30,8 @@ from xapp.core_config import CoreConfig
 from xapp.e2.e2ap_identities import GlobalRicId
 from xapp.e2.nodes import NodeEvent, Nodes, ToPeer
 from xapp.events import Event
-from xapp.limits import Limits
 from xapp.observations import Quota, UeKey
 from xapp.observations import Snssai as SliceName
-from xapp.slice_policy import SlicePolicy
 from xapp.steering_types import SteeringConfig
 from xapp.store import Committed
 from xapp.store_records import Kind, Left, Record, Sample
@@ -70,7 +68,7 @@ class Ric:
         if settings.steering is SimulatedSteering.STATIC:
             found = {INTERNET: Quota(settings.floor, 100, 0),
                      LLM: Quota(settings.static_percent, 100, 0)}
-        self.core = Core(_config(settings, stations, found), self.nodes, self, 1)
+        self.core = Core(core_config(settings, stations, found), self.nodes, self, 1)
         self.core.start(Left(), (), 0.0)
 
     # `Outward`.
@@ -221,15 +219,13 @@ class Ric:
             step_bytes=settings.token_bytes, step_us=step_us)
 
 
-def _config(settings: SimulatedSettings, stations: Sequence[Station],
-            found: dict[SliceName, Quota]) -> CoreConfig:
+def core_config(settings: SimulatedSettings, stations: Sequence[Station],
+                found: dict[SliceName, Quota]) -> CoreConfig:
     nodes = tuple(NodeConfig(station.agent.name, settings.profile, {
         f"{one.nci:09x}": one.prbs for one in station.ran.cells}) for station in stations)
     acts = settings.steering is SimulatedSteering.XAPP and settings.arm is not Arm.DRY_RUN
+    policy, limits = settings.policy_and_limits()
     return CoreConfig(
-        ran=RanConfig(nodes, (INTERNET, LLM), settings.period_ms),
-        policies=(SlicePolicy("llm", inter_token_ms=settings.inter_token_ms,
-                              floors={INTERNET: settings.floor}),),
-        steering=SteeringConfig(found=found, dry_run=not acts),
-        limits=Limits(air_share=settings.air_share, grant_ms=settings.grant_ms),
+        ran=RanConfig(nodes, (INTERNET, LLM), settings.period_ms), policies=(policy,),
+        steering=SteeringConfig(found=found, dry_run=not acts), limits=limits,
         evaluate_every=settings.look_every_ms / 1000)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from testbed.loop.settings import Arm
+from testbed.loop.own_policy import elsewhere, read
+from testbed.loop.settings import INTERNET, Arm
 from testbed.ran.e2_profiles import BEHAVIOURS
 from testbed.ran.mac.tables import carrier_prbs
 from xapp.e2.nodes import MOST_ASSOCIATIONS
 from xapp.e2.profiles import PROFILES
 from xapp.errors import ConfigurationError
 from xapp.limits import Limits
+from xapp.slice_policy import SlicePolicy
 
 MOST_UES = 200
 LIMITS = Limits()  # the xApp's own
+# Of a policy and of limits, what is said by a setting of its own.
+OWN_POLICY = {"inter_token_ms": "inter_token_ms", "floors": "floor"}
+OWN_LIMITS = {one: one for one in ("air_share", "grant_ms")}
 
 
 class SimulatedSteering(enum.Enum):
@@ -22,7 +28,7 @@ class SimulatedSteering(enum.Enum):
 
     NONE = "none"  # nobody: the xApp watches
     STATIC = "static"  # the cells' own configuration; the xApp watches
-    XAPP = "xapp"
+    XAPP = "xapp"  # by what flows need, if `policy` says nothing else
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,9 @@ class SimulatedSettings:
     inter_token_ms: float = 60.0  # what the policy wants
     air_share: float = LIMITS.air_share  # of that, which the xApp is told that the air may take
     grant_ms: float = LIMITS.grant_ms  # of that in turn, which no share shortens
+    # As an entry of `policies` of the xApp's file, such as a strategy with what it needs.
+    policy: Mapping[str, object] = field(default_factory=dict)
+    limits: Mapping[str, object] = field(default_factory=dict)  # as `limits` of that file
     period_ms: int = 500  # between a base station's reports
     look_every_ms: float = 1.0  # the xApp's evaluate_every: its pause for every 64 UEs
     label_seconds: float = 0.6  # from first packet to label: no packets, so none are classified
@@ -88,9 +97,19 @@ class SimulatedSettings:
                                      "Give 1 to 64 threads, 50 to 60000 ms, 0.1 to 1000 ms.")
         if not 0 <= self.static_percent <= 90 or not 0 <= self.floor <= 90:
             raise ConfigurationError("static_percent or floor cannot be.", "Give 0 to 90.")
-        # A bandwidth or a limit that is none says so now.
+        for place, words, own in (("policy", self.policy, OWN_POLICY),
+                                  ("limits", self.limits, OWN_LIMITS)):
+            if (wrong := elsewhere(place, words, own)) is not None:
+                raise ConfigurationError(*wrong)
+        # A bandwidth, a policy or a limit that is none says so now.
         carrier_prbs(self.bandwidth_mhz, 15)
-        Limits(air_share=self.air_share, grant_ms=self.grant_ms)
+        self.policy_and_limits()
+
+    def policy_and_limits(self) -> tuple[SlicePolicy, Limits]:
+        """Of the xApp."""
+        return read({"inter_token_ms": self.inter_token_ms, **self.policy,
+                     "floors": {INTERNET: self.floor}},
+                    {"air_share": self.air_share, "grant_ms": self.grant_ms, **self.limits})
 
     @property
     def total(self) -> float:

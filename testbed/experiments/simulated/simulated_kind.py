@@ -19,7 +19,7 @@ from testbed.experiments.results import write_whole
 from testbed.experiments.simulated.audit import AUDIT
 from testbed.experiments.simulated.settings import SimulatedSettings
 from xapp.config_reading import build
-from xapp.errors import ConfigurationError
+from xapp.errors import XappError
 
 if TYPE_CHECKING:
     from testbed.experiments.simulated.run import Simulation
@@ -97,7 +97,7 @@ class Simulated:
 def settings_of(settings: Mapping[str, Any]) -> SimulatedSettings:
     try:
         return build(SimulatedSettings, settings, "settings")
-    except ConfigurationError as error:
+    except XappError as error:
         raise BadScenario(error.problem, error.remedy) from error
 
 

@@ -33,6 +33,8 @@ def test_the_simple_words_are_taken(load: Load) -> None:
 
 
 def test_a_cell_of_ones_own_is_taken(tmp_path: Path) -> None:
+    check_cell(own(policy={"strategy": "static", "quotas": {LLM: {"minimum": 30}}},
+                   limits={"hold": 8}))
     check_cell(own())
     check_cell(own(page=True, channel=RadioChannel.TRACE,
                    channel_trace=str(traced(tmp_path / "walk.csv"))))
@@ -57,6 +59,10 @@ def test_a_cell_of_ones_own_is_taken(tmp_path: Path) -> None:
     ({"crowd_groups": ({"name": "a", "sessions": [{"slice": "7"}]},), "traffic": ({},)},
      "slice 7 is none"),
     ({"traffic": ({"kind": "noise"},)}, r"traffic\[0\]\.kind"),
+    ({"policy": {"strategy": "luck"}}, "no strategy is called 'luck'"),
+    ({"policy": {"quota": {}}}, r"policy\.quota"), ({"policy": {"floors": 5}}, r"policy\.floors"),
+    ({"policy": {"floors": {INTERNET: 95}}}, "floors add up to 95 %"),
+    ({"limits": {"growth": 9}}, "limits"), ({"limits": {"patience": 9}}, r"limits\.patience"),
     ({"traffic": ({"kind": "poisson"}, {"kind": "replay"})}, r"traffic\[1\]: A replay needs"),
     ({"traffic": ({"ues": ["nobody"]},)}, "no UE 'nobody'"),
     ({"crowd_groups": ({"name": "near", "traffic": [{"down": 5}]},)},

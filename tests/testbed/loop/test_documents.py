@@ -130,6 +130,21 @@ def test_the_xapp_is_told_what_is_wanted_and_how_long_a_grant_takes(tmp_path: Pa
     assert (config.limits.grant_ms, config.limits.headroom) == (15.0, 1.5)
 
 
+def test_a_policy_and_limits_of_ones_own_go_before_ours(tmp_path: Path) -> None:
+    settings = LoopSettings(
+        slices=({"slice": INTERNET}, {"slice": LLM}, {"slice": "1-00000A"}), floor=15,
+        policy={"strategy": "static", "quotas": {LLM: {"minimum": 30}}, "prompt_rows": 9,
+                "floors": {"1-00000a": 25}}, limits={"hold": 8, "air_share": 0.6})
+    config = load_xapp(written(xapp_document(settings, "ipc:///tmp/labels", tmp_path), tmp_path))
+    policy, = config.policies
+    assert (policy.strategy, policy.prompt_rows, policy.inter_token_ms) == ("static", 9, 40.0)
+    assert policy.quotas[Snssai.parse(LLM)].minimum == 30
+    floors = {str(name): floor for name, floor in policy.floors.items()}
+    assert floors == settings.floors == {INTERNET: 15, "1-00000a": 25}  # by which it is judged
+    limits = config.limits
+    assert (limits.hold, limits.air_share, limits.floor, limits.headroom) == (8.0, 0.6, 0, 1.3)
+
+
 def test_the_wrong_map_puts_the_phone_into_the_crowds_slice(tmp_path: Path) -> None:
     settings = LoopSettings()
     entry, = read(written(wrong_map_document(settings), tmp_path))

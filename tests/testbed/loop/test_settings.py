@@ -54,7 +54,9 @@ def test_what_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     ({"crowd_groups": ({"name": "phone"},)}, "called 'phone'"),
     ({"crowd_groups": ({}, {})}, "called 'crowd', or no second"),
     ({"crowd_groups": ({"count": 60}, {"name": "far", "count": 41})}, "crowd of 101"),
-    ({"crowd_groups": ({"count": 0},)}, "count of '0'")], ids=str)
+    ({"crowd_groups": ({"count": 0},)}, "count of '0'"),
+    ({"policy": {"inter_token_ms": 50}}, "`policy.inter_token_ms` is said by a setting"),
+    ({"limits": {"headroom": 2}}, "`limits.headroom` is said by a setting")], ids=str)
 def test_words_that_contradict_each_other_are_refused(wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(TestbedFailure, match=said) as caught:
         LoopSettings(**wrong)

@@ -10,9 +10,11 @@ import pytest
 
 from testbed.experiments.errors import BadScenario
 from testbed.experiments.kind import Figures
+from testbed.experiments.simulated.ric import core_config
 from testbed.experiments.simulated.run import simulate
 from testbed.experiments.simulated.settings import SimulatedSettings, SimulatedSteering
-from testbed.experiments.simulated.simulated_kind import SIMULATED, figures_of
+from testbed.experiments.simulated.simulated_kind import SIMULATED, figures_of, settings_of
+from xapp.observations import Snssai
 
 SETTINGS: dict[str, Any] = {
     "cells": 2, "ues": 50, "llm_users": 1, "bandwidth_mhz": 5, "load": 1.5, "off_seconds": 0,
@@ -86,6 +88,19 @@ def test_what_is_kept_and_a_guarantee_that_was_there_before_the_load(tmp_path: P
     assert figures["congestion_to_quota_s"] == 0.0  # and not the seconds since it was given
 
 
+def test_a_policy_and_limits_of_ones_own_are_the_xapps() -> None:
+    settings = settings_of({
+        "policy": {"strategy": "static", "quotas": {"1-000001": {"minimum": 37}}},
+        "limits": {"hold": 8, "headroom": 2}, "floor": 20, "inter_token_ms": 45, "grant_ms": 15})
+    config = core_config(settings, (), {})
+    policy, = config.policies
+    assert (policy.strategy, policy.inter_token_ms) == ("static", 45)
+    assert policy.floors == {Snssai(1): 20}
+    assert policy.quotas[Snssai(1, 1)].minimum == 37
+    limits = config.limits
+    assert (limits.hold, limits.headroom, limits.grant_ms) == (8, 2, 15)
+
+
 def test_a_token_that_never_comes_is_a_long_wait() -> None:
     settings = SimulatedSettings(
         ues=6, llm_users=2, bandwidth_mhz=5, load=0, calm_seconds=1, settle_seconds=1, seconds=1,
@@ -106,7 +121,11 @@ def test_a_token_that_never_comes_is_a_long_wait() -> None:
     ({"grant_ms": -1}, "grant_ms"), ({"ues": 3, "llm_users": 4}, "llm_users is 4"),
     ({"steering": "luck"}, "steering"), ({"profile": "none"}, "no kind of base station"),
     ({"seconds": 0}, "time or the load"), ({"threads": 0}, "threads"),
-    ({"bandwidth_mhz": 7}, "7"), ({"nothing": 1}, "settings.nothing")])
+    ({"bandwidth_mhz": 7}, "7"), ({"nothing": 1}, "settings.nothing"),
+    ({"policy": {"strategy": "luck"}}, "no strategy is called 'luck'"),
+    ({"policy": {"floors": {"1": 5}}}, "`policy.floors` is said by a setting of its own"),
+    ({"policy": {"wishes": 3}}, r"policy\.wishes"), ({"limits": {"hold": 0}}, "limits"),
+    ({"limits": {"grant_ms": 5}}, "`limits.grant_ms` is said")])
 def test_settings_that_cannot_be(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(BadScenario, match=said):
         SIMULATED.check(settings)
