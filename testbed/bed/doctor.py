@@ -113,4 +113,5 @@ def _ports(settings: LoopSettings) -> Finding:
     if not found:
         return Finding("ports", Grade.GOOD, "all free")
     return Finding("ports", Grade.WEAK, "; ".join(found),
-                   "end those, or give others with --config")
+                   "end those, or give others with `airsplit testbed up --config`; the demo takes "
+                   "free ones by itself")

@@ -92,6 +92,9 @@ class Loop:
 
     def check(self, settings: Mapping[str, Any]) -> None:
         said = _settings_of(settings, 1)
+        if said.mode is Mode.USER:  # a trial would run where it is, and its row would say `user`
+            raise BadScenario("settings.mode: an experiment enters no user namespace.",
+                              "Give root, or relay, which needs no privilege.")
         _check_cell(said)
         if not (model := _model_of(settings)).is_dir():
             raise BadScenario(f"settings.model: there is no folder {model}.",

@@ -190,6 +190,11 @@ def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
         Loop().check({"model": str(tmp_path)})
 
 
+def test_a_mode_that_no_trial_would_run_in_is_refused() -> None:
+    with pytest.raises(BadScenario, match="enters no user namespace"):
+        Loop().check({"mode": "user"})
+
+
 def test_only_trials_in_namespaces_need_a_right(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(namespaces, "available", lambda: False)
     kind = Loop()
