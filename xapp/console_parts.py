@@ -67,8 +67,14 @@ def frame(console: Console) -> None:
 
 
 def live(draw: Callable[[Console], None], console: Console) -> None:
-    """Draw a part of the page, and again at every refresh without the rest of it."""
-    st.fragment(draw, run_every=console.config.refresh)(console)
+    """Draw a part of the page, and again at every refresh without the rest of it.
+
+    Alone in a container: where the part is drawn again before a slow server has sent the page,
+    Streamlit sends the page without it, the browser takes the old one away, what stood behind it
+    moves up, and the new one is put in that one's place. So nothing may stand behind it.
+    """
+    with st.container():
+        st.fragment(draw, run_every=console.config.refresh)(console)
 
 
 @contextmanager
