@@ -28,7 +28,7 @@ class ConsoleConfig:
 
 @dataclass(frozen=True)
 class _Kept:
-    at: float
+    until: float
     value: Any
     error: XappError | None
 
@@ -50,13 +50,17 @@ class Console:
         return self.client.may_change and not self.config.read_only
 
     def read(self, ask: Callable[..., T], *arguments: Any) -> T:
-        """What `ask` answers, or answered less than half a refresh ago; its error likewise."""
+        """What `ask` answers, or answered less than half a refresh ago; its error likewise.
+
+        What was long in coming is kept as long: else, where the xApp takes a call and does not
+        answer, every page and every part of it would wait in turn.
+        """
         key = (ask.__name__, *arguments)
         with self._lock:
             asking = self._asking.setdefault(key, threading.Lock())
         with asking:  # whoever comes meanwhile waits for the same answer
             kept = self._kept.get(key)
-            if kept is None or self._now() - kept.at > self.config.refresh / 2:
+            if kept is None or self._now() > kept.until:
                 kept = self._ask(ask, arguments)
                 with self._lock:
                     if len(self._kept) >= MAX_KEPT:
@@ -69,10 +73,13 @@ class Console:
         return value
 
     def _ask(self, ask: Callable[..., Any], arguments: tuple[Any, ...]) -> _Kept:
+        begun, value, failed = self._now(), None, None
         try:
-            return _Kept(self._now(), ask(*arguments), None)
+            value = ask(*arguments)
         except XappError as error:
-            return _Kept(self._now(), None, error)
+            failed = error
+        came = self._now()
+        return _Kept(came + max(self.config.refresh / 2, came - begun), value, failed)
 
     def changed(self) -> None:
         """Something was done: what was read before it is old."""

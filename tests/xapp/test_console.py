@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,9 @@ def visit(monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeVisit]:
         scene = make_scene(**options)
         client = Client("http://testserver", token, into(scene))
         clients.append(client)
-        # Every look is a new one: the test moves no clock.
-        ticks = iter(range(0, 10**9, 100))
-        shared = Console(client, ConsoleConfig(2.0, read_only), lambda: float(next(ticks)))
+        # Every look is a new one: the test moves no clock, and each step is longer than the last.
+        ticks = (100.0 * number**2 for number in count())
+        shared = Console(client, ConsoleConfig(2.0, read_only), lambda: next(ticks))
         monkeypatch.setattr(console_state, "_installed", None)
         install(shared)
         return Visit(scene, shared)

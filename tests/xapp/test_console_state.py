@@ -63,11 +63,14 @@ def test_an_error_is_kept_as_long(source: Counting) -> None:
 
 
 def test_those_who_come_at_once_wait_for_one_answer(source: Counting) -> None:
-    console, begun, release = make([0.0]), threading.Event(), threading.Event()
+    """Also where it takes long, and whoever waited comes to look at it only later."""
+    now, begun, release = [0.0], threading.Event(), threading.Event()
+    console = make(now)
 
     def slow() -> int:
         begun.set()
         assert release.wait(WAIT)
+        now[0] += 5.0
         return source.ask()
 
     found: list[int] = []
@@ -80,6 +83,10 @@ def test_those_who_come_at_once_wait_for_one_answer(source: Counting) -> None:
     for thread in threads:
         thread.join(WAIT)
     assert found == [1] * 5
+    now[0] += 5.0
+    assert console.read(slow) == 1
+    now[0] += 0.1
+    assert console.read(slow) == 2
 
 
 def test_what_is_kept_is_bounded(source: Counting) -> None:
