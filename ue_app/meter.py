@@ -5,6 +5,7 @@ It is told when each token came and reads no clock; several threads may use it.
 
 from __future__ import annotations
 
+import math
 import statistics
 import threading
 from collections import deque
@@ -18,14 +19,15 @@ if TYPE_CHECKING:
 WINDOW = 60.0  # seconds the plot looks back
 MAX_TICKS = 60_000  # a thousand tokens a second for the whole window; bounds the memory
 RATE_WINDOW = 2.0  # seconds over which a running answer's speed is taken
+TOGETHER = 0.0005  # seconds; tokens closer than this came in one round trip
 
 
 @dataclass(frozen=True)
 class Bar:
     """Gaps between tokens that fell into one slice of the window, seconds."""
 
-    typical: float  # the median
-    worst: float
+    typical: float  # the median; tokens that came together share their wait
+    worst: float  # as it was
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Minute:
     """The last minute."""
 
     bars: tuple[Bar | None, ...]  # oldest first; None where no token came
-    typical: float | None  # median of all gaps, seconds
+    typical: float | None  # the same of all gaps
     worst: float | None
 
 
@@ -57,13 +59,29 @@ class Meter:
         with self._lock:
             recent = [(time, gap) for time, gap in self._gaps
                       if last - count < int(time // width) <= last]
-        slices: list[list[float]] = [[] for _ in range(count)]
-        for time, gap in recent:
-            slices[int(time // width) - last + count - 1].append(gap)
-        gaps = [gap for _, gap in recent]
+        shared = _shared(recent)
+        slices: list[list[int]] = [[] for _ in range(count)]
+        for place, (time, _) in enumerate(recent):
+            slices[int(time // width) - last + count - 1].append(place)
         return Minute(
-            tuple(Bar(statistics.median(part), max(part)) if part else None for part in slices),
-            statistics.median(gaps) if gaps else None, max(gaps, default=None))
+            tuple(Bar(statistics.median(shared[place] for place in part),
+                      max(recent[place][1] for place in part)) if part else None
+                  for part in slices),
+            statistics.median(shared) if shared else None,
+            max((gap for _, gap in recent), default=None))
+
+
+def _shared(gaps: Sequence[tuple[float, float]]) -> list[float]:
+    """Each token's part of the wait: where guesses come true, one round trip brings several."""
+    groups: list[list[float]] = []
+    before = -math.inf
+    for time, gap in gaps:
+        if time - before < TOGETHER:
+            groups[-1].append(gap)
+        else:
+            groups.append([gap])
+        before = time
+    return [sum(group) / len(group) for group in groups for _ in group]
 
 
 def rate_now(times: Sequence[float]) -> float | None:

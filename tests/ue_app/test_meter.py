@@ -28,6 +28,21 @@ def test_gaps_fall_into_the_slice_of_their_time() -> None:
     assert (minute.typical, minute.worst) == (0.25, 0.9)
 
 
+def test_tokens_that_came_in_one_round_trip_share_its_wait() -> None:
+    """Their median is no tenth of a millisecond, though most followed another at once."""
+    meter = Meter()
+    for trip in range(10):
+        for place in range(4):
+            meter.token(token(1000.0 + 0.06 * trip + 0.0001 * place,
+                              0.0001 if place else 0.0597))
+    minute = meter.minute(1000.9, 60)
+    assert minute.bars[-1] is not None
+    assert round(minute.bars[-1].typical, 6) == 0.015
+    assert minute.typical is not None
+    assert round(minute.typical, 6) == 0.015
+    assert (minute.bars[-1].worst, minute.worst) == (0.0597, 0.0597)
+
+
 def test_bars_move_as_wholes() -> None:
     meter = Meter()
     for step in range(100):
