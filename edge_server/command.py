@@ -80,6 +80,13 @@ def configure(parser: argparse.ArgumentParser, default_model: Path) -> None:
     limits.add_argument("--drain-timeout", type=seconds, default=10.0, metavar="SECONDS",
                         help="what running answers get when the edge is asked to end "
                              "(default: %(default)g)")
+    _configure_access(parser)
+    parser.set_defaults(run=run, default_model=default_model)
+    commands = parser.add_subparsers(title="commands", dest="edge_command", metavar="COMMAND")
+    token_command.configure(commands.add_parser("token", help="add, list and revoke tokens"))
+
+
+def _configure_access(parser: argparse.ArgumentParser) -> None:
     access = parser.add_argument_group("access")
     token_command.add_tokens_option(access)
     access.add_argument("--allow-anyone", action="store_true",
@@ -92,9 +99,6 @@ def configure(parser: argparse.ArgumentParser, default_model: Path) -> None:
     access.add_argument("--connections-per-address", type=positive, metavar="N",
                         help="connections at a time from one address; a network may hide many "
                              "phones behind one (default: --sessions + 16)")
-    parser.set_defaults(run=run, default_model=default_model)
-    commands = parser.add_subparsers(title="commands", dest="edge_command", metavar="COMMAND")
-    token_command.configure(commands.add_parser("token", help="add, list and revoke tokens"))
 
 
 def layer_range(text: str) -> LayerRange:
@@ -177,8 +181,6 @@ def _serve(
     arguments: argparse.Namespace, listener: socket.socket, context: ssl.SSLContext | None,
     tokens: TokenStore | None,
 ) -> int:
-    import logging
-
     from edge_server import logs
     from edge_server.access import Access
     from edge_server.app import create_app
@@ -189,7 +191,6 @@ def _serve(
     from edge_server.metrics import Metrics
     from edge_server.server import EdgeServer
     from edge_server.serving import open_edge
-    from edge_server.tokens import default_path
 
     logs.configure(arguments.log_level, arguments.log_format)
     options = EngineOptions(arguments.backend, arguments.dtype, arguments.sessions,
@@ -223,18 +224,27 @@ def _serve(
           f"({edge.engine.backend}, {edge.engine.precision}, "
           f"{edge.worker.memory() / 2**20:,.0f} MiB) "
           f"on {scheme}://{url_host(arguments.host)}:{config.port}", flush=True)
-    if tokens is not None and tokens.required and context is None and not _is_loopback(
-            listener.getsockname()[0]):
+    if not _is_loopback(listener.getsockname()[0]):
+        _warn_of_strangers(arguments, tokens, context is not None)
+    server.run(sockets=[Listener(listener, limits, metrics.denied, context is not None)])
+    return 0
+
+
+def _warn_of_strangers(arguments: argparse.Namespace, tokens: TokenStore | None,
+                       encrypted: bool) -> None:
+    """What other machines may do that the operator may not have meant."""
+    import logging
+
+    from edge_server.tokens import default_path
+
+    if tokens is not None and tokens.required and not encrypted:
         logging.getLogger("edge_server").warning(
             "tokens and activations cross the network unencrypted; give --tls-cert, "
             "or put a proxy that ends TLS in front")
-    if arguments.allow_anyone and not _is_loopback(listener.getsockname()[0]) and (
-            arguments.tokens or default_path()).exists():
+    if arguments.allow_anyone and (arguments.tokens or default_path()).exists():
         logging.getLogger("edge_server").warning(
             "--allow-anyone: nobody is asked for a token, though there are some in %s",
             arguments.tokens or default_path())
-    server.run(sockets=[Listener(listener, limits, metrics.denied, context is not None)])
-    return 0
 
 
 def listen(host: str, port: int, allow_anyone: bool) -> socket.socket:
