@@ -55,7 +55,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     run_.add_argument("--real-time-priority", type=int, metavar="N",
                       help="of the broker, where permitted: 1 to 98; 0 is none (default: 10)")
     run_.add_argument("--control", metavar="ADDRESS", help=f"of orders (default: {CONTROL})")
-    run_.add_argument("--check", action="store_true", help="print the configuration, and end")
+    run_.add_argument("--check", action="store_true",
+                      help="check configuration and script, print the former, and end")
     path = orders.add_parser("path", help="change the path between a cell and a UE")
     path.add_argument("link", help="such as gnb-ue1")
     path.add_argument("--loss", type=float, metavar="DB", dest="path_loss")
@@ -137,16 +138,22 @@ def _settings(arguments: argparse.Namespace) -> RadioSettings:
 
 def _broker(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
+    from testbed.radio import script
+
+    changes = () if settings.script is None else script.load(Path(settings.script))
     if arguments.check:
         from dataclasses import asdict
+
+        from testbed.radio.mixer import Mixer
+
+        script.Script(changes, Mixer(settings))
         print(json.dumps(asdict(settings), indent=2))
         return 0
-    from testbed.radio import script
     from testbed.radio.broker import Broker
 
     broker = Broker(settings, tell=_say)
-    if settings.script is not None:
-        broker.script = script.Script(script.load(Path(settings.script)), broker.mixer)
+    if changes:
+        broker.script = script.Script(changes, broker.mixer)
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: broker.stop())

@@ -74,6 +74,16 @@ def test_a_check_prints_all_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert len(json.loads(capsys.readouterr().out)["ues"]) == 3
 
 
+def test_a_check_reads_the_script_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = tmp_path / "walk.csv"
+    order = ["radio", "run", "--config", str(config(tmp_path)), "--script", str(script), "--check"]
+    script.write_text("seconds,link,path_loss\n0,gnb-ue1,3\n")
+    assert main(order) == 0
+    script.write_text("seconds,link,path_loss\n0,gnb-ue2,3\n")
+    assert main(order) == 1
+    assert "'gnb-ue2' cannot be made" in capsys.readouterr().err
+
+
 def test_nobody_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                               capsys: pytest.CaptureFixture[str]) -> None:
     from testbed.radio import client
