@@ -215,14 +215,16 @@ def wait_for_the_end(page: Page) -> None:
 
 
 def answer(page: Page) -> str:
-    """The answer on the page, without the cursor."""
-    return page.locator(".as-answer").last.inner_text().strip()
+    """The answer on the page, without the cursor, and without marks of emphasis: while it grows,
+    one stands there that has no end yet."""
+    return re.sub("[*_`]", "", page.locator(".as-answer").last.inner_text()).strip()
 
 
 def wait_for_text(page: Page, more_than: int) -> str:
     page.wait_for_function(
         """(least) => [...document.querySelectorAll('.as-answer')].at(-1)?.querySelector('p')
-             && [...document.querySelectorAll('.as-answer')].at(-1).innerText.trim().length > least
+             && [...document.querySelectorAll('.as-answer')].at(-1).innerText
+                .replace(/[*_`]/g, '').trim().length > least
         """, arg=more_than)
     return answer(page)
 
