@@ -96,8 +96,7 @@ class OscTermination:
                 with contextlib.suppress(TransportError):  # so many wait that none will be made
                     self._rest(call).ask(call)
             end = self._now() + self.config.exit_seconds
-            await self._each_rest(Rest.made, end)
-            await asyncio.sleep(0)  # what was answered last may ask for a deletion
+            await self._each_rest(Rest.made, end)  # what is answered yet may ask for a deletion
             await self._each_rest(Rest.close, end)
         if self._rmr is not None:
             await self._loop.run_in_executor(None, self._rmr.close)

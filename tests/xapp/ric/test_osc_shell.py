@@ -112,6 +112,21 @@ def test_from_the_e2_managers_list_to_a_quota_and_back_at_the_end(
     assert server.undone == 0
 
 
+def test_what_is_being_subscribed_to_at_the_end_is_deleted(
+    server: RicServer, tmp_path: Path
+) -> None:
+    server.hold = 0.2
+
+    async def scene() -> None:
+        async with running(server, tmp_path, rest_seconds=HANG, exit_seconds=HANG) as xapp:
+            subs = xapp.termination.session.subscriptions._subs
+            await until(lambda: any(one.posting and one.rest is None for one in subs.values()))
+
+    asyncio.run(scene())
+    assert server.ric.asked
+    assert server.ric.kept == {}
+
+
 @pytest.mark.parametrize(("before", "twice"), [(True, False), (False, True), (True, True)])
 def test_notifications_before_or_after_responses_once_or_twice(
     server: RicServer, tmp_path: Path, before: bool, twice: bool
