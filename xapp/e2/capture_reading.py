@@ -2,7 +2,8 @@
 
 It looks through Ethernet (VLANs too), Linux's cooked headers and raw IP, IPv4 and IPv6, and SCTP in
 UDP, on port 9899 or wherever its chunks and its checksum are right. What is sent again counts once.
-Frames are a stranger's: lengths are checked, and what is kept for pieces that never come is capped.
+Pieces may come in any order. Frames are a stranger's: lengths are checked, and what is kept for
+pieces that never come is capped; the oldest make room.
 Without E2's PPIDs or ports, `is_pdu` is asked once about a message whose PPID says nothing. It
 knows neither files nor E2AP.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 import struct
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -30,6 +32,9 @@ TUNNEL_PORT = 9899
 MOST_TAGS = 8
 MOST_WAYS = 4096  # directions of associations, the oldest of which make room
 MOST_PIECES = 512 << 10  # octets of one PDU: more than anybody takes
+MOST_RUNS = 16_384  # of pieces side by side that wait for others, of all directions together
+MOST_WAITING = 32 << 20  # octets of them
+NUMBERS = 1 << 32  # of transmission, after which they begin anew
 RECENT = 1024  # transmission numbers remembered of each direction, to tell what is sent again
 COMMON = 12  # octets before the chunks: ports, tag, checksum
 DATA_CHUNK, HEADER = 0, 16
@@ -51,12 +56,37 @@ class FoundPdu:
         return frozenset((self.source, self.destination))
 
 
-@dataclass
+@dataclass(eq=False)
+class _Run:
+    """Pieces of one PDU whose numbers follow each other."""
+
+    way: _Way
+    stream: int
+    first: int
+    last: int
+    begins: bool  # with the PDU's first piece
+    ends: bool
+    parts: deque[bytes]
+    octets: int
+
+
+@dataclass(eq=False)
 class _Way:
     """What is kept of one direction of an association."""
 
     recent: dict[int, None] = field(default_factory=dict)
-    streams: dict[int, tuple[int, list[bytes]]] = field(default_factory=dict)
+    firsts: dict[int, _Run] = field(default_factory=dict)  # what waits, by its first number
+    lasts: dict[int, _Run] = field(default_factory=dict)
+
+    def broken(self) -> int:
+        """PDUs of which something is here and something is not."""
+        count, is_open = 0, False
+        newest = next(reversed(self.recent), 0)  # numbers are told apart around it, as they wrap
+        for run in sorted(self.firsts.values(),
+                          key=lambda run: (run.first - newest + NUMBERS // 2) % NUMBERS):
+            count += run.begins or not is_open
+            is_open = not run.ends
+        return count
 
 
 class PduFinder:
@@ -66,9 +96,16 @@ class PduFinder:
         self._is_pdu = is_pdu
         self._known: set[frozenset[str]] = set()  # associations that were found to be E2's
         self.others = 0  # DATA chunks of other protocols
-        self.lost = 0  # PDUs of which a piece is missing
+        self._given_up = 0  # runs that made room, or were too long
         self.repeated = 0  # DATA chunks sent again
         self._ways: dict[tuple[str, str, int], _Way] = {}
+        self._waiting: OrderedDict[_Run, None] = OrderedDict()  # the oldest first
+        self._octets = 0  # of all that waits
+
+    @property
+    def lost(self) -> int:
+        """PDUs of which a piece is missing, as far as was looked."""
+        return self._given_up + sum(way.broken() for way in self._ways.values())
 
     def take(self, time: int, frame: bytes, link: int) -> list[FoundPdu]:
         """The PDUs that are whole with this frame."""
@@ -104,35 +141,74 @@ class PduFinder:
         way = self._ways.get(key)
         if way is None:
             if len(self._ways) >= MOST_WAYS:
-                del self._ways[next(iter(self._ways))]
+                oldest = self._ways.pop(next(iter(self._ways)))
+                self._given_up += oldest.broken()
+                for run in list(oldest.firsts.values()):
+                    self._take_out(run)
             way = self._ways[key] = _Way()
         return way
 
     def _whole(self, way: _Way, chunk: bytes) -> bytes | None:
-        """The user message that ends with this chunk."""
+        """The user message that is whole with this chunk."""
         flags, number = chunk[1], int.from_bytes(chunk[4:8])
-        if number in way.recent:
+        if number in way.recent or number in way.firsts or number in way.lasts:
             self.repeated += 1
             return None
         way.recent[number] = None
         if len(way.recent) > RECENT:
             del way.recent[next(iter(way.recent))]
-        stream, part = int.from_bytes(chunk[8:10]), chunk[HEADER:]
-        begins, ends = bool(flags & 2), bool(flags & 1)
-        expected, parts = way.streams.pop(stream, (-1, []))
-        if parts and (begins or number != expected):
-            self.lost += 1
-            parts = []
-        if not begins and not parts:
-            return None  # its beginning is not there
-        parts = [*parts, part]
-        if ends:
-            return b"".join(parts)
-        if sum(map(len, parts)) > MOST_PIECES:
-            self.lost += 1
+        part = chunk[HEADER:]
+        if flags & WHOLE == WHOLE:
+            return part
+        run = self._joined(_Run(way, int.from_bytes(chunk[8:10]), number, number,
+                                bool(flags & 2), bool(flags & 1), deque([part]), len(part)))
+        if run.begins and run.ends:
+            return b"".join(run.parts)
+        if run.octets > MOST_PIECES:
+            self._given_up += 1
         else:
-            way.streams[stream] = (number + 1) % (1 << 32), parts
+            self._put(run)
         return None
+
+    def _joined(self, run: _Run) -> _Run:
+        """It, with what waits at either side; the longer one takes the shorter one's pieces."""
+        before = run.way.lasts.get((run.first - 1) % NUMBERS)
+        if before is not None and _fit(before, run):
+            self._take_out(before)
+            run = _together(before, run)
+        after = run.way.firsts.get((run.last + 1) % NUMBERS)
+        if after is not None and _fit(run, after):
+            self._take_out(after)
+            run = _together(run, after)
+        return run
+
+    def _put(self, run: _Run) -> None:
+        run.way.firsts[run.first] = run.way.lasts[run.last] = run
+        self._waiting[run] = None
+        self._octets += run.octets
+        while len(self._waiting) > MOST_RUNS or self._octets > MOST_WAITING:
+            self._given_up += 1
+            self._take_out(next(iter(self._waiting)))
+
+    def _take_out(self, run: _Run) -> None:
+        del run.way.firsts[run.first], run.way.lasts[run.last], self._waiting[run]
+        self._octets -= run.octets
+
+
+def _fit(one: _Run, other: _Run) -> bool:
+    """Whether they are of one PDU, as their numbers follow each other."""
+    return not one.ends and not other.begins and one.stream == other.stream
+
+
+def _together(one: _Run, other: _Run) -> _Run:
+    parts = one.parts
+    if len(parts) >= len(other.parts):
+        parts.extend(other.parts)
+    else:
+        parts = other.parts
+        parts.extendleft(reversed(one.parts))
+    return _Run(one.way, one.stream, one.first, other.last, one.begins, other.ends, parts,
+                one.octets + other.octets)
 
 
 def _data_chunks(segment: bytes) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ from scapy.layers.l2 import CookedLinux, CookedLinuxV2, Dot1Q, Ether
 from scapy.layers.sctp import SCTP, SCTPChunkData, SCTPChunkSACK
 from scapy.packet import Packet, Raw
 
+from xapp.e2 import capture_reading
 from xapp.e2.capture_packets import LINK_RAW_IP, MOST_FRAGMENT, AssociationPackets, Endpoint
 from xapp.e2.capture_reading import ETHERNET, SCTP_ALONE, SLL, SLL2, PduFinder
 
@@ -96,7 +97,35 @@ def test_a_pdu_whose_piece_is_missing_is_counted_and_not_made_up() -> None:
         data(b"end of something", 1, 0, 1), data(b"a", 2, 1, 0), data(b"c", 4, 0, 1),
         data(b"whole", 5))]
     assert found(finder, *frames) == [b"whole"]
+    assert finder.lost == 2  # the first has no beginning, the second no middle
+    assert found(finder, bytes(IP() / packet(data(b"b", 3, 0, 0)))) == [b"abc"]
     assert finder.lost == 1
+
+
+@given(st.permutations(range(9)), st.integers(0, 2**32 - 1), st.integers(0, 7))
+def test_pieces_may_come_in_any_order_and_again(
+    order: list[int], number: int, again: int
+) -> None:
+    finder = PduFinder()
+    frames = [bytes(IP() / packet(data(bytes([one]), (number + one) % 2**32, one % 3 == 0,
+                                       one % 3 == 2))) for one in range(9)]
+    first = found(finder, *(frames[one] for one in order[:-1]))
+    assert finder.lost == 1
+    assert found(finder, frames[order[again]], frames[order[-1]])[-1:] == [
+        bytes(range(order[-1] // 3 * 3, order[-1] // 3 * 3 + 3))]
+    assert sorted(first)[:2] == sorted(first)
+    assert (finder.lost, finder.repeated) == (0, 1)
+
+
+def test_pieces_without_end_are_given_up_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capture_reading, "MOST_RUNS", 2)
+    finder = PduFinder()
+    ends = [bytes(IP() / packet(data(b"e", one, 0, 1))) for one in (10, 20, 30)]
+    assert found(finder, *ends) == []
+    assert finder.lost == 3
+    starts = [bytes(IP() / packet(data(b"b", one, 1, 0))) for one in (29, 9)]
+    assert found(finder, *starts) == [b"be"]  # the oldest had made room
+    assert finder.lost == 2  # that one, and one from 9 to 20
 
 
 def test_other_protocols_are_left_alone() -> None:
