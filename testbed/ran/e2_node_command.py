@@ -59,7 +59,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test-mode", action="store_true",
                         help="accept subscriptions to UEs' reports and send none")
     parser.add_argument("--report-period", type=float, metavar="SECONDS",
-                        help="between renewals of figures (srsran and ocudu; default: 1)")
+                        help="between renewals of figures (srsran, ocudu; default: 1); the others "
+                             "measure anew for every report, and say that this changes nothing")
     parser.add_argument("--fault", action="append", default=[], metavar="NAME",
                         help="what to do wrong beyond that; may be repeated, `list` shows them")
     parser.add_argument("--late-ack", type=float, metavar="SECONDS",
@@ -95,6 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise ConfigurationError(f"There is no fault {name!r}.",
                                      "`--fault list` shows those that there are.")
     config = _config(arguments)
+    _say_what_is_fixed(config)
     import asyncio
 
     from testbed.ran.e2_node_run import Options, serve
@@ -108,6 +110,16 @@ def run(arguments: argparse.Namespace) -> int:
         return _check(config, options)
     asyncio.run(serve(config, options))
     return 0
+
+
+def _say_what_is_fixed(config: EmulatorConfig) -> None:
+    """A period that its profile does not have is told, and ends nothing."""
+    from testbed.ran.e2_profiles import BEHAVIOURS
+
+    node = config.node
+    if node.report_period is not None and not BEHAVIOURS[node.profile].stale_seconds:
+        print(f"airsplit e2-node: {node.profile} measures anew for every report, so a "
+              f"report period of {node.report_period:g} s changes nothing", file=sys.stderr)
 
 
 def _check(config: EmulatorConfig, options: Options) -> int:

@@ -44,7 +44,7 @@ class NodeConfig:
     du_id: int = 0
     cu_up: bool = False  # a third association
     test_mode: bool = False  # reports of UEs are accepted and never come, as in srsRAN's test mode
-    report_period: float | None = None  # seconds; du_report_period, where the kind has one
+    report_period: float | None = None  # seconds; du_report_period (srsran, ocudu alone)
     restart_seconds: float = 3.0  # until it is back after it ended itself
     faults: FaultConfig = field(default_factory=FaultConfig)
 

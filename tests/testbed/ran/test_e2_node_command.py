@@ -37,6 +37,18 @@ def test_options_say_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert document["cells"]["seed"] == 9  # type: ignore[index]  # JSON
 
 
+@pytest.mark.parametrize(("profile", "told"), [
+    ("spec", True), ("oai", True), ("flexric", True), ("srsran", False), ("ocudu", False)])
+def test_a_period_that_changes_nothing_is_told(
+    profile: str, told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["e2-node", "--check", "--profile", profile, "--report-period", "0.2"]) == 0
+    text = capsys.readouterr().err
+    assert (profile in text and "0.2 s changes nothing" in text) is told
+    assert main(["e2-node", "--check", "--profile", profile]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_a_file_and_options_above_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
