@@ -25,7 +25,8 @@ from xapp.ric.transport import Association, Limits, connect
 
 FIRST_PAUSE, MOST_PAUSE = 0.2, 5.0  # seconds before the next attempt to connect; it doubles
 LOOK_SECONDS = 0.1  # between two looks at the cell although nothing is due
-HERE = Endpoint("127.0.0.1", 36422)  # in captures: who connects has no port that matters
+HERE = "127.0.0.1"  # in captures
+FIRST_PORT = 49_152  # in captures, of the first unit; the others' follow, to tell them apart
 
 
 def day_time(now: float) -> int:
@@ -138,7 +139,8 @@ class E2Node:
     async def _session(self, unit: str, link: _Link, association: Association) -> None:
         link.association, link.connects = association, link.connects + 1
         if self.capture is not None:
-            link.captured = self.capture.association(HERE, _endpoint(association.peer))
+            here = Endpoint(HERE, FIRST_PORT + list(self._links).index(unit))
+            link.captured = self.capture.association(here, _endpoint(association.peer))
         self.apply(self.agent.opened(unit, self.now()))
         while (message := await association.receive()) is not None:
             if link.captured is not None:

@@ -138,10 +138,12 @@ def test_its_capture_has_both_ways(tmp_path: Path) -> None:
     run(scene())
     finder = PduFinder()
     with RawPcapReader(str(file)) as packets:
-        found = [decode(pdu.data) for frame, meta in packets
-                 for pdu in finder.take(0, frame, packets.linktype)]
-    kinds = {type(one) for one in found}
-    assert {E2SetupRequest, E2SetupResponse, Indication} <= kinds
+        pdus = [pdu for frame, meta in packets
+                for pdu in finder.take(0, frame, packets.linktype)]
+    found = [(pdu, decode(pdu.data)) for pdu in pdus]
+    assert {E2SetupRequest, E2SetupResponse, Indication} <= {type(one) for _, one in found}
+    units = [pdu.ends for pdu, one in found if isinstance(one, E2SetupRequest)]
+    assert len(units) == len(set(units)) == 2  # the DU's and the CU-CP's are told apart
 
 
 def test_it_ends_in_order_and_the_ric_sees_it_gone() -> None:
