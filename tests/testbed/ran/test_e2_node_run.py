@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from scapy.utils import RawPcapReader
+
 from testbed.ran.e2_agent import E2Agent
 from testbed.ran.e2_node import E2Node
 from testbed.ran.e2_node_run import status
@@ -23,6 +25,15 @@ from testbed.ran.faults import Fault
 from testbed.ran.fluid_cell import FluidCells
 from tests.testbed.ran.loopback import Ric, until
 from tests.xapp.ric.scene import HANG_SECONDS, ROOT
+from xapp.e2.capture_reading import PduFinder
+from xapp.e2.e2ap import decode
+from xapp.e2.e2ap_messages import (
+    E2SetupRequest,
+    E2SetupResponse,
+    Indication,
+    SubscriptionRequest,
+    SubscriptionResponse,
+)
 from xapp.ric.transport import Address
 
 
@@ -77,7 +88,14 @@ def test_it_meets_a_ric_restarts_and_ends(tmp_path: Path) -> None:
     lines = file.read_text(encoding="utf-8").splitlines()
     assert all(one.startswith("airsplit e2-node: ") for one in lines), lines
     assert lines[-1].endswith("it ends")
-    assert (tmp_path / "n.pcap").stat().st_size > 1000
+    finder = PduFinder()
+    with RawPcapReader(str(tmp_path / "n.pcap")) as packets:
+        said = [type(decode(pdu.data)) for data, _ in packets
+                for pdu in finder.take(0, data, packets.linktype)]
+    # Both ways, both of its lives, and up to its end.
+    assert min(said.count(E2SetupRequest), said.count(E2SetupResponse)) >= 2
+    assert min(said.count(SubscriptionRequest), said.count(SubscriptionResponse)) >= 2
+    assert Indication in said[said.index(E2SetupRequest, 1):]
 
 
 def _got(url: str) -> bytes:
