@@ -32,7 +32,8 @@ ICONS = {NETWORK: "cell_tower", TRAFFIC: "swap_vert", DECISIONS: "tune",
          EVENTS: "notifications", POLICIES: "policy"}
 TITLES = {NETWORK: "Network", TRAFFIC: "Flows and UEs", DECISIONS: "Decisions", EVENTS: "Events",
           POLICIES: "Policies"}
-READ_ONLY = "This console has no operator's token: start it with --token-file FILE."
+READ_ONLY = ("This console found no operator's token as it started: start it again once the xApp "
+             "has made one, or with --token-file FILE.")
 NEVER = "never drawn"
 AWAY = "The xApp is away."
 KILL_TEXT = ("Steering stops at once, and the quotas that were found when the xApp started are put "

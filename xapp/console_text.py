@@ -88,7 +88,8 @@ def hello_html(reasons: Sequence[str]) -> str:
             "e2: {enable_du_e2: true, enable_cu_cp_e2: true,\n"
             "     addr: THIS-MACHINE, port: 36421}\n\n"
             "# No base station at hand: one that is emulated\n"
-            "airsplit e2-node --profile oai --map-port 8002</pre>"
+            "airsplit e2-node --profile oai --load overload \\\n"
+            "    --map-port 8002 --tap-port 5556</pre>"
             "<p><code>airsplit xapp decode</code> prints E2 messages, <code>airsplit xapp audit"
             "</code> what was done; docs/osc.md is for an OSC RIC.</p></div>")
 
