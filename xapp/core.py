@@ -377,7 +377,8 @@ class Core:
         """Why policies are not in effect, after a look at what nothing has proven yet."""
         limits = self._bounds()
         known = self._promoted(limits)[1], self.policies, limits, now
-        for cell, evidence in weighed(self.steering.doubted(), *known).items():
+        for cell, evidence in weighed(self.steering.doubted(), self.steering.doubted_since(),
+                                      self.observer.histories, *known).items():
             self._do(self.steering.weigh(cell, evidence, now), now)
         reasons = standing(*known, movable(self.observations, self.stations,
                                            self.config.actuators))

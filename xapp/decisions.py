@@ -48,6 +48,10 @@ class Expectation:
     instead: tuple[Expectation, ...] = ()  # any of these will do in its place
     needed: bool = True  # else it would prove an effect, and that it is missing proves nothing
     silence: bool = False  # that nothing is sent in a slice is no pause, but what must not be
+    # Of a wait: times the longest one beside it in its cell that it may be at most, where that is
+    # reported. A load that falls shortens all waits, and no quota did it.
+    beside: float | None = None
+    reports: int = 1  # in a row that have to say so: one figure may dip by itself
 
 
 @dataclass(frozen=True, slots=True)

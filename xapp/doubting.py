@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from xapp.effects import Evidence, evidence
+from xapp.effects import UNKNOWN, Evidence, evidence
+from xapp.held_before import fared
+from xapp.histories import Histories
 from xapp.limits import Limits
 from xapp.observations import CellKey, Observations, Quota, Snssai
 from xapp.placing import place
 from xapp.slice_policy import SlicePolicy
 
-RANKED = (Evidence.HELD, Evidence.HIDDEN, Evidence.HAS)  # of several slices, the worst counts
+# Of several slices, the worst counts.
+RANKED = (Evidence.HELD, Evidence.HIDDEN, Evidence.FAIR, Evidence.HAS)
 Doubted = Mapping[CellKey, Mapping[Snssai, Quota]]
 
 
-def weighed(doubted: Doubted, observations: Observations, policies: Sequence[SlicePolicy],
+def weighed(doubted: Doubted, since: Mapping[CellKey, float], histories: Histories,
+            observations: Observations, policies: Sequence[SlicePolicy],
             limits: Limits, now: float) -> dict[CellKey, Evidence]:
-    """Of each cell where anything is doubted."""
+    """Of each cell where anything is doubted; `since` is when that was first set there."""
     if not doubted:
         return {}
     placed = place(observations, policies, limits, now)
@@ -28,7 +32,9 @@ def weighed(doubted: Doubted, observations: Observations, policies: Sequence[Sli
     for key, quotas in doubted.items():
         cell = observations.cells.get(key)
         said = set() if cell is None else {
-            evidence(cell, group, quotas, limits, now, observations.ues)
+            evidence(cell, group, quotas, limits, now, observations.ues,
+                     fared(histories, key, group.snssai, since[key])
+                     if key in since else UNKNOWN)
             for group in placed.get(key, {}).values()}
         found[key] = next((one for one in RANKED if one in said), Evidence.NO_LOAD)
     return found

@@ -4,8 +4,9 @@ A report counts when its figures were made after the node was told. A node that 
 figures once in `stale` seconds repeats old ones in between, so a report counts from `stale` seconds
 after. A figure that was not reported is unknown, and unknown by the deadline is `NOT_VISIBLE`,
 which is no success. A figure that was as expected before anybody did anything proves nothing, and
-neither does one of a cell or a slice that is idle by now: where all are such, it is `UNPROVEN`. It
-does not know what is done about it.
+neither does one of a cell or a slice that is idle by now, nor one report where several are asked
+for, nor a wait that fell with all others': where all are such, it is `UNPROVEN`. It does not know
+what is done about it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from xapp.observations import CellKey, Load, Observations, Quota, Snssai, UeKey
 Subject = tuple[CellKey, Snssai] | UeKey | CellKey
 TOLERANCE = 5.0  # percent of a cell's PRBs that a limited slice may exceed its maximum by
 IDLE = 0.25  # of a limit; who uses less of it is not held by it
+TOGETHER = 3.0  # seconds that figures of one moment may be apart
 REPORTS_WAITED_FOR = 3  # of a node's refresh periods, where a deadline allows for fewer
 DIRECTIONS = {Metric.UP_KBPS: "up_prbs", Metric.UP_PRBS: "up_prbs", Metric.UP_DELAY_MS: "up_prbs",
               Metric.DOWN_KBPS: "down_prbs", Metric.DOWN_PRBS: "down_prbs",
@@ -46,11 +48,19 @@ class Effect:
     negated: bool = False  # after an undo: it has to be over
     new: bool = False  # reported before, and not as expected: so it can show
     idle: bool = False  # nothing is in the way any more, so that it can show nothing
+    at: float = float("-inf")  # of the last report that counts
+    row: int = 0  # reports in a row that said so
+
+    @property
+    def sure(self) -> bool:
+        """Enough reports said so."""
+        return bool(self.met) and (self.negated or self.row >= self.expected.reports)
 
     @property
     def open(self) -> bool:
-        """That it is not so tells nothing."""
-        return self.idle or (not self.met and not self.expected.needed)
+        """That it is not so, or not yet for certain, tells nothing."""
+        return (self.idle or (not self.met and not self.expected.needed)
+                or (bool(self.met) and not self.sure))
 
     def sentence(self) -> str:
         """For the operator."""
@@ -67,7 +77,9 @@ def _bounds(one: Expectation) -> str:
     limits = (("at least", one.at_least), ("at most", one.at_most))
     bounds = " and ".join(f"{word} {limit:g}" for word, limit in limits if limit is not None)
     others = "".join(f", or {other.metric.value} {_bounds(other)}" for other in one.instead)
-    return (bounds or "any figure") + others
+    beside = "" if one.beside is None else f" and {one.beside:.2g} of the longest wait beside it"
+    row = f" in {one.reports} reports in a row" if one.reports > 1 else ""
+    return (bounds or "any figure") + beside + others + row
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +132,35 @@ def meets(expected: Expectation, value: float) -> bool:
 
 def is_met(expected: Expectation, observations: Observations) -> bool | None:
     """Whether it, or what does in its place, is so now; None where nothing is reported of it."""
-    known = [meets(one, value) for one in (expected, *expected.instead)
+    known = [meets(one, value) and _less_than_beside(one, value, observations)
+             for one in (expected, *expected.instead)
              if (value := value_of(one, load_of(one.subject, observations))) is not None]
     return any(known) if known else None
+
+
+def longest_beside(subject: Subject, metric: Metric, observations: Observations) -> float | None:
+    """The longest wait of the others in its cell, slices or UEs as it is one, reported with it."""
+    load, cell = load_of(subject, observations), _cell_of(subject, observations)
+    if load is None or isinstance(subject, CellKey) or not isinstance(cell, CellKey):
+        return None
+    loads: Iterator[Load]
+    if isinstance(subject, UeKey):
+        own = observations.ues[subject].slice
+        loads = (ue.load for ue in observations.ues.values() if ue.cell == cell
+                 and ue.key != subject and (own is None or ue.slice != own))
+    else:
+        known = observations.cells[cell].slices
+        loads = (one.load for snssai, one in known.items() if snssai != subject[1])
+    waits = [wait for one in loads if abs(one.at - load.at) <= TOGETHER
+             and (wait := getattr(one, metric.value)) is not None]
+    return max(waits, default=None)
+
+
+def _less_than_beside(expected: Expectation, value: float, observations: Observations) -> bool:
+    if expected.beside is None:
+        return True
+    others = longest_beside(expected.subject, expected.metric, observations)
+    return others is None or value <= expected.beside * others
 
 
 def is_idle(expected: Expectation, observations: Observations) -> bool:
@@ -225,7 +263,8 @@ def undone(before: Watch, settings: Settings, told: float, within: float) -> Wat
     for one in before.effects:
         expected = replace(one.expected, within=within)
         if not one.new:
-            expected = replace(expected, at_least=None, at_most=None, under=None, instead=())
+            expected = replace(expected, at_least=None, at_most=None, under=None, instead=(),
+                               beside=None, reports=1)
         effects.append(Effect(expected, one.seen, negated=one.new, new=one.new))
     return Watch(told, before.stale, tuple(effects), _places(settings), within)
 
@@ -243,9 +282,10 @@ def look(watched: Watch, observations: Observations) -> Watch:
                 idle and one.met is not None and not one.idle):
             effects.append(one)
         else:
-            effects.append(replace(
-                one, seen=value_of(one.expected, load),
-                met=None if met is None else met != one.negated, idle=idle))
+            met = None if met is None else met != one.negated
+            row = one.row if load.at == one.at else one.row + 1  # a look is no report
+            effects.append(replace(one, seen=value_of(one.expected, load), met=met, idle=idle,
+                                   at=load.at, row=row if met and not idle else 0))
     return replace(watched, effects=tuple(effects))
 
 
@@ -263,7 +303,7 @@ def judge(watched: Watch, observations: Observations, now: float) -> Verdict:
 
 def shows(watched: Watch) -> bool:
     """Whether anything is as expected now that was not so before."""
-    return any(one.new and one.met and not one.idle for one in watched.effects)
+    return any(one.new and one.sure and not one.idle for one in watched.effects)
 
 
 def outcome(watched: Watch) -> str:

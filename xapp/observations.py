@@ -132,6 +132,7 @@ class Slice:
     quota: Quota | None  # None: never set nor read
     since: float  # when that quota was put in force
     load: Load
+    recent: tuple[Load, ...] = ()  # its last reports, `load` too, oldest first; empty: not kept
 
 
 @dataclass(frozen=True, slots=True)

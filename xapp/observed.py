@@ -15,6 +15,8 @@ from xapp.ue_names import Seen
 from xapp.units import Units
 
 NEVER = float("-inf")
+RECENT = 12  # reports of a slice at most that are remembered
+RECENT_SECONDS = 6.0
 _make_ue = twin(Ue, [one.name for one in fields(Ue)])
 
 
@@ -83,6 +85,14 @@ class KnownSlice:
     quota: Quota | None = None
     since: float = NEVER
     load: Load | None = None  # as reported, not summed up
+    recent: tuple[Load, ...] = ()  # as observed
+
+    def remember(self, load: Load) -> tuple[Load, ...]:
+        """The last reports with this one, where it is new."""
+        if load.at != NEVER and (not self.recent or self.recent[-1].at != load.at):
+            self.recent = (*(one for one in self.recent[1 - RECENT:]
+                             if 0 <= load.at - one.at <= RECENT_SECONDS), load)
+        return self.recent
 
 
 @dataclass(slots=True)

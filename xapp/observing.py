@@ -343,7 +343,8 @@ class Observer:
         load = totals.of(cell.key, None, cell.load)
         loads = bounded({snssai: totals.of(cell.key, snssai, one.load)
                          for snssai, one in cell.slices.items()}, load)
-        slices = {snssai: Slice(snssai, one.quota, one.since, loads[snssai])
+        slices = {snssai: Slice(snssai, one.quota, one.since, loads[snssai],
+                                one.remember(loads[snssai]))
                   for snssai, one in cell.slices.items()}
         if cell.stream is not None and load.at < oldest <= cell.stream.at:
             load = cell.stream

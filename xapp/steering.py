@@ -61,6 +61,10 @@ class Steering:
         """Cells where something is in force that nothing has proven, and what they should have."""
         return self._doubts.cells()
 
+    def doubted_since(self) -> Mapping[CellKey, float]:
+        """When that was first set; not of what an earlier run set."""
+        return self._doubts.since()
+
     def unsettled(self) -> frozenset[CellKey]:
         """Cells where something is under way, or was not shown to be as it should be."""
         return self._book.unsettled()

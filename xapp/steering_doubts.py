@@ -32,6 +32,10 @@ class Doubts:
         book = self._actions.book
         return {cell: self._vigils.of(cell).quotas(book) for cell in self._vigils.cells()}
 
+    def since(self) -> Mapping[CellKey, float]:
+        return {cell: since for cell in self._vigils.cells()
+                if (since := self._vigils.of(cell).since) is not None}
+
     def over(self, action: Action) -> None:
         """A decision's action came to its end."""
         if action.case is not None and isinstance(action.case.decision, MapFlows):

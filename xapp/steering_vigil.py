@@ -38,6 +38,7 @@ class Vigil:
     cell: CellKey
     action: Action | None  # the last of it; None: of an earlier run
     back: dict[Target, Value]  # what was last shown to be in force
+    since: float | None = None  # the first of it was sent
     at: float | None = None  # last look
     has: float = 0.0  # seconds in a row
     held: float = 0.0  # likewise
@@ -76,7 +77,9 @@ class Vigils:
     def begin(self, action: Action) -> None:
         """It was kept, and nothing proved it; time under load of an older one is not forgotten."""
         before = self._open.get(action.cell)
-        vigil = Vigil(action.cell, action, {} if before is None else before.back)
+        sent = None if action.before_it is None else action.before_it.now
+        vigil = (Vigil(action.cell, action, {}, sent) if before is None
+                 else Vigil(action.cell, action, before.back, before.since))
         if before is not None:
             vigil.loaded = before.loaded
         for target, held in action.before.items():

@@ -158,6 +158,10 @@ def expectation_document(one: Expectation) -> dict[str, Any]:
         document["under"] = one.under
     if not one.needed:
         document["needed"] = False
+    if one.beside is not None:
+        document["beside"] = one.beside
+    if one.reports > 1:
+        document["reports"] = one.reports
     if one.instead:
         document["instead"] = [expectation_document(other) for other in one.instead]
     return document

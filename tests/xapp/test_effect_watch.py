@@ -108,6 +108,43 @@ def test_uplink_is_judged_by_uplink_under_load_and_by_whichever_figure_shows(
     assert ("nobody was held" in outcome(watched)) is (verdict is Verdict.UNPROVEN)
 
 
+SURER = replace(SOONER, instead=(), reports=2)
+
+
+def test_where_two_reports_in_a_row_have_to_say_so_one_proves_nothing() -> None:
+    watched = watch((SURER,), SETTINGS, busy(9.0, 10.0, 99.0, 300.0), 10.0, 0.0, 4.0)
+    once = busy(11.0, 10.0, 99.0, 40.0)
+    watched = look(look(watched, once), replace(once, now=11.5))  # looked at twice
+    assert judge(watched, once, 11.5) is Verdict.WAITING
+    assert judge(watched, once, 13.0) is Verdict.UNPROVEN
+    for delay, verdict in ((40.0, Verdict.SEEN), (300.0, Verdict.NOT_SEEN)):
+        after = busy(12.0, 10.0, 99.0, delay)
+        assert judge(look(watched, after), after, 13.0) is verdict
+    broken = look(look(watched, busy(11.6, 10.0, 99.0, 300.0)), busy(12.0, 10.0, 99.0, 40.0))
+    assert judge(broken, busy(12.0, 10.0, 99.0, 40.0), 13.0) is Verdict.UNPROVEN
+    assert "in 2 reports in a row" in outcome(watched)
+
+
+@pytest.mark.parametrize("of_ue", [False, True])
+def test_a_wait_that_fell_with_all_others_is_no_effect(of_ue: bool) -> None:
+    keys = UeKey(NODE, "du:1"), UeKey(NODE, "du:2")
+
+    def at(now: float, own: float, other: float | None) -> Observations:
+        whole, mine, rest = (Load(now, up_prbs=99.0), Load(now, up_delay_ms=own),
+                             Load(now, up_delay_ms=other))
+        return Observations(now, {CELL: Cell(CELL, 106, whole, {
+            LLM: Slice(LLM, None, 0.0, mine), REST: Slice(REST, None, 0.0, rest)})},
+            {keys[0]: Ue(keys[0], CELL, LLM, mine), keys[1]: Ue(keys[1], CELL, REST, rest)})
+
+    one = replace(SURER, subject=keys[0] if of_ue else (CELL, LLM), reports=1, beside=0.8)
+    watched = watch((one,), SETTINGS, at(9.0, 60.0, 60.0), 10.0, 0.0, 4.0)
+    for own, other, verdict in ((40.0, 42.0, Verdict.NOT_SEEN), (40.0, 60.0, Verdict.SEEN),
+                                (40.0, None, Verdict.SEEN), (60.0, 300.0, Verdict.NOT_SEEN)):
+        after = at(12.0, own, other)
+        assert judge(look(watched, after), after, 13.0) is verdict
+    assert "0.8 of the longest wait beside it" in outcome(watched)
+
+
 def test_a_pause_tells_nothing_and_does_not_undo_what_was_seen() -> None:
     def at(now: float, kbps: float, prbs: float) -> Observations:
         load = Load(now, up_prbs=prbs, up_kbps=kbps)

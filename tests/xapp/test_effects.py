@@ -14,8 +14,9 @@ from tests.xapp.policy_networks import CELL, LIMITS, LLM, NOW, WEB, cell, flow, 
 from xapp.decisions import Expectation, Metric
 from xapp.demand import Demand
 from xapp.effect_watch import Verdict, alive, judge, look, watch
-from xapp.effects import FULL, expectations, why
-from xapp.observations import Cell, Load, Observations, Quota, Slice, Snssai
+from xapp.effects import NOBODY, UNKNOWN, Evidence, evidence, expectations, why
+from xapp.held_before import FULL, Before
+from xapp.observations import Cell, Load, Observations, Quota, Slice, Snssai, Ue, UeKey
 from xapp.placing import Group
 from xapp.slice_policy import SlicePolicy
 
@@ -44,10 +45,79 @@ def slow(pace: float = 2.0) -> Group:
 def test_a_held_slice_waits_less_or_gets_more_in_the_direction_in_which_it_is_held() -> None:
     where = full(llm(up_delay_ms=10, down_delay_ms=400, down_prbs=4, up_prbs=4), slice_(WEB))
     assert expected(where) == [Expectation(
-        (CELL, LLM), Metric.DOWN_DELAY_MS, 3.0, at_most=320.0, under=FULL,
+        (CELL, LLM), Metric.DOWN_DELAY_MS, 3.0, at_most=320.0, under=FULL, reports=2,
         instead=(Expectation((CELL, LLM), Metric.DOWN_PRBS, 3.0, at_least=17.0),))]
     uplink = full(llm(up_delay_ms=400, down_delay_ms=10, up_prbs=4), slice_(WEB))
     assert [one.metric for one in expected(uplink)] == [Metric.UP_DELAY_MS]
+
+
+def test_a_wait_must_become_shorter_beside_the_others_and_little_too_long_is_no_proof() -> None:
+    where = full(llm(up_delay_ms=400, up_prbs=4), slice_(WEB, None, 0.0, up_delay_ms=640))
+    (found,) = expected(where)
+    assert (found.at_most, found.beside, found.needed) == (320.0, 0.5, True)
+    budget = 50.0
+    (barely,) = [one for one in expected(full(llm(up_delay_ms=budget * 1.2, up_prbs=4), slice_(
+        WEB, None, 0.0, up_delay_ms=60))) if one.metric is Metric.UP_DELAY_MS]
+    assert barely.at_most == pytest.approx(48)
+    assert (barely.beside, barely.needed) == (0.8, False)
+
+
+def test_a_burst_of_its_own_is_no_hold_and_one_report_is_none_yet() -> None:
+    loads = [Load(NOW - 2 + second, up_delay_ms=wait, up_prbs=4.0)
+             for second, wait in enumerate((20.0, 30.0, 400.0))]
+
+    def of(*recent: Load) -> list[Metric]:
+        held = replace(llm(up_delay_ms=400, up_prbs=4), recent=recent)
+        return [one.metric for one in expected(full(held, slice_(WEB)))]
+
+    assert of(*loads) == of(loads[2]) == [alive(CELL, 3.0).metric]
+    assert of(loads[2], loads[2]) == [Metric.UP_DELAY_MS]
+
+
+def waits(own: float, other: float, **more: float) -> Cell:
+    return full(llm(up_delay_ms=own, up_prbs=2, up_kbps=300),
+                slice_(WEB, None, 0.0, up_delay_ms=other, **more))
+
+
+def said(where: Cell, before: Before = UNKNOWN, quota: Quota = RAISED[LLM],
+         ues: Mapping[UeKey, Ue] = NOBODY) -> Evidence:
+    return evidence(where, GROUP, {LLM: quota, WEB: Quota(5)}, LIMITS, NOW, ues, before)
+
+
+HELD_BEFORE = Before({Metric.UP_DELAY_MS: [(300.0, 300.0), (280.0, 310.0)]})
+NOT_HELD_BEFORE = Before({Metric.UP_DELAY_MS: [(10.0, 300.0), (12.0, 310.0)]})
+
+
+@pytest.mark.parametrize(("where", "before", "found"), [
+    (waits(10, 300), HELD_BEFORE, Evidence.HAS),
+    (waits(10, 300), NOT_HELD_BEFORE, Evidence.FAIR),  # a fair scheduler gave it that before
+    (waits(10, 300), UNKNOWN, Evidence.FAIR),
+    (waits(10, 300), Before({Metric.UP_DELAY_MS: [(300.0, 300.0)]}), Evidence.FAIR),  # one report
+    (waits(40, 45), HELD_BEFORE, Evidence.FAIR),  # the load fell, and all wait less
+    (waits(300, 300), HELD_BEFORE, Evidence.HELD)])
+def test_under_load_only_what_would_not_be_so_without_it_proves_a_guarantee(
+        where: Cell, before: Before, found: Evidence) -> None:
+    assert said(where, before) is found
+
+
+@pytest.mark.parametrize(("used", "dedicated", "then", "found"), [
+    (70.0, 30, (), Evidence.HAS),  # schedulers leave less than that of a full cell
+    (79.0, 30, (), Evidence.FAIR), (90.0, 10, (), Evidence.FAIR),
+    (90.0, 10, (99.0, 98.0), Evidence.HAS), (90.0, 10, (90.0, 91.0), Evidence.FAIR)])
+def test_what_others_leave_while_they_wait_proves_what_is_never_lent(
+        used: float, dedicated: int, then: tuple[float, ...], found: Evidence) -> None:
+    where = waits(10, 300, up_prbs=used)
+    before = Before(others={Metric.UP_PRBS: list(then)})
+    assert said(where, before, Quota(30, 100, dedicated)) is found
+
+
+@pytest.mark.parametrize(("own", "other", "found"), [
+    (50.0, 20.0, Evidence.HAS), (30.0, 28.0, Evidence.FAIR), (10.0, 40.0, Evidence.FAIR)])
+def test_more_than_an_equal_share_for_each_ue_proves_it(
+        own: float, other: float, found: Evidence) -> None:
+    ues = {UeKey("gnb", name): Ue(UeKey("gnb", name), CELL, snssai, Load(NOW, up_prbs=used))
+           for name, snssai, used in (("a", LLM, own), ("b", WEB, other), ("c", WEB, other))}
+    assert said(waits(10, 300), ues=ues) is found
 
 
 def test_a_slow_flow_must_get_nearer_to_what_it_would_send_or_is_guaranteed() -> None:
@@ -132,8 +202,8 @@ def test_a_held_slice_tells_a_control_that_worked_from_one_that_did_not(
     for prbs, waits, verdict in (
             (used, delay, Verdict.NOT_SEEN), (float(minimum), delay, Verdict.SEEN),
             (used, 20.0, Verdict.SEEN), (used + 1.0, delay * 0.95, Verdict.NOT_SEEN)):
-        after = there(NOW + 5, prbs, waits)
-        assert judge(look(watched, after), after, NOW + 5) is verdict
+        first, after = there(NOW + 4, prbs, waits), there(NOW + 5, prbs, waits)
+        assert judge(look(look(watched, first), after), after, NOW + 5) is verdict
 
 
 def test_of_what_nobody_reports_only_that_the_cell_is_there() -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from xapp.observations import CellKey, Flow, Load, Snssai, UeKey
-from xapp.observed import KnownCell, KnownNode, placed_by, unless_repeated
+from xapp.observed import (
+    NEVER,
+    KnownCell,
+    KnownNode,
+    KnownSlice,
+    placed_by,
+    unless_repeated,
+)
 from xapp.ue_map import Origin, UeEntry, UeMap
 from xapp.ue_names import Seen
 from xapp.units import UNITS
@@ -21,6 +28,18 @@ def test_what_was_said_within_the_node_s_period_is_no_news() -> None:
     assert unless_repeated(before, replace(same, at=11.0), 1.0).at == 11.0
     assert unless_repeated(before, replace(same, down_kbps=6.0), 1.0).down_kbps == 6.0
     assert unless_repeated(None, same, 1.0) is same
+
+
+def test_a_slice_remembers_its_last_reports_once_each_and_no_older_ones() -> None:
+    known = KnownSlice()
+    assert known.remember(Load(NEVER)) == ()
+    for tenth in (0, 0, 10, 20, 20, 65):
+        known.remember(Load(tenth / 10, up_delay_ms=tenth))
+    assert [one.at for one in known.recent] == [1.0, 2.0, 6.5]
+    for tenth in range(66, 200):
+        known.remember(Load(tenth / 10))
+    assert [one.at for one in known.recent] == [tenth / 10 for tenth in range(188, 200)]
+    assert known.remember(Load(5.0))[-1].at == 5.0  # a clock that went back forgets
 
 
 def test_a_ue_is_in_the_only_cell_that_there_is() -> None:

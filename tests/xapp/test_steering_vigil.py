@@ -28,6 +28,12 @@ def test_proof_under_load_proves_and_a_moment_of_it_does_not() -> None:
     assert set(run(*[Evidence.HAS, Evidence.NO_LOAD] * 10)) == {Finding.OPEN}
 
 
+def test_what_may_be_so_in_any_case_neither_proves_nor_refutes() -> None:
+    assert set(run(*[Evidence.FAIR] * 1000)) == {Finding.OPEN}
+    assert set(run(*[Evidence.HAS, Evidence.FAIR] * 10)) == {Finding.OPEN}
+    assert set(run(*[Evidence.HELD, Evidence.FAIR] * 5)) == {Finding.OPEN}
+
+
 def test_who_is_held_for_some_seconds_refutes() -> None:
     found = run(*[Evidence.HELD] * 5)
     assert found == [Finding.OPEN] * 4 + [Finding.REFUTED]

@@ -48,7 +48,7 @@ def last_states(scene: SteeredScene) -> list[str]:
 
 
 @pytest.mark.parametrize(("profile", "dedicated"), [
-    ("spec", 0), ("spec", 30), ("ocudu", 0), ("oai", 30)])
+    ("spec", 30), ("ocudu", 30), ("oai", 30)])
 def test_what_was_kept_unproven_is_confirmed_when_load_comes(
         profile: str, dedicated: int) -> None:
     scene = calm(profile, replace(STATIC, quotas={Snssai.parse(str(LLM)): Quota(
@@ -83,6 +83,34 @@ def test_what_turns_out_to_be_without_effect_is_taken_back_and_the_next_way_is_t
         live(scene, 8.0)
         assert Code.NO_ACTUATOR in scene.codes()
         assert "rolled_back" in last_states(scene)
+
+
+@pytest.mark.parametrize("faults", [(), (Fault.NO_EFFECT,)])
+def test_what_a_fair_scheduler_may_give_as_well_is_never_confirmed(
+        faults: tuple[Fault, ...]) -> None:
+    scene = calm("spec", replace(STATIC, quotas={Snssai.parse(str(LLM)): Quota(30)}), *faults)
+    scene.crowd("overload")
+    live(scene, WITHIN)
+    assert Code.CONFIRMED not in scene.codes()
+    assert (Code.ROLLED_BACK in scene.codes()) is bool(faults)
+    assert scene.core.steering.doubted() or faults
+
+
+# Few UEs in a full cell: each gets much in any case, and waits come and go with the load.
+@pytest.mark.parametrize(("profile", "target"), [
+    ("spec", 60), ("spec", 100), ("srsran", 100), ("ocudu", 100)])
+def test_between_two_ues_an_acknowledgement_without_effect_is_never_confirmed(
+        profile: str, target: float) -> None:
+    seen = {}
+    for faults in (set(), {Fault.NO_EFFECT}):
+        scene = SteeredScene(profile, ues=2, policy=SlicePolicy(
+            "llm", inter_token_ms=target)).begin()
+        scene.agent.faults |= faults
+        scene.wait(0.1)
+        scene.label()
+        live(scene, 14.0)
+        seen[bool(faults)] = Code.CONFIRMED in scene.codes()
+    assert seen == {False: True, True: False}
 
 
 def test_a_calm_cell_takes_nothing_back() -> None:

@@ -15,7 +15,7 @@ from xapp.observations import Quota, Snssai
 from xapp.slice_policy import SlicePolicy
 from xapp.store_records import Kind
 
-LONG = 20.0  # seconds: two actuators tried and undone, and a decision more
+LONG = 28.0  # seconds: twelve of load that nothing proves, two actuators undone, a decision more
 
 
 @pytest.mark.parametrize("profile", ["spec", "srsran", "ocudu", "oai"])
