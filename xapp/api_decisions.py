@@ -35,6 +35,10 @@ class EffectModel(BaseModel):
     metric: str
     at_least: float | None
     at_most: float | None
+    beside: float | None = Field(default=None, description=(
+        "of a wait: times the longest one of the others that it may be at most; null: as it may"))
+    needed: bool = Field(default=True, description=(
+        "false: it would prove an effect, and that it is missing proves nothing"))
     within: float = Field(description="seconds after the node was told")
     before: float | None
     seen: float | None = Field(description="last report since; null: none came")
@@ -100,5 +104,6 @@ def _effect(effect: Effect) -> EffectModel:
     expected = effect.expected
     return EffectModel(subject=subject_of(expected), metric=expected.metric.value,
                        at_least=expected.at_least, at_most=expected.at_most,
+                       beside=expected.beside, needed=expected.needed,
                        within=expected.within, before=effect.before, seen=effect.seen,
                        met=effect.met)

@@ -57,7 +57,9 @@ def effect_text(one: DecisionModel) -> str:
 def bound_text(effect: EffectModel) -> str:
     least = [] if effect.at_least is None else [f"≥ {figure(effect.metric, effect.at_least)}"]
     most = [] if effect.at_most is None else [f"≤ {figure(effect.metric, effect.at_most)}"]
-    return " and ".join(least + most)
+    beside = ([] if effect.beside is None else
+              [f"≤ {effect.beside * 100:.0f} % of the longest wait beside it"])
+    return " and ".join(least + most + beside)
 
 
 def figure(metric: str, value: float | None) -> str:
@@ -75,7 +77,8 @@ def _change(change: ChangeModel) -> str:
 
 def _effect(effect: EffectModel) -> str:
     """Three cells: what, a track with the bound, before and seen, and the same in words."""
-    tone = {None: "wait", True: "good", False: "bad"}[effect.met]
+    tone = {None: "wait", True: "good", False: "bad" if effect.needed else "wait"}[effect.met]
+    word = "expected" if effect.needed else "would prove it:"
     known = [value for value in (effect.before, effect.seen, effect.at_least, effect.at_most)
              if value is not None]
     full = max(known, default=0.0) * OPEN_ENDED or 1.0
@@ -94,5 +97,5 @@ def _effect(effect: EffectModel) -> str:
             f'<span class="as-track" data-tone="{tone}"><mark style="left: {low:.1f}%; '
             f'width: {max(high - low, 0.0):.1f}%"></mark>{dots}</span>'
             f"<span>{figure(effect.metric, effect.before)} → <b>"
-            f"{figure(effect.metric, effect.seen)}</b> <small>expected {bound_text(effect)} "
+            f"{figure(effect.metric, effect.seen)}</b> <small>{word} {bound_text(effect)} "
             f"within {effect.within:g} s</small></span>")

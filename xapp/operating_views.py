@@ -72,7 +72,11 @@ def subject_of(text: str) -> tuple[CellKey, Snssai] | UeKey | CellKey:
 
 def expectation_of(body: Row) -> Expectation:
     return Expectation(subject_of(str(body["subject"])), Metric(body["metric"]),
-                       float(body["within"]), body.get("at_least"), body.get("at_most"))
+                       float(body["within"]), body.get("at_least"), body.get("at_most"),
+                       under=body.get("under"), needed=bool(body.get("needed", True)),
+                       instead=tuple(expectation_of(one) for one in body.get("instead", ())),
+                       beside=body.get("beside"), reports=int(body.get("reports", 1)),
+                       silence=bool(body.get("silence", False)))
 
 
 def decision_of(body: Row) -> Decision:

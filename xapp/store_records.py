@@ -162,6 +162,8 @@ def expectation_document(one: Expectation) -> dict[str, Any]:
         document["beside"] = one.beside
     if one.reports > 1:
         document["reports"] = one.reports
+    if one.silence:
+        document["silence"] = True
     if one.instead:
         document["instead"] = [expectation_document(other) for other in one.instead]
     return document

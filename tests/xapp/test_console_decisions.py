@@ -40,10 +40,19 @@ def test_one_that_was_rolled_back_is_told_apart() -> None:
 
 
 @pytest.mark.parametrize(("changes", "words"), [
-    ({}, "≤ 25 ms"), ({"at_most": None, "at_least": 20.0, "metric": "down_prbs"}, "≥ 20 %"),
+    ({}, "≤ 25 ms"), ({"beside": 0.5}, "≤ 25 ms and ≤ 50 % of the longest wait beside it"),
+    ({"at_most": None, "at_least": 20.0, "metric": "down_prbs"}, "≥ 20 %"),
     ({"at_least": 500.0, "at_most": 900.0, "metric": "up_kbps"}, "≥ 500 kbit/s and ≤ 900 kbit/s")])
 def test_bounds_in_words(changes: dict[str, object], words: str) -> None:
     assert bound_text(effect(**changes)) == words
+
+
+def test_what_would_only_prove_an_effect_is_no_fault_where_it_is_missing() -> None:
+    for needed, tone, words in ((True, "bad", "expected ≤"), (False, "wait", "would prove it: ≤")):
+        one = CONFIRMED.model_copy(update={"effects": [effect(met=False, needed=needed)]})
+        shown = decision_html(one)
+        assert f'class="as-track" data-tone="{tone}"' in shown
+        assert words in shown
 
 
 def test_what_was_not_seen_is_no_dot() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,9 +46,12 @@ UES = st.builds(UeKey, NODES, st.sampled_from(["du:3", "amf:17", "oai:5"]))
 SLICES = st.builds(Snssai, st.integers(0, 255), st.none() | st.integers(0, 0xFFFFFE))
 QUOTAS = st.builds(Quota, st.integers(0, 100), st.integers(0, 100), st.integers(0, 100))
 FIGURES = st.none() | st.floats(-1e6, 1e6)
-EXPECTED = st.lists(st.builds(
+PLAIN = st.builds(
     Expectation, st.tuples(CELLS, SLICES) | UES | CELLS, st.sampled_from(Metric),
-    st.floats(0, 60), FIGURES, FIGURES), max_size=3).map(tuple)
+    st.floats(0, 60), FIGURES, FIGURES)
+EXPECTED = st.lists(PLAIN | st.builds(
+    replace, PLAIN, under=FIGURES, instead=st.tuples(PLAIN), needed=st.booleans(),
+    silence=st.booleans(), beside=FIGURES, reports=st.integers(1, 9)), max_size=3).map(tuple)
 TEXTS = st.text(max_size=20)
 MOVED = st.lists(st.builds(MovedFlow, ENDS, UES, SLICES), max_size=2).map(tuple)
 DECISIONS: st.SearchStrategy[Decision] = st.builds(
