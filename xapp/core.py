@@ -23,7 +23,7 @@ from xapp.actuators.registry import OfNodes
 from xapp.base_stations import Answered, BaseStations, Gone, Heard, Ready, Reported
 from xapp.core_config import CoreConfig, Outward
 from xapp.decisions import Decision, HandOver, cell_of
-from xapp.doubting import doubts, weighed
+from xapp.doubting import Weighing, doubts
 from xapp.e2.common import CCC_OIDS
 from xapp.e2.nodes import NodeEvent, Nodes
 from xapp.errors import XappError
@@ -60,6 +60,7 @@ class Core:
         check_all(config.policies, config.limits, STRATEGIES)
         self.config, self._outward = config, outward
         self.observer = Observer(config.observing)
+        self._weighing = Weighing(self.observer.histories)
         self.stations = BaseStations(nodes, self.observer, config.ran, self._tell)
         self.steering = Steering(config.steering, OfNodes(config.actuators).of, run)
         self.flows, self.ue_map = FlowTable(config.flows), UeMap(config.ue_map)
@@ -377,8 +378,8 @@ class Core:
         """Why policies are not in effect, after a look at what nothing has proven yet."""
         limits = self._bounds()
         known = self._promoted(limits)[1], self.policies, limits, now
-        for cell, evidence in weighed(self.steering.doubted(), self.steering.doubted_since(),
-                                      self.observer.histories, *known).items():
+        for cell, evidence in self._weighing.weighed(
+                self.steering.doubted(), self.steering.doubted_since(), *known).items():
             self._do(self.steering.weigh(cell, evidence, now), now)
         reasons = standing(*known, movable(self.observations, self.stations,
                                            self.config.actuators))
