@@ -132,10 +132,16 @@ def meets(expected: Expectation, value: float) -> bool:
 
 def is_met(expected: Expectation, observations: Observations) -> bool | None:
     """Whether it, or what does in its place, is so now; None where nothing is reported of it."""
-    known = [meets(one, value) and _less_than_beside(one, value, observations)
-             for one in (expected, *expected.instead)
+    known = [meets(one, value) for one in (expected, *expected.instead)
              if (value := value_of(one, load_of(one.subject, observations))) is not None]
     return any(known) if known else None
+
+
+def is_own(expected: Expectation, observations: Observations) -> bool:
+    """Whether what is met is so beside the others too, and did not come with a load that fell."""
+    return any(meets(one, value) and _less_than_beside(one, value, observations)
+               for one in (expected, *expected.instead)
+               if (value := value_of(one, load_of(one.subject, observations))) is not None)
 
 
 def longest_beside(subject: Subject, metric: Metric, observations: Observations) -> float | None:
@@ -284,8 +290,10 @@ def look(watched: Watch, observations: Observations) -> Watch:
         else:
             met = None if met is None else met != one.negated
             row = one.row if load.at == one.at else one.row + 1  # a look is no report
+            if not met or idle or not (one.negated or is_own(one.expected, observations)):
+                row = 0
             effects.append(replace(one, seen=value_of(one.expected, load), met=met, idle=idle,
-                                   at=load.at, row=row if met and not idle else 0))
+                                   at=load.at, row=row))
     return replace(watched, effects=tuple(effects))
 
 

@@ -138,7 +138,7 @@ def test_a_wait_that_fell_with_all_others_is_no_effect(of_ue: bool) -> None:
 
     one = replace(SURER, subject=keys[0] if of_ue else (CELL, LLM), reports=1, beside=0.8)
     watched = watch((one,), SETTINGS, at(9.0, 60.0, 60.0), 10.0, 0.0, 4.0)
-    for own, other, verdict in ((40.0, 42.0, Verdict.NOT_SEEN), (40.0, 60.0, Verdict.SEEN),
+    for own, other, verdict in ((40.0, 42.0, Verdict.UNPROVEN), (40.0, 60.0, Verdict.SEEN),
                                 (40.0, None, Verdict.SEEN), (60.0, 300.0, Verdict.NOT_SEEN)):
         after = at(12.0, own, other)
         assert judge(look(watched, after), after, 13.0) is verdict
