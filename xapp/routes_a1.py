@@ -8,14 +8,13 @@ policy means is for `a1`.
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from xapp.a1_types import sole_keys
+from xapp.api_bodies import described, json_object
 from xapp.api_commands import answer
 from xapp.api_errors import CHANGES, NEEDS_TOKEN, NOT_FOUND
 from xapp.api_views import Problem
@@ -30,27 +29,14 @@ _INSTANCE = re.compile(r"[A-Za-z0-9._:@+-]{1,128}")  # a UUID, or a name; stands
 TYPE_FIELDS = {"name": str, "description": str, "policy_type_id": int, "create_schema": dict}
 CONFLICT: dict[int | str, dict[str, Any]] = {
     409: {"model": Problem, "description": "It contradicts the limits or another instance"}}
-BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {
-    "application/json": {"schema": {"type": "object"}}}}}
+BODY = described({"type": "object"})
 
 
 async def _object(request: Request) -> dict[str, Any]:
-    """The body as a JSON object that can be stored, shown and sent on."""
     try:
-        found = json.loads(await request.body(), object_pairs_hook=sole_keys,
-                           parse_constant=_no_constant)
-        json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair cannot be told
-    except (ValueError, RecursionError) as error:
-        raise PolicyError("The body is no JSON that can be read.",
-                          f"Send one JSON object ({type(error).__name__}).") from error
-    if not isinstance(found, dict):
-        raise PolicyError(f"The body is a {type(found).__name__}, not an object.",
-                          "Send one JSON object.")
-    return found
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+        return await json_object(request)
+    except ValueError as error:
+        raise PolicyError(f"The body is {error}.", "Send one JSON object.") from error
 
 
 Body = Annotated[dict[str, Any], Depends(_object)]

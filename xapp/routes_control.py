@@ -5,9 +5,12 @@ They hand commands to the xApp and wait for what came of them; who may call them
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from xapp.api_bodies import described, read_as
 from xapp.api_commands import answer
 from xapp.api_errors import CHANGES
 from xapp.operations import Operations
@@ -28,6 +31,10 @@ class KillSwitch(BaseModel):
     model_config = ConfigDict(extra="forbid")
     pulled: bool
     reason: str = Field("", max_length=MAX_REASON, description="for the audit log")
+
+
+WantedDryRun = Annotated[DryRun, Depends(read_as(DryRun))]
+WantedKillSwitch = Annotated[KillSwitch, Depends(read_as(KillSwitch))]
 
 
 class KillSwitchState(BaseModel):
@@ -55,16 +62,17 @@ def create_router(operations: Operations) -> APIRouter:
     """Setting them."""
     router = APIRouter(prefix="/api/v1", tags=["control"], responses=CHANGES)
 
-    @router.put("/dry-run", summary="Switch the dry run on or off")
-    async def set_dry_run(wanted: DryRun, request: Request) -> DryRun:
+    @router.put("/dry-run", summary="Switch the dry run on or off",
+                openapi_extra=described(DryRun.model_json_schema()))
+    async def set_dry_run(wanted: WantedDryRun, request: Request) -> DryRun:
         await answer(operations.set_dry_run(wanted.on, who(request)))
         return DryRun(on=operations.picture().modes.dry_run)
 
-    @router.put("/kill-switch", summary="Pull or release the kill switch")
-    async def set_kill_switch(wanted: KillSwitch, request: Request) -> KillSwitchState:
-        reason = wanted.reason.encode("utf-8", "replace").decode()
+    @router.put("/kill-switch", summary="Pull or release the kill switch",
+                openapi_extra=described(KillSwitch.model_json_schema()))
+    async def set_kill_switch(wanted: WantedKillSwitch, request: Request) -> KillSwitchState:
         if wanted.pulled:
-            await answer(operations.pull_kill_switch(reason, who(request)))
+            await answer(operations.pull_kill_switch(wanted.reason, who(request)))
         else:
             await answer(operations.release_kill_switch(who(request)))
         return _state(operations)

@@ -9,6 +9,9 @@ from tests.xapp.fake_network import FOUND
 from xapp import api_commands
 from xapp.errors import StoreError
 
+JSON = {"Content-Type": "application/json"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
 
 @pytest.fixture
 def scene() -> Scene:
@@ -36,13 +39,41 @@ def test_the_kill_switch_puts_back_what_was_found(scene: Scene) -> None:
     assert released == {"pulled": False, "at": None, "by": ""}
 
 
+def test_a_body_is_json_whatever_it_is_called(scene: Scene) -> None:
+    """`curl -d` alone calls every body a form."""
+    for headers in FORM, {}:
+        for path, body, told in (("dry-run", b'{"on": true}', "on"),
+                                 ("kill-switch", b'{"pulled": true, "reason": "fire"}', "pulled")):
+            answer = scene.operator.put(f"/api/v1/{path}", content=body, headers=headers)
+            assert (answer.status_code, answer.json().get(told)) == (200, True)
+
+
+def test_the_document_says_what_the_bodies_are(scene: Scene) -> None:
+    paths = scene.reader.get("/openapi.json").json()["paths"]
+    for path, required in (("dry-run", "on"), ("kill-switch", "pulled")):
+        body = paths[f"/api/v1/{path}"]["put"]["requestBody"]
+        schema = body["content"]["application/json"]["schema"]
+        assert (body["required"], schema["required"]) == (True, [required])
+        assert schema["additionalProperties"] is False
+
+
+def test_a_key_that_is_there_twice_changes_nothing(scene: Scene) -> None:
+    answer = scene.operator.put("/api/v1/dry-run", content=b'{"on": false, "on": true}')
+    assert (answer.status_code, answer.json()["remedy"]) == (400, "Give each key once.")
+    assert not scene.operations.entries
+
+
 @pytest.mark.parametrize("path", ["/api/v1/dry-run", "/api/v1/kill-switch"])
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"on": "perhaps"}',
-                                  b'{"on": true, "pulled": true}', b'{"on": 1e999}'])
+                                  b'{"on": true, "pulled": true}', b'{"on": 1e999}',
+                                  b"on=true", b'{"pulled": NaN}',
+                                  b'{"pulled": true, "reason": "\\ud800"}'])
 def test_bodies_that_say_nothing_change_nothing(scene: Scene, path: str, body: bytes) -> None:
-    answer = scene.operator.put(path, content=body, headers={"Content-Type": "application/json"})
-    assert answer.status_code == 422
-    assert set(answer.json()) == {"error", "remedy"}
+    for called in JSON, FORM:
+        answer = scene.operator.put(path, content=body, headers=called)
+        assert answer.status_code == 422
+        assert set(answer.json()) == {"error", "remedy"}
+        assert answer.json()["error"].startswith("body")
     assert not scene.operations.entries
 
 
