@@ -42,6 +42,7 @@ class Code(enum.StrEnum):
     BAD_DECISION = "bad_decision"
     # Of actuators, nodes and what is in force.
     SET_ASIDE = "set_aside"
+    UE_LEFT = "ue_left"  # an actuator failed on a UE that was gone: not counted against it
     FOUND_ASSUMED = "found_assumed"
     PUT_BACK = "put_back"
     PUT_BACK_FAILED = "put_back_failed"

@@ -177,6 +177,7 @@ class Steering:
         for lane in list(self._lanes.values()):
             if lane.action is not None:
                 self._actions.look(lane.action)
+        self._cases.look()
         return self._actions.take()
 
     def weigh(self, cell: CellKey, evidence: Evidence, now: float) -> list[Command]:
@@ -192,7 +193,7 @@ class Steering:
         """A node is there, or something about it is new: functions, names of UEs."""
         self._at(now)
         if facts.name not in self._nodes:
-            self._cases.aside.forget(facts.name)
+            self._cases.forget(facts.name)
         self._nodes[facts.name] = facts
         for held in self._book.of_node(facts.name):
             self._lane(held.target.cell)

@@ -12,6 +12,7 @@ from xapp import effect_watch
 from xapp.actuators.base import Actuator, NodeFacts, Refusal, Steps
 from xapp.actuators.targets import Target, Value
 from xapp.events import Code, error, info, warning
+from xapp.leavers import Failure, ues_of
 from xapp.observations import CellKey
 from xapp.steering_actions import Actions
 from xapp.steering_guard import Aside, Bucket, breaks_floor
@@ -33,6 +34,7 @@ class Cases:
         self._actuators, self._new_id = actuators, new_id
         self._buckets: dict[CellKey, Bucket] = {}
         self.aside = Aside(config.failures_before_aside, config.aside_seconds)
+        self._failures: list[Failure] = []  # of which reports must tell whether to count them
 
     def may_begin(self, case: Case) -> bool:
         """Whether the store and the rate limit allow for an action."""
@@ -167,7 +169,34 @@ class Cases:
         self._actions.begin(lane.action)
 
     def count_failure(self, action: Action) -> None:
-        """An actuator that fails too often is set aside."""
+        """An actuator that fails too often is set aside; with UEs, once they are seen there."""
+        ues = ues_of(action)
+        if ues:
+            self._failures.append(Failure(action, self._actions.now, ues))
+        else:
+            self._count(action)
+
+    def look(self) -> None:
+        """What reports say by now of the UEs that actuators failed with."""
+        waiting, self._failures = self._failures, []
+        for one in waiting:
+            left = one.who_left(self._actions.observations, self._config.left_seconds)
+            if left is not None:
+                self._actions.tell(info(
+                    Code.UE_LEFT, f"{one.action.actuator.name} failed as {left} had left; that "
+                    "does not count against it.", one.action.cell))
+            elif (one.all_there(self._actions.observations)
+                    or self._actions.now - one.at > 2 * self._config.left_seconds):
+                self._count(one.action)
+            else:
+                self._failures.append(one)
+
+    def forget(self, node: str) -> None:
+        """It went away: what comes back may do better."""
+        self._failures = [one for one in self._failures if one.node != node]
+        self.aside.forget(node)
+
+    def _count(self, action: Action) -> None:
         if self.aside.failed(action.node, action.actuator.name, self._actions.now):
             self._actions.tell(error(
                 Code.SET_ASIDE, f"{action.actuator.name} failed "

@@ -49,6 +49,7 @@ class SteeringConfig:
     actions_in_a_row: int = 4  # of a cell
     failures_before_aside: int = 3  # of an actuator on a node, in a row
     aside_seconds: float = 300.0  # that it is not used then
+    left_seconds: float = 3.0  # of a node's reports without a UE, after which it has left
     put_back_seconds: float = 2.0  # before what could not be put back is tried again; doubles
     put_back_most_seconds: float = 120.0
     forget_seconds: float = 60.0  # for which a UE is away before what was set on it is

@@ -81,8 +81,12 @@ class Limiting(Gnb):
 
 
 def test_a_ue_that_comes_back_under_another_number_is_steered_and_the_old_one_forgotten() -> None:
-    """As after every pause of a phone: nothing more is sent for the number that is nobody's."""
-    scene = Scene("srsran")
+    """As after every pause of a phone: nothing more is sent for the number that is nobody's.
+
+    Until reports show that it left something is, and the node refuses it; so would any actuator's.
+    """
+    scene = Scene("srsran", CoreConfig(ran=ran("srsran"),
+                                       steering=SteeringConfig(failures_before_aside=1)))
     gnb = scene.steer(Limiting("srsran"))
     scene.wait(8.0)
     assert gnb.station.ues[1].minimum >= scene.config.limits.first_guess
@@ -91,7 +95,10 @@ def test_a_ue_that_comes_back_under_another_number_is_steered_and_the_old_one_fo
     scene.core.mapped(Origin.FILE, [UeEntry(ADDRESS, UeKey(NODE, "du:5"), LLM)], scene.now)
     scene.wait(30.0, step=1.0)
     assert gnb.station.ues[5].minimum >= scene.config.limits.first_guess
+    assert Code.CONTROL_REFUSED in scene.codes()
     assert Code.SET_ASIDE not in scene.codes()
+    assert scene.sentences(Code.UE_LEFT)[0].startswith(
+        f"rc_slice_quota failed as {NODE}/du:1 had left")
     scene.wait(50.0, step=2.0)
     assert scene.sentences(Code.FORGOTTEN)[0].startswith(f"ue {NODE}/du:1 is gone")
     scene.core.stop(scene.now)

@@ -14,6 +14,7 @@ from tests.xapp.steering_scene import (
     REST,
     Scene,
     Station,
+    facts,
     kind_of,
     wish,
 )
@@ -119,6 +120,50 @@ def test_an_actuator_that_fails_again_and_again_is_set_aside_for_a_while() -> No
     scene.decide(wish(minimum=75))
     scene.wait(4)
     assert [kind_of(sent.step) for sent in scene.sent].count("ccc") == 3
+
+
+@pytest.fixture
+def refused() -> Scene:
+    """What limits UEs one by one was refused, and one failure is enough to set it aside."""
+    scene = Scene(SteeringConfig(failures_before_aside=1), kind="srsran",
+                  actuators=ActuatorConfig())
+    scene.answers = lambda sent: "refuse"
+    scene.decide(wish(ues=(UeKey(NODE, "du:1"),)))
+    assert scene.outcomes() == ["refused"]
+    assert Code.SET_ASIDE not in scene.codes()  # first it must be told whether the UEs are there
+    return scene
+
+
+def test_a_failure_with_ues_counts_once_they_are_reported(refused: Scene) -> None:
+    refused.wait(0.5)
+    assert refused.codes().count(Code.SET_ASIDE) == 1
+    refused.wait(5)
+    assert refused.codes().count(Code.SET_ASIDE) == 1
+
+
+def test_a_failure_with_a_ue_that_left_does_not_count(refused: Scene) -> None:
+    refused.facts = facts("srsran", ues=(2,))
+    refused.wait(3)
+    assert refused.codes()[-1] is Code.NO_ACTUATOR  # a report may be lost
+    refused.wait(0.5)
+    assert refused.codes()[-1] is Code.UE_LEFT
+    assert f"{NODE}/du:1 had left" in refused.events[-1].sentence
+    refused.wait(10)
+    assert Code.SET_ASIDE not in refused.codes()
+
+
+def test_lost_reports_excuse_no_failure(refused: Scene) -> None:
+    refused.station.reports = False
+    refused.wait(7)
+    assert Code.SET_ASIDE in refused.codes()
+    assert Code.UE_LEFT not in refused.codes()
+
+
+def test_a_node_that_went_away_takes_its_failures_along(refused: Scene) -> None:
+    refused.lose_node()
+    refused.return_node()
+    refused.wait(7)
+    assert Code.SET_ASIDE not in refused.codes()
 
 
 def test_a_floor_is_checked_once_more_before_anything_is_sent() -> None:
