@@ -1,8 +1,9 @@
 """Quotas through E2SM-RC style 2 action 6: of slices, or of UEs where the RAN takes them so.
 
 On srsRAN a request limits the UE that it names, whatever slice is in it, and only the first entry
-of its list counts: so one request for each UE. On OAI only the dedicated share has an effect: so
-what is to be guaranteed is dedicated. Both is data of the profile.
+of its list counts: so one request for each UE. What is dedicated is ignored there. On OAI only the
+dedicated share has an effect: so what is to be guaranteed is dedicated. All that is data of the
+profile.
 """
 
 from __future__ import annotations
@@ -149,9 +150,12 @@ class RcQuota:
                     and target.ue in node.ues} | wish
         made = self.put(node, settings)
         count, mixed = len(wish), _in_several(decision, observations)
+        reserved = any(isinstance(quota, Quota) and quota.dedicated for quota in wish.values())
         shortfalls = (
             f"It limits {count} UE{'s' if count > 1 else ''}, not slices; "
             "UEs that come later are as they were.",
+            *(("What is dedicated is guaranteed and not reserved.",) if reserved
+              and "dedicated" not in self._obeys() else ()),
             *(f"{key} has sessions in several slices: its guarantee is for all of them, and it is "
               "not capped, as that would hold back what is helped." for key in mixed))
         return made if isinstance(made, Refusal) else replace(made, shortfalls=shortfalls)
@@ -165,7 +169,7 @@ class RcQuota:
                     self.profile, slice_quotas([(ANY_SLICE, quota)], node.plmn),
                     node.ues.get(target.ue))
                 steps.append(_step(node, function, control.header, control.message,
-                                   ((target, quota),)))
+                                   ((target, self._effective(quota)),)))
         return Steps(tuple(steps))
 
 

@@ -143,8 +143,9 @@ HANDOVER = Actuator(Lever.RC_HANDOVER, Scope.PER_UE, Trust.READ, "cu_cp",
                     "Within one CU only; needs the AMF's number, GUAMI and an F1AP id.")
 UE_QUOTA = Actuator(
     Lever.RC_SLICE_QUOTA, Scope.PER_UE, Trust.SEEN, "du",
-    "Limits the grants of the UE named; the slice is ignored, and so is all but the first entry.",
-    entries=1)
+    "Limits the grants of the UE named; the slice is ignored, and so are dedicated and all but the "
+    "first entry.",
+    entries=1, obeys=("minimum", "maximum"))
 WEBSOCKET = Actuator(
     Lever.WEBSOCKET_SLICE_QUOTA, Scope.PER_SLICE, Trust.NONE, "any",
     "Acknowledges unknown slices and a minimum above the maximum too: check before sending.")

@@ -54,6 +54,17 @@ def test_on_srsran_each_ue_gets_a_request_of_its_own() -> None:
     assert made.sets[UeTarget(UeKey(NODE, "du:2"), CELL)] == Quota(10, 30, 0)
 
 
+def test_on_srsran_what_is_dedicated_is_asked_for_and_not_taken_to_be_in_force() -> None:
+    ue = UeKey(NODE, "du:1")
+    made = planned("srsran", quotas={LLM: Quota(70, 100, 70)}, ues=(ue,))
+    (step,) = made.steps
+    assert isinstance(step, E2Control)
+    (sent,) = read_slice_quota(PROFILES["srsran"], step.message)
+    assert (sent.minimum, sent.dedicated) == (70, 70)
+    assert made.sets == {UeTarget(ue, CELL): Quota(70, 100, 0)}
+    assert any("not reserved" in one for one in made.shortfalls)
+
+
 def test_ues_that_are_no_longer_meant_are_let_go() -> None:
     old = UeTarget(UeKey(NODE, "du:2"), CELL)
     node = replace(facts("srsran"), touched={old: FREE}, in_force={old: Quota(0, 20, 0)})
