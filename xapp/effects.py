@@ -324,8 +324,8 @@ def _reserved(cell: Cell, slice_: Slice, group: Group, quotas: Mapping[Snssai, Q
 
 
 def _dedicated(slice_: Slice, group: Group, quotas: Mapping[Snssai, Quota]) -> int:
-    """Percent that are never lent, as was asked for or as a node that knows no other way has it."""
-    return max(quotas[group.snssai].dedicated, (slice_.quota or quotas[group.snssai]).dedicated)
+    """Percent that are never lent: as an actuator has set it, else as was asked for."""
+    return (slice_.quota or quotas[group.snssai]).dedicated
 
 
 def why(cell: Cell, group: Group, quota: Quota, before: Quota, demand: Demand) -> str:
