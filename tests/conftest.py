@@ -23,7 +23,6 @@ from edge_server.server import EdgeServer
 from edge_server.serving import Edge
 from edge_server.session import Session, State
 from testbed.cli import build_parser
-from tests.models import save_model
 
 torch.set_num_threads(1)  # tiny matrices: threads would only wait for each other
 library_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the library's
@@ -45,6 +44,8 @@ START_SECONDS = 60.0  # a broken edge must not hang the run
 @pytest.fixture(scope="session")
 def checkpoint_folder(tmp_path_factory: pytest.TempPathFactory) -> MakeCheckpoint:
     """`checkpoint_folder(family, dtype)` is a folder with that checkpoint; do not write to it."""
+    from tests.models import save_model  # half of what loading these fixtures would take
+
     made: dict[tuple[str, torch.dtype], Path] = {}
 
     def make(family: str, dtype: torch.dtype = torch.float32) -> Path:
