@@ -24,8 +24,9 @@ from xapp.store_read import Reader
 
 HERE = Path(__file__).resolve().parent
 COMPILER = shutil.which("cc")
-pytestmark = pytest.mark.skipif(
-    COMPILER is None or not usrsctp.available(), reason="a C compiler or libusrsctp2 is missing")
+pytestmark = [
+    pytest.mark.long, pytest.mark.skipif(COMPILER is None or not usrsctp.available(),
+                                         reason="a C compiler or libusrsctp2 is missing")]
 HOUR, YEAR = 3600, 365 * 86400
 JUMPS = (HOUR, -2 * HOUR, 10 * YEAR, -30 * YEAR)  # seconds, one after the other
 NEAR = 600.0  # seconds between what the log says and what the clock shows, on a busy machine

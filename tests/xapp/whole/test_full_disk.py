@@ -17,7 +17,9 @@ from tests.xapp.whole.scene import World, until
 from tests.xapp.whole.test_faults import quota_held
 from xapp.ric import usrsctp
 
-pytestmark = pytest.mark.skipif(not usrsctp.available(), reason="libusrsctp2 is not installed")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(not usrsctp.available(), reason="libusrsctp2 is not installed")]
 QUICK = """
 limits: {hold: 1, most_changes: 30, linger: 60, silent: 30, abandon: 3600}
 steering: {actions_per_minute: 120, actions_in_a_row: 20, put_back_seconds: 0.5}

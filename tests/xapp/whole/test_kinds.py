@@ -19,7 +19,9 @@ from xapp.ric import usrsctp
 from xapp.store_read import Row
 from xapp.store_records import Held
 
-pytestmark = pytest.mark.skipif(not usrsctp.available(), reason="libusrsctp2 is not installed")
+pytestmark = [
+    pytest.mark.long,  # last, it would be shared out: each worker would begin a world of its own
+    pytest.mark.skipif(not usrsctp.available(), reason="libusrsctp2 is not installed")]
 # The least that OCUDU takes over CCC is 1 % dedicated: that is as near to nothing as it can go.
 KINDS = {"spec": "spec", "srsran": "", "ocudu": "ocudu", "oai": "", "oai-old": "", "flexric": ""}
 ACTUATORS = dict.fromkeys(KINDS, "rc_slice_quota") | {"ocudu": "ccc_slice_quota"}
