@@ -88,7 +88,7 @@ def test_it_meets_a_ric_restarts_and_ends(tmp_path: Path) -> None:
     lines = file.read_text(encoding="utf-8").splitlines()
     assert all(one.startswith("airsplit e2-node: ") for one in lines), lines
     assert lines[-1].endswith("it ends")
-    finder = PduFinder()
+    finder = PduFinder(lambda data: True)  # nothing else is in it, at whatever port
     with RawPcapReader(str(tmp_path / "n.pcap")) as packets:
         said = [type(decode(pdu.data)) for data, _ in packets
                 for pdu in finder.take(0, data, packets.linktype)]
