@@ -2,8 +2,8 @@
 
 An association's packets have valid checksums, verification tags and transmission sequence numbers
 that go up without gaps each way, so that a dissector follows them and puts split PDUs together
-again. There is no handshake and there are no acknowledgements: they carry no E2. It knows neither
-files nor clocks.
+again. Where a PDU came without a payload protocol identifier, they have E2's. There is no handshake
+and there are no acknowledgements: they carry no E2. It knows neither files nor clocks.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ SCTP = 132  # IP's number of it
 MOST_FRAGMENT = 65_000  # bytes of a PDU in one packet: with all headers below IP's 65,535
 DATA, BEGINNING, ENDING = 0, 2, 1  # chunk type and flags (RFC 9260, 3.3.1)
 MODULO = 1 << 32
+# Of a PDU that came with none, as OpenAirInterface's and FlexRIC's do: by it dissectors know E2.
+E2_PPID = 70
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -60,7 +62,7 @@ class Way:
             flags = BEGINNING * (piece == 0) | ENDING * (piece == pieces - 1)
             part = data[piece * MOST_FRAGMENT:(piece + 1) * MOST_FRAGMENT]
             chunk = struct.pack(">BBHIHHI", DATA, flags, 16 + len(part), self._sent % MODULO, 0,
-                                self._message % 65536, ppid % MODULO)
+                                self._message % 65536, ppid % MODULO or E2_PPID)
             body = chunk + part + bytes(-len(part) % 4)
             yield self._in_ip(self._in_sctp(body))
             self._sent += 1

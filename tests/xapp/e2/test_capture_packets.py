@@ -51,6 +51,11 @@ def test_a_pdu_is_one_packet_with_valid_checksums() -> None:
     assert IP(back)[SCTP].tag != ip[SCTP].tag
 
 
+def test_a_pdu_without_an_identifier_has_e2_s_by_which_dissectors_know_it() -> None:
+    packet, = AssociationPackets(RIC, GNB).sent(b"hello", 0)
+    assert chunk_of(packet).proto_id == 70
+
+
 def test_numbers_go_up_each_way_and_differ_between_associations() -> None:
     ends = AssociationPackets(RIC, GNB)
     chunks = [chunk_of(packet) for number in range(5) for packet in ends.sent(b"x", 70)]
