@@ -14,6 +14,7 @@ import pytest
 from tests.xapp.e2.e2ap_examples import EXAMPLES
 from tests.xapp.e2.test_dissect import CARRIED, SETUPS
 from xapp import decode_command
+from xapp.e2 import capture_packets
 from xapp.e2.capture import Capture
 from xapp.e2.capture_packets import Endpoint
 from xapp.e2.e2ap import encode
@@ -135,9 +136,10 @@ def test_input_that_is_none(given: str, problem: str) -> None:
 
 
 def test_a_capture_of_a_gnb_in_one_piece_at_a_port_of_the_ric_s_own(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has neither E2's PPIDs nor its port: what it says tells, from its first message on."""
+    monkeypatch.setattr(capture_packets, "E2_PPID", 0)  # as tcpdump would have written it
     path = tmp_path / "e2.pcap"
     with Capture(path, print) as writer:
         ends = writer.association(Endpoint("192.0.2.1", 4711), Endpoint("192.0.2.9", 50000))
