@@ -78,7 +78,10 @@ class Unpacked:
 
     def _end(self, most: int) -> bytes:
         """The packed bytes are used up: what the engine still has, then a word if it wants more."""
-        data = b"" if self._engine.eof else self._rest(most)
+        try:
+            data = b"" if self._engine.eof else self._rest(most)
+        except self._errors() as error:  # of the last bytes, which had been given already
+            return self._failed(str(error))
         if not data:
             self._over = True
             if not self._engine.eof:

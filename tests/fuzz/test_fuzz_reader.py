@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pcap_tools.containers.compressed import GZIP
 from tests.fuzz import reader_checks
 from tests.pcap_tools.captures import pcap, pcapng, read_bytes, some_frames
 
@@ -32,6 +33,13 @@ def test_random_mutations_break_no_promise(number: int) -> None:
 def test_truncation_anywhere_breaks_no_promise(number: int) -> None:
     for kept in range(0, len(SEEDS[number]), 1 if number in (0, 9) else 7):
         reader_checks.check(SEEDS[number][:kept])
+
+
+@pytest.mark.parametrize("seed", [seed for seed in SEEDS if seed.startswith(GZIP)])
+def test_a_last_byte_of_gz_that_is_wrong_breaks_no_promise(seed: bytes) -> None:
+    """It may be found out only once all bytes were given."""
+    for kept in range(len(seed)):
+        reader_checks.check(seed[:kept] + b"\x03")
 
 
 @settings(max_examples=300)
