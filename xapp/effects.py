@@ -279,7 +279,9 @@ def _kept_free(cell: Cell, slice_: Slice, group: Group, quotas: Mapping[Snssai, 
         return False
     then = before.others.get(way.prbs, ())
     filled = len(then) >= SURE and median(then) >= left + LEAST_RISE
-    return sum(used) <= left + ROUNDED and (filled or left + ROUNDED < FULL)
+    capped = any(in_force(cell, snssai, limits).maximum < 100
+                 for snssai in cell.slices if snssai != slice_.snssai)  # which leaves room as well
+    return sum(used) <= left + ROUNDED and (filled or (not capped and left + ROUNDED < FULL))
 
 
 def _usual(before: Sequence[tuple[float, float]], budget: float) -> float | None:

@@ -111,6 +111,14 @@ def test_what_others_leave_while_they_wait_proves_what_is_never_lent(
     assert said(where, before, Quota(30, 100, dedicated)) is found
 
 
+def test_what_others_leave_by_their_own_cap_proves_nothing() -> None:
+    where = waits(10, 300, up_prbs=70.0)
+    web = replace(where.slices[WEB], quota=Quota(5, 70))
+    capped = replace(where, slices={**where.slices, WEB: web})
+    assert said(where, quota=Quota(30, 100, 30)) is Evidence.HAS
+    assert said(capped, quota=Quota(30, 100, 30)) is Evidence.FAIR
+
+
 @pytest.mark.parametrize(("own", "other", "found"), [
     (50.0, 20.0, Evidence.HAS), (30.0, 28.0, Evidence.FAIR), (10.0, 40.0, Evidence.FAIR)])
 def test_more_than_an_equal_share_for_each_ue_proves_it(
