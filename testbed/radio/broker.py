@@ -114,7 +114,7 @@ class Broker:
             for one in ends:
                 self._deliver(one)
                 self._ask(one)
-            ready = self._wait(ends, 0 if progress else int(1000 * self._rest(begun)))
+            ready = self._wait(0 if progress else int(1000 * self._rest(begun)))
             if control in ready:
                 order = b"".join(control.recv_multipart())
                 control.send(orders.answer(order, self.mixer, self.stop))
@@ -134,11 +134,11 @@ class Broker:
         self.busy_seconds += time.perf_counter() - started
         return count > 0
 
-    def _wait(self, ends: list[_Ends], milliseconds: int) -> dict[Any, int]:
+    def _wait(self, milliseconds: int) -> dict[Any, int]:
         """What is there to be heard; whoever was waited for meanwhile is known to the mixer."""
         if not milliseconds:
             return dict(self._poller.poll(0))
-        awaited = [name for one in ends if self.mixer.waits_for(name := one.station.name)]
+        awaited = self.mixer.holding_up()
         since = self.clock()
         ready = dict(self._poller.poll(milliseconds))
         for name in awaited:
@@ -215,8 +215,9 @@ class Broker:
     def _look(self, context: zmq.Context[Any], ends: list[_Ends]) -> None:
         """Who holds up time for too long is taken for gone: it was stopped, or its host died."""
         now = self.clock()
+        awaited = self.mixer.holding_up()
         for one in ends:
-            if not self.mixer.waits_for(one.station.name):
+            if one.station.name not in awaited:
                 one.stuck_since = None
             elif one.stuck_since is None:
                 one.stuck_since = now

@@ -65,6 +65,14 @@ class _Member:
     def pending(self) -> int:
         return self.end - self.begin
 
+    @property
+    def is_silent(self) -> bool:
+        return self.station.transmits is not None and not self.pending
+
+    @property
+    def is_starving(self) -> bool:
+        return self.asks and not self.waiting
+
     def offer(self, samples: Bits) -> None:
         count = len(samples) // 2
         if 2 * (self.end + count) > len(self.buffer):
@@ -166,15 +174,19 @@ class Mixer:
         member.tally.fetched += len(samples) // 2
         return samples
 
-    def waits_for(self, name: str) -> bool:
-        """Whether time stands still for what this station should send or fetch."""
-        member = self._members[name]
-        if not member.joined:
-            return False
-        starving = member.asks and not member.waiting
-        silent = member.station.transmits is not None and not member.pending
-        idle = member.station.receives is not None and member.waits >= 2 * self.block
-        return (silent or idle) and not starving
+    def holding_up(self) -> tuple[str, ...]:
+        """For whom time stands still: they should send or fetch.
+
+        Who cannot send because it waits for samples itself is not among them, unless nobody else
+        is: one that hangs after it has asked looks the same.
+        """
+        behind = {name: one for name, one in self._members.items() if one.joined
+                  and (one.is_silent or self._is_idle(one))}
+        at_fault = tuple(name for name, one in behind.items() if not one.is_starving)
+        return at_fault or tuple(behind)
+
+    def _is_idle(self, member: _Member) -> bool:
+        return member.station.receives is not None and member.waits >= 2 * self.block
 
     def lose(self, name: str) -> None:
         """A station is gone."""

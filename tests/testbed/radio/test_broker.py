@@ -6,9 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +131,29 @@ def test_a_peer_that_hangs_is_lost_after_patience_and_comes_back(tmp_path: Path)
             peer.kill()
             peer.wait()
             gnb.stop()
+
+
+def test_a_peer_that_asks_and_asks_but_sends_no_more_is_lost_too(tmp_path: Path) -> None:
+    settings, going_on, sent = local(tmp_path, 1), threading.Event(), count()
+
+    def at_first_only(samples: int) -> Any:
+        if next(sent):
+            going_on.wait(60)
+        return np.full(samples, 5, np.complex64)
+
+    with running(settings, patience=0.3) as (broker, told):
+        radios = [Radio(settings.cells[0], constant(1)), Radio(settings.ues[0], at_first_only)]
+        try:
+            until(lambda: tells(told, "ue1", "lost"))
+            goes_on(radios[0])
+            assert not tells(told, "gnb", "lost")
+            going_on.set()
+            until(lambda: broker.mixer.tallies["ue1"].joined == 2)
+            goes_on(radios[1])
+        finally:
+            going_on.set()
+            for one in radios:
+                one.stop()
 
 
 def test_a_killed_gnb_wedges_no_ue_and_is_heard_again_when_it_returns(tmp_path: Path) -> None:

@@ -89,10 +89,34 @@ def test_time_stands_still_for_whoever_is_behind() -> None:
     mixer.offer("gnb", filled(1))
     mixer.asked("gnb")
     assert mixer.step() == 0
-    assert mixer.waits_for("ue1")
-    assert not mixer.waits_for("gnb")
+    assert mixer.holding_up() == ("ue1",)
     mixer.offer("ue1", filled(1, 300))
     assert mixer.step() == 300
+
+
+def test_who_cannot_send_because_it_waits_for_samples_holds_nobody_up() -> None:
+    mixer = Mixer(radio(1))
+    turn(mixer, gnb=1, ue1=1)
+    mixer.asked("ue1")
+    assert mixer.holding_up() == ("gnb",)  # though neither sends
+
+
+def test_who_hangs_after_it_has_asked_holds_everybody_up() -> None:
+    mixer = Mixer(radio(1))
+    turn(mixer, gnb=1, ue1=1)
+    mixer.asked("ue1")
+    mixer.offer("gnb", filled(1))
+    mixer.asked("gnb")
+    assert mixer.step() == 0
+    assert mixer.holding_up() == ("ue1",)
+
+
+def test_where_all_wait_for_samples_and_none_sends_all_hold_it_up() -> None:
+    mixer = Mixer(radio(1))
+    turn(mixer, gnb=1, ue1=1)
+    for name in ("gnb", "ue1"):
+        mixer.asked(name)
+    assert mixer.holding_up() == ("gnb", "ue1")
 
 
 def test_nobody_is_sent_more_than_it_fetches() -> None:
@@ -105,7 +129,7 @@ def test_nobody_is_sent_more_than_it_fetches() -> None:
         mixer.step()
         mixer.take("gnb")
     assert mixer.tallies["gnb"].fetched == 3000  # ue1 fetches none: two blocks wait for it
-    assert mixer.waits_for("ue1")
+    assert mixer.holding_up() == ("ue1",)
     assert not mixer.wants("gnb")
 
 
