@@ -27,6 +27,7 @@ from xapp.e2.connection_events import (
     Garbage,
     Indicated,
     NodeRefused,
+    Subscribed,
     SubscriptionRefused,
     Unanswered,
 )
@@ -94,6 +95,7 @@ class Station:
     associations: dict[UnitKey, tuple[int, float]] = field(default_factory=dict)  # and since when
     handles: dict[UnitKey, tuple[int, ...]] = field(default_factory=dict)  # of subscriptions
     asked: dict[UnitKey, tuple[Subscription, ...]] = field(default_factory=dict)
+    refused: set[int] = field(default_factory=set)  # of these handles, until they are granted
     bad: int = 0  # indications that could not be read
     shape: tuple[Units, bool] | None = None  # how it reports, and whether its cell has no name
     _profile: Profile | None = None  # None: to be found out; it is asked for with every report
@@ -110,6 +112,10 @@ class Station:
     def judged(self) -> None:
         """A unit announced something: which kind that makes it."""
         self.guess, self._profile = guess_profile(self.joined), None
+
+    def reports(self, unit: UnitKey) -> bool:
+        """Whether a unit was asked for reports, and did not refuse all of them."""
+        return any(one not in self.refused for one in self.handles.get(unit, ()))
 
     def lost(self, unit: UnitKey) -> None:
         for part in (self.associations, self.announced, self.functions):
@@ -283,6 +289,7 @@ class BaseStations:
             return
         for handle in station.handles.pop(unit, ()):
             self._sources.pop(handle, None)
+            station.refused.discard(handle)
             self.outbox += self._nodes.unsubscribe(station.key, handle, now)
         handles = []
         for note in dict.fromkeys(one.note for one, _, _ in every if one.note):
@@ -324,14 +331,9 @@ class BaseStations:
             return self._unit_up(UnitUp(station.key, event.unit, event.association), now)
         name = "" if station is None else station.name
         if isinstance(what, SubscriptionRefused):
-            self._sources.pop(what.handle, None)
-            if station is not None and event.unit is not None:
-                # Its unit may be of another mind when it comes back: then all is asked again.
-                station.asked.pop(event.unit, None)
-                station.handles[event.unit] = tuple(
-                    one for one in station.handles.get(event.unit, ()) if one != what.handle)
-            self._tell(error(Code.NO_REPORTS, f"{name} refuses to report: {_said(what.cause)}.",
-                             name))
+            self._refused(what, station, now)
+        elif isinstance(what, Subscribed) and station is not None:
+            self._granted(what, station)
         elif isinstance(what, Unanswered) and what.procedure is Procedure.SUBSCRIPTION:
             self._tell(warning(Code.NO_REPORTS, f"{name} does not answer a subscription: "
                                f"{what.why}; it is asked again.", name))
@@ -342,6 +344,21 @@ class BaseStations:
             self._tell(warning(Code.GARBAGE, f"{name or 'A stranger'} sent what is no E2AP: "
                                f"{what.problem}", name))
         return []
+
+    def _refused(self, what: SubscriptionRefused, station: Station | None, now: float) -> None:
+        if station is None or what.handle not in self._sources:
+            return  # it is not wanted any more
+        station.refused.add(what.handle)
+        due = self._nodes.asked_again(station.key, what.handle)
+        again = "" if due is None else f"; it is asked again in {due - now:.0f} s"
+        self._tell(error(Code.NO_REPORTS, f"{station.name} refuses to report: "
+                         f"{_said(what.cause)}{again}.", station.name))
+
+    def _granted(self, what: Subscribed, station: Station) -> None:
+        if what.handle in station.refused:
+            station.refused.discard(what.handle)
+            self._tell(info(Code.REPORTS_GRANTED, f"{station.name} reports what it refused before.",
+                            station.name))
 
     def _indicated(self, event: Indicated, now: float) -> list[Heard]:
         known = self._sources.get(event.handle)

@@ -60,6 +60,7 @@ class Code(enum.StrEnum):
     FUNCTION_UNKNOWN = "function_unknown"
     STALE_REPORTS = "stale_reports"
     NO_REPORTS = "no_reports"
+    REPORTS_GRANTED = "reports_granted"
     GARBAGE = "garbage"
     # Of taps, the UE map and policies.
     TAP_HEARD = "tap_heard"

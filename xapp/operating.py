@@ -116,7 +116,7 @@ class Operating(Recorded):
         facts = self._core.stations.facts(station.name)
         functions = tuple(
             FunctionView(_MODELS.get(oid, oid), oid, number,
-                         oid in KPM_OIDS and bool(station.handles.get(unit)))
+                         oid in KPM_OIDS and station.reports(unit))
             for unit, found in station.functions.items() for number, oid in found)
         actuators = () if facts is None else tuple(
             one.name for one in for_node(facts.profile, facts.functions, dataclasses.replace(

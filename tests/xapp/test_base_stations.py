@@ -135,14 +135,27 @@ def test_a_network_that_is_none_takes_nothing_down() -> None:
     assert CELL in scene.core.observations.cells
 
 
-def test_a_subscription_that_is_refused_is_told_and_asked_again_when_the_unit_is_back() -> None:
+def test_a_subscription_that_is_refused_is_told_and_asked_again_seldom() -> None:
+    scene = Scene()
+    gnb = Gnb(accepts=False)
+    scene.open(gnb)
+    station = scene.core.stations.stations[0]
+    assert scene.sentences(Code.NO_REPORTS) == [
+        f"{NODE} refuses to report: action not supported; it is asked again in 60 s."] * 3
+    assert not any(station.reports(unit) for unit in station.handles)
+    scene.wait(59.0)
+    assert len(scene.sentences(Code.NO_REPORTS)) == 3
+    gnb.accepts = True
+    scene.wait(3.0)
+    assert len(gnb.subscriptions) == 3
+    assert all(station.reports(unit) for unit in station.handles)
+    assert scene.sentences(Code.REPORTS_GRANTED) == [f"{NODE} reports what it refused before."] * 3
+    assert len(scene.core.observations.ues) == 2
+
+
+def test_what_a_unit_refused_is_asked_at_once_when_it_is_back() -> None:
     scene = Scene()
     number = scene.open(Gnb(accepts=False))
-    station = scene.core.stations.stations[0]
-    assert len(scene.sentences(Code.NO_REPORTS)) == 3
-    assert not any(station.handles.values())
-    scene.wait(60.0)
-    assert len(scene.sentences(Code.NO_REPORTS)) == 3  # it is not asked over and over
     scene.close(number)
     gnb = Gnb()
     scene.open(gnb)

@@ -98,6 +98,7 @@ class Wanted:
     unit: Unit | None  # None: whichever unit has the function
     due: float | None = 0.0  # when to ask for it; None while it is placed
     association: int | None = None  # where it is placed
+    refused: int = 0  # how often in a row
 
 
 @dataclass

@@ -4,7 +4,8 @@ Sans-IO like `connection`: it is told of associations that open, speak and end, 
 answers with events: what goes to whom, which association is to be closed, and what happened where.
 A subscription is wanted of a base station, by the OID of its service model: it is placed as soon as
 a unit has that function, again after a reset or when the unit comes back, and later where nobody
-answered. What the base station refuses is not asked for again; whoever wanted it is told.
+answered. What the base station refuses is asked for again more and more seldom: a cell that is not
+active yet, or a node that is overloaded, refuses what it grants afterwards.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from dataclasses import dataclass
 
 from xapp.e2.connection_events import (
     Event,
+    FunctionsChanged,
     Indicated,
     NodeRefused,
     NodeUp,
     Send,
+    Subscribed,
     SubscriptionEnded,
     SubscriptionLost,
     SubscriptionRefused,
@@ -45,6 +48,8 @@ MOST_ASSOCIATIONS = 256  # of a RIC: a process keeps up with some ten base stati
 MOST_NODES = 1024  # base stations remembered, those that are away too
 SILENT_SECONDS = 30.0  # an association that has not set up by then is a stranger's
 RENEW_SECONDS = 10.0  # before a subscription that nobody answered is asked for again
+REFUSED_SECONDS = 60.0  # before one that was refused is, and twice as long each further time
+MOST_REFUSED_SECONDS = 960.0  # at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +195,13 @@ class Nodes:
         command = self.connections[wanted.association].delete(handle, now)
         return [self._to_peer(wanted.association, command.data)]
 
+    def asked_again(self, key: NodeKey, handle: int) -> float | None:
+        """When a subscription that is not placed is asked for again; None where it is placed, or
+        nobody wants it."""
+        node = self.nodes.get(key)
+        wanted = node.wanted.get(handle) if node else None
+        return None if wanted is None else wanted.due
+
     def control(self, key: NodeKey, oids: Collection[str], header: bytes, message: bytes,
                 now: float, unit: Unit | None = None) -> tuple[int, list[NodeEvent]]:
         """Ask a base station for an action; a handle, and what to send."""
@@ -242,6 +254,8 @@ class Nodes:
                 spread.append(UnitUp(key, unit, association))
             elif key is not None:
                 self._note(self.nodes[key], event)
+                if isinstance(event, FunctionsChanged) and unit is not None:
+                    self._another_mind(self.nodes[key], unit)
         quiet = all(isinstance(event, Indicated) for event in events)
         return spread if quiet else spread + self._place_all(now)
 
@@ -261,6 +275,7 @@ class Nodes:
             node.seen = True
         before = node.members.get(unit)
         node.members[unit] = association
+        self._another_mind(node, unit)
         self._places[association] = key, unit
         if before is not None and before != association:
             events += self._drop(before, "its unit came back on another association", self._now)
@@ -300,8 +315,22 @@ class Nodes:
             self._unplace(node, event.handle, later)
         elif isinstance(event, Unanswered) and event.procedure is Procedure.SUBSCRIPTION:
             self._unplace(node, event.handle, RENEW_SECONDS)
-        elif isinstance(event, SubscriptionRefused | SubscriptionEnded):
+        elif isinstance(event, SubscriptionRefused):
+            wanted = node.wanted.get(event.handle)
+            if wanted is not None:
+                self._unplace(node, event.handle, min(
+                    REFUSED_SECONDS * 2.0 ** wanted.refused, MOST_REFUSED_SECONDS))
+                wanted.refused = min(wanted.refused + 1, 10)
+        elif isinstance(event, Subscribed) and event.handle in node.wanted:
+            node.wanted[event.handle].refused = 0
+        elif isinstance(event, SubscriptionEnded):
             node.wanted.pop(event.handle, None)
+
+    def _another_mind(self, node: LogicalNode, unit: UnitKey) -> None:
+        """A unit is new, or can do something else: what it refused before it may grant now."""
+        for wanted in node.wanted.values():
+            if wanted.refused and wanted.unit in (None, unit.unit):
+                wanted.refused, wanted.due = 0, self._now
 
     def _unplace(self, node: LogicalNode, handle: int, later: float) -> None:
         wanted = node.wanted.get(handle)

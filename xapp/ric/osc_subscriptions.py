@@ -258,7 +258,7 @@ class Subscriptions:
         return self._refuse(sub, why, now) if one.final else self._complain(sub, why)
 
     def _refuse(self, sub: Sub, why: str, now: float) -> list[Said]:
-        """It is not asked for again."""
+        """`Nodes` asks for it again, after a long while."""
         self._forget(sub)
         said: list[Said] = [
             Tell(error(Code.NO_REPORTS, f"{sub.ran}: the RIC refuses a subscription: {why}.",

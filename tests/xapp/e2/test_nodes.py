@@ -50,6 +50,8 @@ from xapp.e2.e2ap_types import RanFunction, RequestId
 from xapp.e2.node import Unit, UnitKey, key_of
 from xapp.e2.nodes import (
     MOST_ASSOCIATIONS,
+    MOST_REFUSED_SECONDS,
+    REFUSED_SECONDS,
     RENEW_SECONDS,
     SILENT_SECONDS,
     Drop,
@@ -269,14 +271,69 @@ def test_a_subscription_that_the_node_ends_is_asked_for_later() -> None:
     assert [event.handle for event in ran.of(Subscribed)] == [handle]
 
 
-def test_a_subscription_that_is_refused_is_not_asked_for_again() -> None:
+def refuse(ran: Ran, du: int) -> None:
+    asked = [event.message.request for event in ran.peer_events
+             if isinstance(event, SubscriptionAsked)]
+    ran.to_ric(du, ran.peers[du].refuse_subscription(asked[-1],
+                                                     RicRequestCause.ACTION_NOT_SUPPORTED))
+
+
+def test_a_subscription_that_is_refused_is_asked_for_again_more_and_more_seldom() -> None:
     ran = Ran(accepting=False)
     du = ran.join(DU)
     handle = ran.subscribe()
-    ran.to_ric(du, ran.peers[du].refuse_subscription(RequestId(7, 0),
-                                                     RicRequestCause.ACTION_NOT_SUPPORTED))
-    assert [event.handle for event in ran.of(SubscriptionRefused)] == [handle]
-    assert ran.nodes.nodes[KEY].wanted == {}
+    pauses = []
+    for _ in range(12):
+        refuse(ran, du)
+        due = ran.nodes.asked_again(KEY, handle)
+        assert due is not None
+        assert due == ran.nodes.next_deadline()
+        pauses.append(due - ran.now)
+        ran.wait(pauses[-1])
+    assert pauses[:5] == [REFUSED_SECONDS * one for one in (1, 2, 4, 8, 16)]
+    assert set(pauses[5:]) == {MOST_REFUSED_SECONDS}
+    assert [event.handle for event in ran.of(SubscriptionRefused)] == [handle] * 12
+
+
+def test_a_subscription_that_was_refused_and_is_granted_begins_anew() -> None:
+    ran = Ran(accepting=False)
+    du = ran.join(DU)
+    handle = ran.subscribe()
+    refuse(ran, du)
+    ran.accepting = True
+    ran.wait(REFUSED_SECONDS)
+    assert [event.handle for event in ran.of(Subscribed)] == [handle]
+    assert ran.nodes.asked_again(KEY, handle) is None
+    ran.accepting = False
+    ran.to_ric(du, ran.peers[du].require_delete([(RequestId(7, 1), MiscCause.UNSPECIFIED)]))
+    ran.wait(RENEW_SECONDS)
+    refuse(ran, du)
+    assert ran.nodes.asked_again(KEY, handle) == ran.now + REFUSED_SECONDS
+
+
+def test_what_a_unit_refused_is_asked_at_once_when_it_is_back_or_can_do_something_else() -> None:
+    ran = Ran(accepting=False)
+    du = ran.join(DU)
+    handle = ran.subscribe(unit=Unit.DU)
+    refuse(ran, du)
+    ran.join(CU_CP, CU_FUNCTIONS, 70)
+    assert ran.nodes.asked_again(KEY, handle) == ran.now + REFUSED_SECONDS  # another unit
+    ran.close(du)
+    du = ran.join(DU)
+    refuse(ran, du)
+    assert ran.nodes.asked_again(KEY, handle) == ran.now + REFUSED_SECONDS
+    ran.accepting = True
+    ran.to_ric(du, ran.peers[du].update_functions(ran.now, modified=(KPM,)).data)
+    assert [event.handle for event in ran.of(Subscribed)] == [handle]
+
+
+def test_what_was_refused_and_is_not_wanted_any_more_is_not_asked_for() -> None:
+    ran = Ran(accepting=False)
+    du = ran.join(DU)
+    handle = ran.subscribe()
+    refuse(ran, du)
+    assert ran.nodes.unsubscribe(KEY, handle, ran.now) == []
+    assert ran.nodes.asked_again(KEY, handle) is None
     assert ran.nodes.next_deadline() is None
 
 

@@ -19,6 +19,7 @@ from xapp.core_config import CoreConfig
 from xapp.e2.e2ap import encode
 from xapp.e2.e2ap_messages import ControlAcknowledge, E2SetupRequest
 from xapp.e2.e2ap_types import RequestId
+from xapp.e2.nodes import REFUSED_SECONDS
 from xapp.events import Code
 from xapp.ric.osc_config import OscConfig
 from xapp.ric.osc_messages import (
@@ -75,6 +76,20 @@ def test_a_base_station_of_the_e2_manager_is_there_with_what_it_announced() -> N
 def test_only_the_base_stations_that_are_named_are_taken() -> None:
     scene = started(OscScene(osc=OscConfig(rans=("gnb_001_001_000001",))))
     assert not scene.core.stations.stations
+
+
+def test_what_the_base_station_refused_is_asked_of_the_manager_again_later() -> None:
+    scene = OscScene()
+    scene.ric.failure = {"ErrorCause": "no cell is active", "ErrorSource": "E2Node"}
+    scene = started(scene)
+    asked = len(scene.asked("POST"))
+    scene.wait(REFUSED_SECONDS - 10)
+    assert len(scene.asked("POST")) == asked
+    scene.ric.failure = None
+    scene.wait(20.0)
+    assert len(scene.asked("POST")) == 2 * asked
+    assert scene.core.observations.ues
+    assert Code.REPORTS_GRANTED in scene.codes()
 
 
 def test_its_reports_arrive_whose_ids_the_subscription_manager_made_up() -> None:
