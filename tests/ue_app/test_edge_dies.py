@@ -26,7 +26,6 @@ SAMPLED = Sampling(temperature=0.9, top_k=40, repetition_penalty=1.2, seed=3)
 TEXT = "the old king said to his son: go out into the world, who are you? it was dark"
 TOKENS = 24
 START_SECONDS = 60.0
-RunProcess = Callable[..., "EdgeProcess"]
 
 
 class EdgeProcess:
@@ -41,7 +40,9 @@ class EdgeProcess:
         timer.start()
         line = self.process.stdout.readline()
         timer.cancel()
-        assert " on http://" in line, "the edge did not start"
+        if " on http://" not in line:
+            self.close()
+            raise AssertionError("the edge did not start")
         self.url = line.split(" on ")[1].strip()
         self.port = int(self.url.rpartition(":")[2])
 
@@ -58,18 +59,36 @@ class EdgeProcess:
         self.process.stdout.close()
 
 
+class Edges:
+    """`edges(folder, port)` is an edge in a process; port 0 is any."""
+
+    def __init__(self) -> None:
+        self._running: list[EdgeProcess] = []
+        self._starting: list[threading.Thread] = []
+
+    def __call__(self, folder: Path, port: int = 0, *options: object) -> EdgeProcess:
+        edge = EdgeProcess(folder, port, *options)
+        self._running.append(edge)
+        return edge
+
+    def start(self, folder: Path, port: int) -> None:
+        """Beside a phone, which finds nobody at the address meanwhile."""
+        self._starting.append(threading.Thread(target=self, args=(folder, port)))
+        self._starting[-1].start()
+
+    def close(self) -> None:
+        """A phone may have its answer before the edge has said here that it is there."""
+        for thread in self._starting:
+            thread.join()
+        for edge in self._running:
+            edge.close()
+
+
 @pytest.fixture
-def edge_process() -> Iterator[RunProcess]:
-    """`edge_process(folder, port)` is an edge in a process; port 0 is any."""
-    running: list[EdgeProcess] = []
-
-    def run(folder: Path, port: int = 0, *options: object) -> EdgeProcess:
-        running.append(EdgeProcess(folder, port, *options))
-        return running[-1]
-
-    yield run
-    for each in running:
-        each.close()
+def edge_process() -> Iterator[Edges]:
+    edges = Edges()
+    yield edges
+    edges.close()
 
 
 def make_phone(folder: Path, *urls: str, patience: float = 60.0) -> Phone:
@@ -89,7 +108,7 @@ def ask(phone: Phone, each: Callable[[int], None] = lambda _: None) -> Answer:
 
 @pytest.mark.parametrize("during", ["prompt", "answer"])
 def test_an_edge_that_is_killed_and_started_again(
-    during: str, checkpoint_folder: MakeCheckpoint, edge_process: RunProcess,
+    during: str, checkpoint_folder: MakeCheckpoint, edge_process: Edges,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The phone sends its own history to the new one: nobody notices more than a delay."""
@@ -100,8 +119,7 @@ def test_an_edge_that_is_killed_and_started_again(
 
     def replace_edge() -> None:
         edge.kill()
-        # Beside the phone, which finds nobody at the address meanwhile.
-        threading.Thread(target=edge_process, args=(folder, edge.port), daemon=True).start()
+        edge_process.start(folder, edge.port)
 
     sent, send = 0, phone.link.send
 
@@ -120,7 +138,7 @@ def test_an_edge_that_is_killed_and_started_again(
     phone.link.close()
 
 
-def test_nobody_comes_back(checkpoint_folder: MakeCheckpoint, edge_process: RunProcess) -> None:
+def test_nobody_comes_back(checkpoint_folder: MakeCheckpoint, edge_process: Edges) -> None:
     """Patience ends with an error that says so; the next question finds a new edge."""
     folder = checkpoint_folder("gemma3")
     edge = edge_process(folder)
@@ -135,7 +153,7 @@ def test_nobody_comes_back(checkpoint_folder: MakeCheckpoint, edge_process: RunP
 
 
 def test_a_drain_lets_the_answer_finish(
-    checkpoint_folder: MakeCheckpoint, edge_process: RunProcess,
+    checkpoint_folder: MakeCheckpoint, edge_process: Edges,
 ) -> None:
     folder = checkpoint_folder("gemma3")
     edge, other = edge_process(folder), edge_process(folder)
