@@ -84,6 +84,14 @@ NOTHING = Counters()
 
 
 @dataclass(frozen=True, slots=True)
+class Radio:
+    """How well a UE and its cell hear each other."""
+
+    cqi: int  # downlink; 0: out of range
+    up_snr_db: float | None  # that the uplink has at least; None: nothing gets through
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """All counters at one moment."""
 
@@ -113,6 +121,9 @@ class Ran(Protocol):
     @property
     def limits(self) -> Mapping[int, Share]:
         """Each UE's, by gNB-CU-UE-F1AP-ID."""
+
+    def radio(self, f1_id: int) -> Radio | None:
+        """A UE's now; None where there is no such UE, or no radio is modelled."""
 
     def advance(self, now: float) -> None:
         """Time has passed."""

@@ -17,7 +17,16 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from testbed.ran.cell_model import NOTHING, CellFacts, Counters, Session, Share, Snapshot, UeFacts
+from testbed.ran.cell_model import (
+    NOTHING,
+    CellFacts,
+    Counters,
+    Radio,
+    Session,
+    Share,
+    Snapshot,
+    UeFacts,
+)
 from testbed.ran.offered_load import LoadConfig, Source, source_of
 from testbed.ran.sharing import Claim, divide
 from xapp.e2.common import plmn_octets
@@ -180,6 +189,10 @@ class FluidCells:
         return _Ue(config, facts, sessions)
 
     # What E2 sees.
+
+    def radio(self, f1_id: int) -> Radio | None:
+        """Bits flow at a cell's rate, whoever's they are."""
+        return None
 
     @property
     def plmn(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from testbed.ran.cell_model import NOTHING, Counters, Snapshot
+from testbed.ran.cell_model import NOTHING, Counters, Radio, Ran, Snapshot
 from testbed.ran.e2_profiles import Behaviour
 from xapp.observations import Snssai
 
@@ -25,18 +25,20 @@ class Window:
     seconds: float
     prbs: int
     ues: int = 1  # whose traffic it is
-    first: bool = False  # the first UE of the list, for what only it has
+    radio: Radio | None = None  # of the first UE of the list: srsRAN tells of no other's
 
 
 def ue_window(before: Snapshot, after: Snapshot, f1_id: int, snssai: Snssai | None,
-              prbs: int) -> Window:
-    """One UE's traffic, of one slice or of all."""
+              prbs: int, ran: Ran | None = None) -> Window:
+    """One UE's traffic, of one slice or of all; with `ran` its radio too, where that is told."""
     now, then = after.ues.get(f1_id, {}), before.ues.get(f1_id, {})
     total = NOTHING
     for one, counters in now.items():
         if snssai in (None, one):
             total = total.plus(counters.minus(then.get(one, NOTHING)))
-    return Window(total, after.at - before.at, prbs, first=f1_id == min(after.ues, default=f1_id))
+    first = f1_id == min(after.ues, default=None)
+    return Window(total, after.at - before.at, prbs,
+                  radio=ran.radio(f1_id) if ran is not None and first else None)
 
 
 def value_of(name: str, window: Window, behaviour: Behaviour) -> Value:
@@ -79,6 +81,12 @@ def _dropped(window: Window) -> Value:
     return round(100 * one.down_dropped / came) if came >= 1 else None
 
 
+def _snr(window: Window) -> Value:
+    """srsRAN's RSRP and RSRQ are both the uplink's ratio of signal to noise, in whole dB."""
+    snr = None if window.radio is None else window.radio.up_snr_db
+    return None if snr is None or snr < 0 else int(snr)  # KPM's whole numbers have no sign
+
+
 Measure = Callable[[Window, Behaviour], Value]
 MEASURES: Mapping[str, Measure] = {
     "DRB.UEThpDl": lambda window, _: _rate(window.counters.down_bits, window),
@@ -100,8 +108,7 @@ MEASURES: Mapping[str, Measure] = {
     "RRU.PrbUsedUl": lambda window, _: _used(window.counters.up_prbs, window),
     "RRU.PrbAvailDl": lambda window, _: _free(window.counters.down_prbs, window),
     "RRU.PrbAvailUl": lambda window, _: _free(window.counters.up_prbs, window),
-    # A channel without a scheduler's view of it: one figure, and of the first UE only.
-    "CQI": lambda window, _: 15 if window.first else None,
-    "RSRP": lambda window, _: 90 if window.first else None,
-    "RSRQ": lambda window, _: 60 if window.first else None,
+    "CQI": lambda window, _: None if window.radio is None else window.radio.cqi,
+    "RSRP": lambda window, _: _snr(window),
+    "RSRQ": lambda window, _: _snr(window),
 }

@@ -55,7 +55,7 @@ def ran_of(config: RanConfig, mac: Mac, now: Callable[[], float]) -> SlotCell:
                       for one, planned in zip(ue.sessions, plane.sessions, strict=True))
                 for ue, plane in zip(config.phones, plane_config(config).ues, strict=True)]
     return SlotCell(mac, [CellFacts(one.nci, one.blocks) for one in config.cells],
-                    [one.slice for one in config.slices], sessions, config.plmn, now)
+                    [one.slice for one in config.slices], sessions, config.plmn, now, config.mac)
 
 
 def extras_of(config: RanConfig, ran: SlotCell, late_us: Mapping[str, float | None],

@@ -19,7 +19,7 @@ from websockets.asyncio.server import Server, ServerConnection
 from websockets.asyncio.server import serve as serve_websocket
 from websockets.exceptions import ConnectionClosed
 
-from testbed.ran.cell_model import NOTHING, Ran, Share, Snapshot, UeFacts
+from testbed.ran.cell_model import NOTHING, Radio, Ran, Share, Snapshot, UeFacts
 from testbed.ran.kpm_values import ue_window
 from xapp.e2.quota import NO_SD
 from xapp.errors import ConfigurationError
@@ -83,6 +83,7 @@ class RemoteControl:
         return {"timestamp": round(seconds, 3), "cells": [
             {"cell_metrics": {"pci": place + 1, "nof_prbs": prbs[cell.nci]},
              "ue_list": [_ue(one, number, before, after, prbs[cell.nci], place + 1)
+                         | _radio(self._ran.radio(one.f1_id))
                          for number, one in enumerate(self._ran.ues) if one.cell == cell.nci]}
             for place, cell in enumerate(self._ran.cells)]}
 
@@ -93,10 +94,16 @@ def _ue(facts: UeFacts, number: int, before: Snapshot, after: Snapshot, prbs: in
     done, seconds = window.counters, window.seconds
     rate = (lambda bits: bits / seconds) if seconds > 0 else (lambda bits: 0.0)
     waits = after.ues.get(facts.f1_id, {}).values()
-    return {"pci": pci, "rnti": FIRST_RNTI + number,  # and no cqi, which no driver reports
+    return {"pci": pci, "rnti": FIRST_RNTI + number,
             "dl_brate": rate(done.down_bits), "ul_brate": rate(done.up_bits),
             "dl_dropped_bits": sum((one.down_dropped for one in waits),
                                    NOTHING.down_dropped)}
+
+
+def _radio(radio: Radio | None) -> Fields:
+    """What is known of it."""
+    told: Fields = {} if radio is None else {"cqi": radio.cqi, "pusch_snr_db": radio.up_snr_db}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _percent(value: Any) -> int:

@@ -173,7 +173,7 @@ def message(asked: Asked, before: Snapshot, after: Snapshot, behaviour: Behaviou
     reports = []
     for facts in [*_meant(asked, ran), *((STRANGER,) if strangers else ())]:
         window = ue_window(before, after, facts.f1_id, _only(asked.slices),
-                           prbs.get(facts.cell, 1))
+                           prbs.get(facts.cell, 1), ran)
         reports.append(UeReport(ue_id(facts, behaviour, ran.plmn), Report(
             (_values(wanted, window, behaviour),), wanted, granularity)))
     return wire.kpm.message.encode(UeReports(tuple(reports))) if reports else None

@@ -18,12 +18,16 @@ from testbed.ran.cell_model import (
     NOTHING,
     CellFacts,
     Counters,
+    Radio,
     Session,
     Share,
     Snapshot,
     UeFacts,
 )
+from testbed.ran.mac.channel import needed_snr
+from testbed.ran.mac.config import MacConfig
 from testbed.ran.mac.state import BITS, DROPPED, ORDERS, PRBS, WAITED, Bearer, Mac, N, Order, Ue
+from testbed.ran.mac.tables import cqi_by_mcs
 from xapp.observations import Snssai
 
 DOWN, UP = 0, 1
@@ -35,10 +39,13 @@ class SlotCell:
 
     def __init__(self, mac: Mac, cells: Sequence[CellFacts], slices: Sequence[Snssai],
                  sessions: Sequence[tuple[Session, ...]], plmn: str,
-                 now: Callable[[], float]) -> None:
+                 now: Callable[[], float], config: MacConfig | None = None) -> None:
         """Each UE's sessions are in the order of its bearers' numbers; bearers beyond them are for
-        single flows.
+        single flows. `config` is what `mac` was made of.
         """
+        config = config or MacConfig()
+        self._cqis = cqi_by_mcs(config.cqi_table, config.mcs_table)
+        self._snrs = needed_snr(config.cqi_table)
         self._mac = mac
         self._cells = tuple(cells)
         self._slices = tuple(slices)
@@ -116,6 +123,15 @@ class SlotCell:
         at = int(self._mac.numbers[N.SLOT] % self._mac.ues[place, Ue.CHANNEL])
         down, up = self._mac.channel[place, :, at]
         return int(down), int(up)
+
+    def radio(self, f1_id: int) -> Radio | None:
+        """As a base station reckons it from the MCS that it uses."""
+        place = self._place(f1_id)
+        if place is None:
+            return None
+        down, up = self.mcs(place)
+        return Radio(0 if down < 0 else int(self._cqis[down]),
+                     None if up < 0 else float(self._snrs[self._cqis[up] - 1]))
 
     # What E2 asks for.
 

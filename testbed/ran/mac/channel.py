@@ -137,9 +137,14 @@ def made_of(seconds: Seconds, snr_db: NDArray[np.float64], period: float,
 
 def cqi_of_snr(snr_db: NDArray[np.float64], table: CqiTable) -> NDArray[np.int8]:
     """The highest CQI of which the efficiency is within `SHANNON_PART` of the capacity."""
+    return np.searchsorted(needed_snr(table), snr_db, side="right").astype(np.int8)
+
+
+def needed_snr(table: CqiTable) -> NDArray[np.float64]:
+    """[cqi - 1] -> from which signal-to-noise ratio on, in dB, it is reported."""
     needed = efficiency(CQI_TABLES[table])[1:] / RATE_ONE
-    thresholds = 10 * np.log10(2 ** (needed / SHANNON_PART) - 1)
-    return np.searchsorted(thresholds, snr_db, side="right").astype(np.int8)
+    snr: NDArray[np.float64] = 10 * np.log10(2 ** (needed / SHANNON_PART) - 1)
+    return snr
 
 
 def mcs_slots(channel: Channel, direction: Direction, by_cqi: NDArray[np.int32],

@@ -129,6 +129,12 @@ def mcs_by_cqi(cqi_table: CqiTable, mcs_table: McsTable) -> NDArray[np.int32]:
     return np.array([OUT_OF_RANGE, *found[1:]], np.int32)
 
 
+def cqi_by_mcs(cqi_table: CqiTable, mcs_table: McsTable) -> NDArray[np.int64]:
+    """[mcs] -> the lowest CQI that lets it be used, or the highest where none does."""
+    allowed = mcs_by_cqi(cqi_table, mcs_table)
+    return np.minimum(np.searchsorted(allowed, np.arange(len(MCS_TABLES[mcs_table]))), HIGHEST_CQI)
+
+
 def efficiency(table: NDArray[np.int32]) -> NDArray[np.int64]:
     """[index] -> bits a resource element, in 1/2048."""
     return table[:, 0].astype(np.int64) * table[:, 1]

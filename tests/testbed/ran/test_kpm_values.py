@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
-from testbed.ran.cell_model import NOTHING, Counters, Snapshot
+from testbed.ran.cell_model import NOTHING, Counters, Radio, Ran, Snapshot
 from testbed.ran.e2_profiles import BEHAVIOURS
 from testbed.ran.kpm_values import MEASURES, Window, ue_window, value_of
 from xapp.e2.profiles import SRSRAN_MEASUREMENTS
@@ -47,12 +50,20 @@ def test_everything_that_is_announced_can_be_measured_but_a_cu_up_s() -> None:
     assert set(SRSRAN_MEASUREMENTS) <= set(MEASURES)
 
 
-@pytest.mark.parametrize("name", ["CQI", "RSRP", "RSRQ"])
-def test_only_the_first_ue_has_what_only_it_has(name: str) -> None:
+@pytest.mark.parametrize(("name", "value"), [("CQI", 11), ("RSRP", 17), ("RSRQ", 17)])
+def test_only_the_first_ue_has_a_radio_as_on_srsran(name: str, value: int) -> None:
     after = Snapshot(1.0, {3: {}, 4: {}})
-    for number, there in ((3, True), (4, False)):
-        window = ue_window(Snapshot(0.0), after, number, None, 106)
-        assert (value_of(name, window, BEHAVIOURS["srsran"]) is not None) is there
+    ran = cast(Ran, SimpleNamespace(radio=lambda f1_id: Radio(11, 17.9)))
+    for number, expected in ((3, value), (4, None)):
+        window = ue_window(Snapshot(0.0), after, number, None, 106, ran)
+        assert value_of(name, window, BEHAVIOURS["srsran"]) == expected
+
+
+@pytest.mark.parametrize("snr", [None, -3.0])
+def test_a_ratio_that_kpm_cannot_say_has_no_value(snr: float | None) -> None:
+    window = Window(ONE, 1.0, 106, radio=Radio(0, snr))
+    assert value_of("RSRP", window, BEHAVIOURS["srsran"]) is None
+    assert value_of("CQI", window, BEHAVIOURS["srsran"]) == 0
 
 
 def test_a_window_is_a_difference_of_one_slice_or_of_all() -> None:

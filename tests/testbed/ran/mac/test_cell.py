@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from testbed.ran.cell_model import Share
+from testbed.ran.cell_model import Radio, Share
 from testbed.ran.mac.cell import SlotCell
+from testbed.ran.mac.channel import cqi_of_snr
+from testbed.ran.mac.config import MacConfig
 from testbed.ran.mac.simulated import Simulated
 from testbed.ran.mac.state import ORDERS
 from tests.testbed.ran.mac.small import SLICES, simulated, small
@@ -124,3 +127,20 @@ def test_facts_are_what_was_given() -> None:
     cell.set_address(0, 1, "10.46.0.99")
     assert [one.address for one in cell.ues[0].sessions] == ["10.45.0.2", "10.46.0.99"]
     assert cell.mcs(0)[0] > 0
+
+
+@pytest.mark.parametrize("snr_db", [-5.0, 3.0, 12.0, 20.0, 30.0])
+def test_a_radio_is_reckoned_from_the_mcs_in_use(snr_db: float) -> None:
+    _, cell = simulated(*small(snr_db=snr_db), [])
+    cqi = int(cqi_of_snr(np.array([snr_db]), MacConfig().cqi_table)[0])
+    radio = cell.radio(cell.ues[1].f1_id)
+    assert radio is not None
+    assert cqi - 1 <= radio.cqi <= cqi  # CQIs below the lowest MCS look alike
+    assert radio.up_snr_db is not None
+    assert snr_db - 5 < radio.up_snr_db <= snr_db
+
+
+def test_who_is_out_of_range_has_a_radio_of_nothing_and_a_stranger_has_none() -> None:
+    _, cell = simulated(*small(snr_db=-30.0), [])
+    assert cell.radio(cell.ues[0].f1_id) == Radio(0, None)
+    assert cell.radio(77) is None

@@ -24,6 +24,7 @@ from testbed.ran.mac.tables import (
     CqiTable,
     McsTable,
     carrier_prbs,
+    cqi_by_mcs,
     efficiency,
     mcs_by_cqi,
     transport_block_bits,
@@ -131,6 +132,19 @@ def test_mcs_of_a_cqi_is_the_highest_that_fits(cqi_table: CqiTable, mcs_table: M
         mcs = int(found[cqi])
         assert offered[mcs] <= possible[cqi] or mcs == 0
         assert not (offered[mcs + 1:] <= possible[cqi]).any()
+
+
+@pytest.mark.parametrize("cqi_table", CqiTable)
+@pytest.mark.parametrize("mcs_table", McsTable)
+def test_cqi_of_an_mcs_is_the_lowest_that_lets_it_be_used(
+    cqi_table: CqiTable, mcs_table: McsTable,
+) -> None:
+    allowed, found = mcs_by_cqi(cqi_table, mcs_table), cqi_by_mcs(cqi_table, mcs_table)
+    assert len(found) == len(MCS_TABLES[mcs_table])
+    for mcs, cqi in enumerate(found.tolist()):
+        assert 1 <= cqi <= HIGHEST_CQI
+        assert allowed[cqi] >= mcs or cqi == HIGHEST_CQI
+        assert allowed[cqi - 1] < mcs
 
 
 def test_mcs_of_a_cqi_where_the_two_tables_belong_together() -> None:
