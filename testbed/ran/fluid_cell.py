@@ -8,7 +8,8 @@ behind a download. With a minimum its slice is served first.
 What it is not: it has no packets, slots, HARQ, transport block sizes, control channels or
 interference, and uplink has no grants to wait for. A mean delay is what waited over what flowed
 (Little's law) and a constant; it has no tail. Throughput is PRBs times a rate, not 38.214.
-Figures from it are good for E2 and for steering, and say nothing about radio.
+Figures from it are good for E2 and for steering, and say nothing about radio: a UE's CQI is what
+its rate would need.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from testbed.ran.cell_model import (
     NOTHING,
@@ -27,6 +30,8 @@ from testbed.ran.cell_model import (
     Snapshot,
     UeFacts,
 )
+from testbed.ran.mac.channel import cqi_of_snr, snr_of_rate
+from testbed.ran.mac.tables import CqiTable
 from testbed.ran.offered_load import LoadConfig, Source, source_of
 from testbed.ran.sharing import Claim, divide
 from xapp.e2.common import plmn_octets
@@ -34,6 +39,7 @@ from xapp.errors import ConfigurationError, ProtocolError
 from xapp.observations import Snssai
 
 MOST_UES = 1024  # beyond it, a step takes longer than it stands for
+ELEMENTS = 168_000  # resource elements of a PRB in a second
 MOST_BEHIND = 60.0  # seconds that are caught up at once; a longer pause counts as none
 
 
@@ -191,8 +197,13 @@ class FluidCells:
     # What E2 sees.
 
     def radio(self, f1_id: int) -> Radio | None:
-        """Bits flow at a cell's rate, whoever's they are."""
-        return None
+        """Such as carries the UE's rate with one layer."""
+        ue = self._find(f1_id)
+        if ue is None:
+            return None
+        down, up = (snr_of_rate(self._rate(ue, place) / ELEMENTS) for place in (0, 1))
+        cqi = 0 if down is None else int(cqi_of_snr(np.array([down]), CqiTable.TABLE2)[0])
+        return Radio(cqi, up)
 
     @property
     def plmn(self) -> str:

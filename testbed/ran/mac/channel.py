@@ -34,6 +34,7 @@ UNKNOWN = -2  # in place of an MCS: none is recorded, the CQI says it
 MOST_PIECES = 10_000_000  # of one channel: a day of reports every 10 ms
 # Of Shannon's capacity, what a link gets: puts 64-QAM's last CQI at 25.7 dB and CQI 1 at -7.5 dB.
 SHANNON_PART = 0.65
+MOST_BITS = 100.0  # a resource element: many layers' worth
 HIGHEST_MCS = max(len(rows) for rows in MCS_TABLES.values()) - 1
 Seconds = NDArray[np.floating[Any]]
 
@@ -138,6 +139,12 @@ def made_of(seconds: Seconds, snr_db: NDArray[np.float64], period: float,
 def cqi_of_snr(snr_db: NDArray[np.float64], table: CqiTable) -> NDArray[np.int8]:
     """The highest CQI of which the efficiency is within `SHANNON_PART` of the capacity."""
     return np.searchsorted(needed_snr(table), snr_db, side="right").astype(np.int8)
+
+
+def snr_of_rate(bits: float) -> float | None:
+    """The ratio in dB that carries so many bits a resource element; None for no bits at all."""
+    capacity = min(bits, MOST_BITS) / SHANNON_PART
+    return 10 * math.log10(math.expm1(capacity * math.log(2))) if capacity > 0 else None
 
 
 def needed_snr(table: CqiTable) -> NDArray[np.float64]:

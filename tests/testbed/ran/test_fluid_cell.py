@@ -224,3 +224,22 @@ def test_shares_and_carriers_that_cannot_be_are_refused() -> None:
                   lambda: CellConfig(1, 276)):
         with pytest.raises(ConfigurationError):
             wrong()
+
+
+def test_a_radio_is_as_good_as_the_rate_that_it_carries() -> None:
+    slow = UeConfig(ue(INTERNET, 1000).sessions, 0, 100.0)
+    fast = replace(slow, kbps_per_prb=800.0)
+    ran = cell(slow, fast, noise=0.2)
+    first, second = (ran.radio(one.f1_id) for one in ran.ues)
+    assert first is not None
+    assert second is not None
+    assert (first.cqi, second.cqi) == (2, 10)  # 0.6 and 4.8 bits a resource element
+    assert first.up_snr_db is not None
+    assert second.up_snr_db is not None
+    assert first.up_snr_db < 0 < second.up_snr_db
+    assert ran.radio(77) is None
+    seen = set()
+    for second_ in range(20):
+        ran.advance(float(second_))
+        seen.add(ran.radio(ran.ues[0].f1_id))
+    assert len(seen) > 5  # it fades

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from testbed.ran.mac.channel import (
+    MOST_BITS,
+    SHANNON_PART,
     UNKNOWN,
     Channel,
     ChannelConfig,
@@ -20,6 +22,7 @@ from testbed.ran.mac.channel import (
     make_channel,
     mcs_slots,
     period_slots,
+    snr_of_rate,
 )
 from testbed.ran.mac.tables import HIGHEST_CQI, CqiTable, McsTable, mcs_by_cqi
 from xapp.errors import ConfigurationError
@@ -49,6 +52,14 @@ def test_cqi_is_near_what_link_level_curves_say() -> None:
     cqi = cqi_of_snr(snr, CqiTable.TABLE1)
     for known, ratio in ((1, -6.7), (4, 0.2), (7, 5.9), (10, 11.7), (13, 18.7), (15, 22.7)):
         assert abs(snr[np.argmax(cqi >= known)] - ratio) < 3.5
+
+
+@given(st.floats(1e-6, 1e9))
+def test_a_rate_s_ratio_carries_it_and_no_more(bits: float) -> None:
+    snr = snr_of_rate(bits)
+    assert snr is not None
+    assert np.log2(1 + 10 ** (snr / 10)) * SHANNON_PART == pytest.approx(min(bits, MOST_BITS))
+    assert snr_of_rate(0.0) is None
 
 
 def test_slots_take_the_piece_that_holds_when_they_begin() -> None:
