@@ -2,7 +2,8 @@
 
 Numbers, words, choices, switches and lists of words get a field of their own, those within an
 object too; what is deeper is written as JSON. What is left empty is left out. It knows no widgets,
-and does not judge a policy: the xApp does, with the schema and its limits.
+and does not judge a policy: the xApp does, with the schema and its limits. What a schema says amiss
+counts as not said.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import Any
 from xapp.errors import PolicyError
 
 MAX_FIELDS = 60
+MAX_DEPTH = 8  # of an example
+MAX_NUMBER = 2**53  # beyond it a browser's numbers have gaps
 MAX_PATTERN = 200  # characters of a pattern that an example is tried on
 KEYS = ("name", "1", "20")  # of an object's example: the first that its schema takes
 Schema = Mapping[str, Any]
@@ -89,7 +92,8 @@ def _fields(whole: Schema, part: Schema, path: tuple[str, ...], needed: bool) ->
     properties, found = part.get("properties"), []
     if not isinstance(properties, dict):
         return []
-    required = part.get("required", ())
+    named = part.get("required")
+    required = named if isinstance(named, list) else []
     for name, inner in properties.items():
         if not isinstance(inner, dict):
             continue
@@ -111,15 +115,42 @@ def _resolved(schema: Schema, part: Schema) -> Schema:
 
 
 def _field(path: tuple[str, ...], part: Schema, required: bool) -> Field:
-    choices, default, kind = part.get("enum"), part.get("default"), _kind(part)
-    if kind is FieldKind.JSON and default is not None:
-        default = json.dumps(default)
-    if kind is FieldKind.LIST and default is not None:
-        default = ", ".join(default)
-    return Field(path, kind, required, _help(part, kind), default,
-                 part.get("minimum"), part.get("maximum"),
-                 tuple(str(one) for one in choices) if kind is FieldKind.CHOICE and choices else (),
+    kind = _kind(part)
+    return Field(path, kind, required, _help(part, kind), _default(part, kind), *_bounds(part),
+                 tuple(part["enum"]) if kind is FieldKind.CHOICE else (),
                  json.dumps(_example(part)) if kind is FieldKind.JSON else "")
+
+
+def _number(value: object) -> float | None:
+    """None for what is none, and for one that a page cannot count up from."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value if abs(value) <= MAX_NUMBER else None
+
+
+def _bounds(part: Schema) -> tuple[float | None, float | None]:
+    low, high = _number(part.get("minimum")), _number(part.get("maximum"))
+    return (low, high) if low is None or high is None or low <= high else (None, None)
+
+
+def _default(part: Schema, kind: FieldKind) -> Any:
+    """As its field shows it; None where it could not be its field's value."""
+    default = part.get("default")
+    if kind is FieldKind.JSON:
+        return None if default is None else json.dumps(default)
+    if kind is FieldKind.LIST:
+        listed = default if isinstance(default, list) else []
+        words = [one for one in listed if isinstance(one, str)]
+        return ", ".join(words) if words == default else None
+    if kind in (FieldKind.INTEGER, FieldKind.NUMBER):
+        number, (low, high) = _number(default), _bounds(part)
+        if number is None or (kind is FieldKind.INTEGER and not isinstance(number, int)):
+            return None
+        within = (low is None or low <= number) and (high is None or number <= high)
+        return number if within else None
+    if kind is FieldKind.CHOICE:
+        return default if default in part["enum"] else None
+    return default if isinstance(default, bool if kind is FieldKind.SWITCH else str) else None
 
 
 def _kind(part: Schema) -> FieldKind:
@@ -138,7 +169,7 @@ def _kind(part: Schema) -> FieldKind:
 
 def _help(part: Schema, kind: FieldKind) -> str:
     said = str(part.get("description", ""))
-    low, high = part.get("minimum"), part.get("maximum")
+    low, high = _bounds(part)
     if low is not None or high is not None:
         bounds = [*([] if low is None else [f"from {low:g}"]),
                   *([] if high is None else [f"to {high:g}"])]
@@ -146,19 +177,20 @@ def _help(part: Schema, kind: FieldKind) -> str:
     return f"{said} Commas between them.".strip() if kind is FieldKind.LIST else said
 
 
-def _example(part: Schema) -> Any:
+def _example(part: object, depth: int = 0) -> Any:
     """Something of the shape that `part` asks for."""
+    if not isinstance(part, dict) or depth > MAX_DEPTH:
+        return "word"
     if part.get("type") == "array":
-        return [_example(part.get("items", {}))]
+        return [_example(part.get("items"), depth + 1)]
     if part.get("type") == "object":
         inner = part.get("properties")
         if isinstance(inner, dict):
-            return {name: _example(one) for name, one in inner.items()}
-        more = part.get("additionalProperties")
-        return {_key(part): _example(more if isinstance(more, dict) else {})}
+            return {name: _example(one, depth + 1) for name, one in inner.items()}
+        return {_key(part): _example(part.get("additionalProperties"), depth + 1)}
     if part.get("type") in ("integer", "number"):
-        low, high = part.get("minimum", 0), part.get("maximum", 100)
-        return low if low == high else max(low, min(20, high))
+        low, high = _bounds(part)
+        return max(0 if low is None else low, 20 if high is None else min(20, high))
     return True if part.get("type") == "boolean" else "word"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from jsonschema.validators import Draft202012Validator
 
 from xapp.a1_types import SLICE_SCHEMA, STEERING_SCHEMA
-from xapp.console_forms import MAX_FIELDS, FieldKind, body_of, fields_of
+from xapp.console_forms import MAX_FIELDS, MAX_NUMBER, FieldKind, body_of, fields_of
 from xapp.errors import PolicyError
 
 
@@ -86,12 +87,66 @@ def test_a_schema_of_any_size_gives_a_form_of_bounded_size() -> None:
     assert len(fields_of({"properties": {str(n): {} for n in range(1000)}})) == MAX_FIELDS
 
 
-@given(st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(
-        ["type", "properties", "enum", "items", "required", "$ref", "propertyNames", "pattern",
-         "additionalProperties", "minimum", "maximum", "default", "x"]), inner, max_size=4),
-    max_leaves=15))
-def test_no_schema_breaks_the_page(schema: Any) -> None:
-    if isinstance(schema, dict):
-        body_of([field for field in fields_of(schema) if not field.required], {})
+def schemas() -> st.SearchStrategy[dict[str, Any]]:
+    """Much that is no schema, and often of the words that schemas are made of."""
+    kinds = st.sampled_from(["array", "object", "integer", "number", "string", "boolean"])
+    words = ["type", "properties", "enum", "items", "required", "$ref", "propertyNames", "pattern",
+             "additionalProperties", "minimum", "maximum", "default", "description", "x"]
+
+    def deeper(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+        part = st.dictionaries(st.sampled_from(words), inner, max_size=5)
+        return st.lists(inner, max_size=3) | part | st.builds(
+            lambda kind, more: {**more, "type": kind}, kinds, part)
+
+    anything = st.recursive(st.none() | st.booleans() | st.integers() | st.floats()
+                            | st.text(max_size=5) | kinds | st.just("#/properties/x"),
+                            deeper, max_leaves=15)
+    part = st.dictionaries(st.sampled_from(words), anything, max_size=5)
+    return st.builds(lambda whole, inner: {**whole, "properties": inner}, part,
+                     st.dictionaries(st.sampled_from(words), part | anything, max_size=3))
+
+
+@given(schemas())
+def test_no_schema_breaks_the_page(schema: dict[str, Any]) -> None:
+    fields = fields_of(schema)
+    body_of([field for field in fields if not field.required], {})
+    for field in fields:
+        for bound in (field.minimum, field.maximum):
+            assert bound is None or abs(bound) <= MAX_NUMBER
+        low, high = field.minimum, field.maximum
+        assert low is None or high is None or low <= high
+        if field.kind is FieldKind.JSON:
+            json.loads(field.example)
+        elif field.default is not None:
+            assert isinstance(field.default, (str, bool, int, float))
+
+
+@pytest.mark.parametrize(("part", "default"), [
+    ({"type": "integer", "default": 7, "minimum": 8}, None),
+    ({"type": "integer", "default": 7, "maximum": 7}, 7),
+    ({"type": "integer", "default": "7"}, None),
+    ({"type": "integer", "default": 7.5}, None),
+    ({"type": "integer", "default": 10**30}, None),
+    ({"type": "integer", "default": True}, None),
+    ({"type": "number", "default": float("nan")}, None),
+    ({"type": "number", "default": 3, "minimum": 9, "maximum": 1}, 3),
+    ({"type": "number", "default": 7.5}, 7.5),
+    ({"type": "boolean", "default": 1}, None),
+    ({"type": "boolean", "default": True}, True),
+    ({"type": "string", "default": ["a"]}, None),
+    ({"enum": ["a", "b"], "default": "c"}, None),
+    ({"enum": ["a", "b"], "default": "b"}, "b"),
+    ({"type": "array", "items": {"type": "string"}, "default": "ab"}, None),
+])
+def test_a_default_that_its_field_could_not_show_is_none(part: dict[str, Any],
+                                                         default: object) -> None:
+    field, = fields_of({"properties": {"x": part}})
+    assert field.default == default
+
+
+def test_an_example_of_a_schema_without_end_ends() -> None:
+    part: dict[str, Any] = {"type": "object"}
+    for _ in range(500):
+        part = {"type": "object", "properties": {"a": part}}
+    field, = fields_of({"properties": {"x": {"type": "array", "items": part}}})
+    assert json.loads(field.example)
