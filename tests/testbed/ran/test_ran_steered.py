@@ -21,6 +21,7 @@ from testbed.ran.ran_cell import SimulatedCell
 from testbed.ran.ran_config import CarrierConfig, RanConfig, SessionConfig, UeConfig
 from testbed.ran.traffic.config import Kind, TrafficConfig
 from tests.testbed.ran.scene import EPOCH_NS, Scene
+from tests.testbed.ran.steered_slots import Driven
 from xapp.e2.ccc import CccCell
 from xapp.e2.ccc_quota import ccc_quota_control
 from xapp.e2.common import Snssai
@@ -29,19 +30,6 @@ from xapp.e2.quota import SliceQuota
 from xapp.e2.ue_id import GnbDuUe
 
 WIRE_LLM, WIRE_INTERNET = Snssai(1, 1), Snssai(1)
-
-
-class Driven:
-    """A simulated cell whose slots pass as E2's time does."""
-
-    def __init__(self, cell: SimulatedCell) -> None:
-        self.cell = cell
-
-    def advance(self, now: float) -> None:
-        self.cell.advance(now)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.cell.ran, name)
 
 
 def over_slots(profile: str) -> Scene:
