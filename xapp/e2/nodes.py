@@ -330,7 +330,9 @@ class Nodes:
         """A unit is new, or can do something else: what it refused before it may grant now."""
         for wanted in node.wanted.values():
             if wanted.refused and wanted.unit in (None, unit.unit):
-                wanted.refused, wanted.due = 0, self._now
+                wanted.refused = 0
+                if wanted.association is None:  # else it is being asked for already
+                    wanted.due = self._now
 
     def _unplace(self, node: LogicalNode, handle: int, later: float) -> None:
         wanted = node.wanted.get(handle)

@@ -327,6 +327,20 @@ def test_what_a_unit_refused_is_asked_at_once_when_it_is_back_or_can_do_somethin
     assert [event.handle for event in ran.of(Subscribed)] == [handle]
 
 
+def test_what_was_refused_and_is_asked_for_again_just_now_is_not_asked_for_twice() -> None:
+    ran = Ran(accepting=False)
+    du = ran.join(DU)
+    handle = ran.subscribe(unit=Unit.DU)
+    refuse(ran, du)
+    ran.wait(REFUSED_SECONDS)
+    asked = len([event for event in ran.peer_events if isinstance(event, SubscriptionAsked)])
+    ran.to_ric(du, ran.peers[du].update_functions(ran.now, modified=(KPM,)).data)
+    assert len([event for event in ran.peer_events
+                if isinstance(event, SubscriptionAsked)]) == asked == 2
+    refuse(ran, du)
+    assert ran.nodes.asked_again(KEY, handle) == ran.now + REFUSED_SECONDS
+
+
 def test_what_was_refused_and_is_not_wanted_any_more_is_not_asked_for() -> None:
     ran = Ran(accepting=False)
     du = ran.join(DU)
