@@ -30,7 +30,7 @@ from testbed.ran.cell_model import (
     Snapshot,
     UeFacts,
 )
-from testbed.ran.mac.channel import cqi_of_snr, snr_of_rate
+from testbed.ran.mac.channel import cqi_of_snr, snr_of_bits
 from testbed.ran.mac.tables import CqiTable
 from testbed.ran.offered_load import LoadConfig, Source, source_of
 from testbed.ran.sharing import Claim, divide
@@ -201,9 +201,9 @@ class FluidCells:
         ue = self._find(f1_id)
         if ue is None:
             return None
-        down, up = (snr_of_rate(self._rate(ue, place) / ELEMENTS) for place in (0, 1))
-        cqi = 0 if down is None else int(cqi_of_snr(np.array([down]), CqiTable.TABLE2)[0])
-        return Radio(cqi, up)
+        snr = snr_of_bits(np.array([self._rate(ue, place) for place in (0, 1)]) / ELEMENTS)
+        return Radio(int(cqi_of_snr(snr[:1], CqiTable.TABLE2)[0]),
+                     float(snr[1]) if np.isfinite(snr[1]) else None)
 
     @property
     def plmn(self) -> str:

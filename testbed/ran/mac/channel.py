@@ -141,17 +141,17 @@ def cqi_of_snr(snr_db: NDArray[np.float64], table: CqiTable) -> NDArray[np.int8]
     return np.searchsorted(needed_snr(table), snr_db, side="right").astype(np.int8)
 
 
-def snr_of_rate(bits: float) -> float | None:
-    """The ratio in dB that carries so many bits a resource element; None for no bits at all."""
-    capacity = min(bits, MOST_BITS) / SHANNON_PART
-    return 10 * math.log10(math.expm1(capacity * math.log(2))) if capacity > 0 else None
+def snr_of_bits(bits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The ratio in dB that carries so many bits a resource element; -inf for none at all."""
+    with np.errstate(divide="ignore"):
+        snr: NDArray[np.float64] = 10 * np.log10(
+            np.expm1(np.minimum(bits, MOST_BITS) / SHANNON_PART * math.log(2)))
+    return snr
 
 
 def needed_snr(table: CqiTable) -> NDArray[np.float64]:
     """[cqi - 1] -> from which signal-to-noise ratio on, in dB, it is reported."""
-    needed = efficiency(CQI_TABLES[table])[1:] / RATE_ONE
-    snr: NDArray[np.float64] = 10 * np.log10(2 ** (needed / SHANNON_PART) - 1)
-    return snr
+    return snr_of_bits(efficiency(CQI_TABLES[table])[1:] / RATE_ONE)
 
 
 def mcs_slots(channel: Channel, direction: Direction, by_cqi: NDArray[np.int32],

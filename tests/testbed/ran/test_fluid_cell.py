@@ -243,3 +243,10 @@ def test_a_radio_is_as_good_as_the_rate_that_it_carries() -> None:
         ran.advance(float(second_))
         seen.add(ran.radio(ran.ues[0].f1_id))
     assert len(seen) > 5  # it fades
+
+
+def test_who_may_send_nothing_has_a_radio_without_an_uplink() -> None:
+    silent = cell(replace(ue(INTERNET, 1000), up_ratio=0.0))
+    radio = silent.radio(silent.ues[0].f1_id)
+    assert radio is not None
+    assert radio.up_snr_db is None

@@ -22,7 +22,7 @@ from testbed.ran.mac.channel import (
     make_channel,
     mcs_slots,
     period_slots,
-    snr_of_rate,
+    snr_of_bits,
 )
 from testbed.ran.mac.tables import HIGHEST_CQI, CqiTable, McsTable, mcs_by_cqi
 from xapp.errors import ConfigurationError
@@ -56,10 +56,9 @@ def test_cqi_is_near_what_link_level_curves_say() -> None:
 
 @given(st.floats(1e-6, 1e9))
 def test_a_rate_s_ratio_carries_it_and_no_more(bits: float) -> None:
-    snr = snr_of_rate(bits)
-    assert snr is not None
+    snr, of_none = snr_of_bits(np.array([bits, 0.0]))
     assert np.log2(1 + 10 ** (snr / 10)) * SHANNON_PART == pytest.approx(min(bits, MOST_BITS))
-    assert snr_of_rate(0.0) is None
+    assert of_none == -np.inf
 
 
 def test_slots_take_the_piece_that_holds_when_they_begin() -> None:
