@@ -17,7 +17,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from testbed.ran.faults import Fault
@@ -64,7 +64,7 @@ def cases(quick: bool) -> Iterator[Case]:
 
 def _both(case: Case) -> Iterator[Case]:
     for works in (True, False):
-        yield Case(**(asdict(case) | {"works": works}))
+        yield replace(case, works=works)
 
 
 def run(case: Case) -> Outcome:
